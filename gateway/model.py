@@ -126,8 +126,8 @@ class Text:
 class Lease:
     """Deliveries of one chunk that this node may send until its lease ends. Channels pass it through unread.
 
-    `transport` says for which transport the chunk was planned; `marked_to` is the durable
-    high-water mark: only deliveries at or below it may leave.
+    `transport` says for which transport the chunk was planned; `remaining` counts deliveries whose outcome was not
+    handed in yet. A retry chunk (`lo` negative) also knows the attempts made and which were already sent twice.
     """
 
     campaign: int
@@ -135,10 +135,10 @@ class Lease:
     transport: Transport
     lo: int
     epoch: int
-    size: int
-    marked_to: int
+    remaining: int
     exercise_group: bool = False
-    unrecorded: int = 0
+    attempts: Mapping[int, int] = field(default_factory=dict)
+    resent: frozenset[int] = frozenset()
 
 
 class Delivery(NamedTuple):

@@ -1,0 +1,1 @@
+"""What an operator starts from: gateway.toml, Prometheus, Grafana and systemd files. Data only, read by importlib.resources."""

@@ -1,0 +1,396 @@
+"""The gateway put together: what is built from the settings, the order of start and stop.
+
+The only file that knows every class. Never: a decision about alerts.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import uvloop
+from aiohttp import web
+
+from gateway import log as logging_
+from gateway.cap.parse import Limits
+from gateway.channels.base import Channel
+from gateway.channels.email import EmailChannel
+from gateway.channels.sms import SmsChannel
+from gateway.channels.voice import VoiceChannel, VoiceMeters
+from gateway.channels.voice_rest import RestDriver
+from gateway.channels.voice_settings import RestTrunk
+from gateway.errors import SchemaError
+from gateway.flows.campaigns import Campaigns
+from gateway.flows.checking import Checker
+from gateway.flows.closing import Closer
+from gateway.flows.dispatch import Dispatcher
+from gateway.flows.gate import StoreGate
+from gateway.flows.intake import Intake, IntakeRules
+from gateway.flows.lane import Fence, Lane, Texts
+from gateway.flows.planning import Planner
+from gateway.flows.publishing import Publisher
+from gateway.flows.tracking import Tracking
+from gateway.metrics import Metrics
+from gateway.model import ChannelName, Transport
+from gateway.policy.pacing import RatePacer
+from gateway.settings import Role, Settings
+from gateway.smpp import text as smpp_text
+from gateway.store.embedded import EmbeddedPostgres
+from gateway.store.migrate import migrate, pending
+from gateway.store.pool import Store
+from gateway.store.presence import Presence
+from gateway.web import problem
+from gateway.web.api import Api
+from gateway.web.callbacks import VoiceCallbacks, callback_source
+from gateway.web.docs import Docs
+from gateway.web.feed import FeedPages
+from gateway.web.health import Health
+
+VOICE_GATE = "voice"
+MARK_AHEAD_S = 0.5
+
+
+def utcnow() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def boottime() -> float:
+    """A clock that runs on while the process is stopped."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def count_sms(text: str) -> tuple[str, int]:
+    """Encoding and parts of an SMS."""
+    counted = smpp_text.count(text)
+    return str(counted.encoding), counted.parts
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[str]:
+    """The application's DSN; an embedded server is started (and its schema brought forward) when configured."""
+    section = settings.database
+    if section.embedded is None:
+        dsn = section.dsn.get_secret_value()
+        todo = await pending(dsn)
+        if todo:
+            raise SchemaError(f"the database lacks {', '.join(todo)}: run `gateway migrate` first")
+        yield dsn
+        return
+    server = EmbeddedPostgres(section.embedded)
+    cluster = await server.start()
+    try:
+        await migrate(cluster.owner_dsn, cluster.app_role, cluster.app_password)
+        yield cluster.app_dsn
+    finally:
+        await server.stop()
+
+
+class Gateway:
+    """One node. `async with Gateway.running(settings) as node` serves until the block ends."""
+
+    def __init__(self, settings: Settings, roles: frozenset[str], dsn: str) -> None:
+        self.settings = settings
+        self.roles = roles or frozenset(settings.node.roles)
+        self.name = settings.node.name or socket.gethostname()
+        self.dsn = dsn
+        self.log = logging_.unit_logger("gateway")
+        self.metrics = Metrics()
+        self.url = ""
+        self.failed: BaseException | None = None
+        self._stop = asyncio.Event()
+
+    # start and stop -----------------------------------------------------------------------------------------
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, settings: Settings, roles: frozenset[str], dsn: str) -> AsyncIterator["Gateway"]:
+        """A node that serves while the block runs, and is drained after it."""
+        node = cls(settings, roles, dsn)
+        async with AsyncExitStack() as stack:
+            await node._build(stack)
+            tasks = asyncio.create_task(node._work())
+            try:
+                yield node
+            finally:
+                await node._wind_down(tasks)
+
+    async def until_stopped(self) -> None:
+        """Return on SIGTERM, SIGINT or when a part of the node has failed."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        await self._stop.wait()
+
+    async def _build(self, stack: AsyncExitStack) -> None:
+        database_ = self.settings.database
+        self.store = await Store.open(self.dsn, size=database_.pool_max, queue_size=8, name=f"gateway {self.name}")
+        stack.push_async_callback(self.store.close)
+        self.presence = Presence(self.dsn, self.name, news=self._news, log=self.log)
+        self._wakes: list[asyncio.Event] = []
+        self.number = await self.presence.enter()
+        stack.push_async_callback(self.presence.leave)
+        limits = Limits(max_bytes=self.settings.intake.max_bytes)
+        self.checker = Checker(workers=self.settings.http.parse_workers, limits=limits)
+        stack.callback(self.checker.close)
+        self._build_tracking()
+        await self._build_dispatch()
+        await self._build_web(stack)
+        await self.checker.warm()
+
+    def _build_tracking(self) -> None:
+        dispatch = self.settings.dispatch
+        rules = {channel: self.settings.retry.of(channel) for channel in ChannelName}
+        self.tracking = Tracking(
+            self.store, rules=rules, metrics=self.metrics, log=logging_.unit_logger("gateway.tracking"), utcnow=utcnow,
+            monotonic=time.monotonic, batch_rows=dispatch.batch_rows, linger_s=dispatch.linger_ms / 1000,
+            grace_s=dispatch.unknown_grace_s,
+        )  # fmt: skip
+        self.closer = Closer(
+            self.store, metrics=self.metrics, log=logging_.unit_logger("gateway.closing"), utcnow=utcnow,
+            receipt_window_s=dispatch.receipt_window_s, leads=lambda: self.presence.leads,
+        )  # fmt: skip
+
+    async def _build_dispatch(self) -> None:
+        dispatch = self.settings.dispatch
+        self.gate = StoreGate(
+            self.store, name=VOICE_GATE, max_starts_per_minute=self.settings.voice.max_starts_per_minute,
+            monotonic=time.monotonic,
+        )  # fmt: skip
+        await self.gate.open()
+        self.channels = self._channels() if Role.DISPATCH in self.roles else []
+        fence = Fence(boottime, dispatch.lease_s)
+        texts = Texts(self.store)
+        lanes = {(c.name, c.transport): self._lane(c, texts, fence) for c in self.channels}
+        self.dispatcher = Dispatcher(
+            store=self.store, tracking=self.tracking, lanes=lanes, channels=self.channels, fence=fence,
+            node=self.number, lease_s=dispatch.lease_s, heartbeat_s=dispatch.heartbeat_s,
+            grace_s=dispatch.unknown_grace_s, log=logging_.unit_logger("gateway.dispatch"),
+        )  # fmt: skip
+        self.planner = Planner(
+            self.store, chunk_rows={c: dispatch.chunk.of(c) for c in ChannelName}, sliced=self.dispatcher.wake.set,
+            log=logging_.unit_logger("gateway.planning"),
+        )  # fmt: skip
+        self._wakes += [self.dispatcher.wake, self.planner.wake]
+
+    def _channels(self) -> list[Channel]:
+        """Every channel that has a provider, for the live transports and for the simulated ones."""
+        found: list[Channel] = []
+        sms, email, voice = self.settings.sms, self.settings.email, self.settings.voice
+        for transport, providers in ((Transport.LIVE, sms.providers), (Transport.SIMULATED, sms.simulated)):
+            if providers:
+                found.append(SmsChannel(transport, providers, parts_submitted=self.metrics.sms_parts))
+        if email is not None:
+            for transport, relays in ((Transport.LIVE, email.relays), (Transport.SIMULATED, email.simulated)):
+                if relays:
+                    count = self.metrics.emails
+                    found.append(EmailChannel(transport=transport, settings=email, relays=relays, accepted=count))
+        for transport, trunk in ((Transport.LIVE, voice.trunk), (Transport.SIMULATED, voice.simulated)):
+            if trunk is not None:
+                found.append(self._voice(transport, trunk))
+        return found
+
+    def _voice(self, transport: Transport, trunk: RestTrunk) -> VoiceChannel:
+        return VoiceChannel(
+            transport=transport,
+            settings=self.settings.voice,
+            driver=RestDriver(trunk, self.settings.voice),
+            gate=self.gate,
+            meters=VoiceMeters(started=self.metrics.calls),
+        )
+
+    def _lane(self, channel: Channel, texts: Texts, fence: Fence) -> Lane:
+        dispatch = self.settings.dispatch
+        rate = rates(self.settings)[channel.name]
+        paced = channel.name is not ChannelName.VOICE  # calls are paced by the gate, over all nodes
+        ahead = max(10, int(rate * MARK_AHEAD_S)) if paced else 5
+        return Lane(
+            channel=channel.name, transport=channel.transport, store=self.store, texts=texts, tracking=self.tracking,
+            fence=fence, node=self.number, mark_ahead=min(dispatch.mark_ahead, ahead), lease_s=dispatch.lease_s,
+            pacer=RatePacer(rate) if paced else None, monotonic=time.monotonic,
+        )  # fmt: skip
+
+    async def _build_web(self, stack: AsyncExitStack) -> None:
+        http = self.settings.http
+        help_ = {k: v for k, v in self.settings.support.model_dump().items() if v}
+        app = web.Application(client_max_size=http.max_body_bytes, middlewares=[problem.middleware(help_)])
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
+        self.api: Api | None = None
+        self.health = Health(self)
+        self._metrics_app = app if self.settings.metrics.address is None else web.Application()
+        self._metrics_app.add_routes(self.health.metrics_routes())
+        app.add_routes(self.health.routes())
+        self._sockets = await _listen(http.host, http.port)
+        self.url = http.public_url or f"http://{http.host}:{self._sockets.getsockname()[1]}"
+        self._routes(app)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, self._sockets).start()
+        if self.settings.metrics.address is not None:
+            beside = web.AppRunner(self._metrics_app, access_log=None)
+            await beside.setup()
+            stack.push_async_callback(beside.cleanup)
+            await web.TCPSite(beside, *self.settings.metrics.address).start()
+
+    def _routes(self, app: web.Application) -> None:
+        """What this node serves, by its roles."""
+        app.add_routes(Docs().routes())
+        self.publisher = Publisher(self.store, self.checker, url=self.url, log=logging_.unit_logger("gateway.feed"))
+        self._wakes.append(self.publisher.wake)
+        if Role.FEED in self.roles:
+            feed = self.settings.feed
+            pages = FeedPages(
+                self.publisher, public_url=self.url, title=feed.title, author=feed.author, max_age_s=feed.max_age_s,
+                counted=self.metrics.feed_request,
+            )  # fmt: skip
+            app.add_routes(pages.routes())
+        if Role.CALLBACKS in self.roles:
+            app.add_routes(self._callbacks().routes())
+        if Role.API in self.roles:
+            self.api = self._api()
+            app.add_routes(self.api.routes())
+
+    def _callbacks(self) -> VoiceCallbacks:
+        voice = self.settings.voice
+        trunks = [trunk for trunk in (voice.trunk, voice.simulated) if trunk is not None]
+        sources = {trunk.name: callback_source(trunk, voice) for trunk in trunks}
+        return VoiceCallbacks(sources, self.tracking.emit, self._call_settled)
+
+    def _call_settled(self, _provider: str, call_id: str) -> None:
+        for channel in self.channels:
+            if isinstance(channel, VoiceChannel):
+                channel.settled(call_id)
+
+    def _api(self) -> Api:
+        intake_, http = self.settings.intake, self.settings.http
+        rules = IntakeRules(
+            compose=self.settings.compose_rules(count_sms),
+            default_expiry=timedelta(seconds=intake_.default_expiry_s),
+            public_url=self.url,
+            help={k: v for k, v in self.settings.support.model_dump().items() if v},
+        )
+        self.intake = Intake(
+            self.store, self.checker, rules, metrics=self.metrics, log=logging_.unit_logger("gateway.intake"),
+            utcnow=utcnow, accepted=self._news,
+        )  # fmt: skip
+        self.campaigns = Campaigns(
+            self.store, self.intake, rates=rates(self.settings), public_url=self.url, utcnow=utcnow, changed=self._news
+        )
+        return Api(
+            self.store, self.intake, self.campaigns, max_bytes=min(intake_.max_bytes, http.max_body_bytes),
+            utcnow=utcnow,
+        )  # fmt: skip
+
+    def channel_states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:
+        """Links and whether they are up; deliveries in flight by channel."""
+        links: dict[str, bool] = {}
+        flight = dict.fromkeys(ChannelName, 0)
+        for channel in self.channels:
+            match channel:
+                case SmsChannel():
+                    links |= channel.bind_up()
+                case EmailChannel():
+                    links |= channel.relays_up()
+            if isinstance(channel, SmsChannel | EmailChannel | VoiceChannel):
+                flight[channel.name] += channel.in_flight
+        return links, flight
+
+    def call_starts_last_minute(self) -> int:
+        """Call starts in the sliding minute, on this node."""
+        return self.gate.starts_in_last_minute()
+
+    def agreed_rates(self) -> dict[ChannelName, float]:
+        """What the lanes are paced to."""
+        return dict(rates(self.settings))
+
+    def _news(self) -> None:
+        for wake in self._wakes:
+            wake.set()
+
+    async def _work(self) -> None:
+        """Everything that runs; the first part that fails ends the node."""
+        self.tracker = asyncio.create_task(self.tracking.run())
+        self.tracker.add_done_callback(self._tracker_ended)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.presence.run())
+                tasks.create_task(self.publisher.run())
+                if Role.DISPATCH in self.roles:
+                    tasks.create_task(self.planner.run())
+                    tasks.create_task(self.closer.run())
+                    tasks.create_task(self.dispatcher.run())
+        except* Exception as failures:
+            self.failed = failures
+            self.log.error("node_failed", error=failures.exceptions[0])
+            self._stop.set()
+
+    def _tracker_ended(self, tracker: asyncio.Task[None]) -> None:
+        if not tracker.cancelled() and (error := tracker.exception()) is not None:
+            self.failed = error
+            self.log.error("tracking_failed", error=error)
+            self._stop.set()
+
+    async def _wind_down(self, tasks: asyncio.Task[None]) -> None:
+        """Not ready, nothing new, finish what left, record it, give the leases back."""
+        self.health.stopping = True
+        if self.api is not None:
+            self.api.close_streams()
+        drained = await self.dispatcher.drain(self.settings.dispatch.drain_s)
+        tasks.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await tasks
+        self.tracking.finish()
+        try:
+            async with asyncio.timeout(10):
+                await self.tracker
+                await self.dispatcher.release()
+        except TimeoutError:
+            self.tracker.cancel()
+        self.log.event("node_stopped", drained=drained)
+
+
+def rates(settings: Settings) -> Mapping[ChannelName, float]:
+    """Agreed rates: SMS parts, e-mails and call starts per second."""
+    return {
+        ChannelName.SMS: settings.sms.rate_per_s,
+        ChannelName.EMAIL: settings.email.rate_per_s if settings.email else 0.0,
+        ChannelName.VOICE: settings.voice.max_starts_per_minute / 60,
+    }
+
+
+async def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket, so that the port is known before the first request can come."""
+    loop = asyncio.get_running_loop()
+    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = infos[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(address)
+    except OSError as error:
+        listening.close()
+        raise OSError(error.errno, f"port {port} on {host} is taken: choose another http.port") from error
+    listening.listen(1024)
+    listening.setblocking(False)
+    return listening
+
+
+async def _serve(settings: Settings, roles: frozenset[str]) -> int:
+    async with database(settings) as dsn, Gateway.running(settings, roles, dsn) as node:
+        sys.stdout.write(f"Gateway ready: {node.url}\n")
+        sys.stdout.flush()
+        await node.until_stopped()
+    return 1 if node.failed else 0
+
+
+def serve(settings: Settings, roles: frozenset[str]) -> int:
+    """One node until SIGTERM or Ctrl-C; the exit code. Raises SettingsError, StoreUnavailable, SchemaError."""
+    logging_.setup(settings.log.level, settings.log.format)
+    os.environ.setdefault("TZ", "UTC")
+    return uvloop.run(_serve(settings, roles))

@@ -1,0 +1,119 @@
+"""From a draft without objections to the alert record.
+
+Knows: which text becomes which field. Never knows: rules; it is called when they have nothing against the draft.
+Standard: CAP 1.2 §3.2.
+"""
+
+from gateway.cap import dates
+from gateway.cap.draft import AreaDraft, Block, Draft, InfoDraft
+from gateway.cap.model import (
+    CapAlert,
+    CapArea,
+    CapInfo,
+    CapResource,
+    Category,
+    Certainty,
+    Circle,
+    MsgType,
+    NameValue,
+    ResponseType,
+    Scope,
+    Severity,
+    Status,
+    Urgency,
+)
+from gateway.cap.places import number_or_none
+
+
+def build(draft: Draft) -> CapAlert | None:
+    """The alert; None when a code or the time of sending can not be read after all."""
+    if draft.sent_at is None or draft.sent is None:
+        return None
+    try:
+        return _alert(draft)
+    except ValueError:  # a code that is in no enumeration
+        return None
+
+
+def _alert(draft: Draft) -> CapAlert:
+    sent = draft.sent
+    assert sent is not None and sent.at is not None
+    scope = draft.text("scope")
+    return CapAlert(
+        version=draft.version,
+        identifier=draft.text("identifier"),
+        sender=draft.text("sender"),
+        sent=sent.at,
+        sent_text=sent.leaf.value if dates.is_strict(sent.leaf.value) else dates.write(sent.at),
+        status=Status(draft.text("status")),
+        msg_type=MsgType(draft.text("msgType")),
+        scope=Scope(scope) if scope else None,
+        source=draft.text("source"),
+        restriction=draft.text("restriction"),
+        addresses=draft.addresses.items,
+        code=_values(draft, "code"),
+        note=draft.text("note"),
+        references=tuple(referral.reference for referral in draft.references if referral.reference),
+        incidents=draft.incidents.items,
+        info=tuple(_info(info) for info in draft.infos),
+    )
+
+
+def _info(info: InfoDraft) -> CapInfo:
+    certainty = info.text("certainty")
+    return CapInfo(
+        language=info.text("language") or "en-US",  # CAP 1.2 §3.2.2
+        category=tuple(Category(value) for value in _values(info, "category")),
+        event=info.text("event"),
+        response_type=tuple(ResponseType(value) for value in _values(info, "responseType")),
+        urgency=Urgency(info.text("urgency")),
+        severity=Severity(info.text("severity")),
+        # CAP 1.2 §3.2.2: the "Very Likely" of 1.0 is treated as Likely
+        certainty=Certainty.LIKELY if certainty == "Very Likely" else Certainty(certainty),
+        audience=info.text("audience"),
+        event_code=_pairs(info, "eventCode"),
+        effective=info.instant("effective"),
+        onset=info.instant("onset"),
+        expires=info.instant("expires"),
+        sender_name=info.text("senderName"),
+        headline=info.text("headline"),
+        description=info.text("description"),
+        instruction=info.text("instruction"),
+        web=info.text("web"),
+        contact=info.text("contact"),
+        parameter=_pairs(info, "parameter"),
+        resource=tuple(_resource(resource) for resource in info.resources),
+        area=tuple(_area(area) for area in info.areas),
+    )
+
+
+def _resource(resource: Block) -> CapResource:
+    size = resource.text("size")
+    return CapResource(
+        resource_desc=resource.text("resourceDesc"),
+        mime_type=resource.text("mimeType"),
+        size=int(size) if size and len(size) < 20 else None,
+        uri=resource.text("uri"),
+        deref_uri=resource.text("derefUri"),
+        digest=resource.text("digest"),
+    )
+
+
+def _area(area: AreaDraft) -> CapArea:
+    shapes = [reading.shape for _, reading in area.shapes if reading.shape is not None]
+    return CapArea(
+        area_desc=area.text("areaDesc"),
+        polygon=tuple(shape for shape in shapes if not isinstance(shape, Circle)),
+        circle=tuple(shape for shape in shapes if isinstance(shape, Circle)),
+        geocode=_pairs(area, "geocode"),
+        altitude=number_or_none(area.text("altitude")),
+        ceiling=number_or_none(area.text("ceiling")),
+    )
+
+
+def _values(block: Block, name: str) -> tuple[str, ...]:
+    return tuple(leaf.value for leaf in block.all(name) if leaf.value)
+
+
+def _pairs(block: Block, name: str) -> tuple[NameValue, ...]:
+    return tuple(pair.name_value for pair in block.pairs.get(name, []))

@@ -1,0 +1,215 @@
+"""Rules about areas: shapes that can be read and used, heights, and whether there is a place at all.
+
+Knows: shapes as CAP writes them, and area.py's judgement of them. Never knows: whose territory it is.
+Standard: CAP 1.2 §3.2.4 (rules S20, S29-S36).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise, permutations
+
+from gateway.cap.area import MAX_VERTICES, Ring, in_ring, validate
+from gateway.cap.draft import AreaDraft, Draft, Leaf, ShapeLeaf
+from gateway.cap.findings import quoted
+from gateway.cap.model import Circle, Polygon
+from gateway.cap.places import number_or_none
+from gateway.cap.rules_message import Context, Mark
+
+COMMON_VERTICES = 1_000
+"""What receivers of many makes can take; above it the finding says so."""
+
+MOST_COMPARED = 30
+"""Polygons of one area that are compared with each other."""
+
+MOST_JUDGED_VERTICES = 20_000
+"""Vertices of one alert that are searched for crossings; more could take longer than a second."""
+
+_HALF_EARTH_KM = 20_040
+_CODE_FORMS = {  # geocode systems with a published form
+    "SAME": (re.compile(r"\d{6}", re.ASCII), "6 digits"),
+    "FIPS6": (re.compile(r"\d{6}", re.ASCII), "6 digits"),
+    "UGC": (re.compile(r"[A-Z]{2}[CZ](?:\d{3}|ALL)", re.ASCII), "such as ORZ007"),
+    "EMMA_ID": (re.compile(r"[A-Z]{2}[A-Z0-9]{3}", re.ASCII), "such as BE004"),
+    "NUTS": (re.compile(r"[A-Z]{2}[A-Z0-9]{0,3}", re.ASCII), "such as BE234"),
+    "NIS": (re.compile(r"\d{5}", re.ASCII), "5 digits"),
+}
+
+
+def _areas(draft: Draft) -> Iterator[AreaDraft]:
+    for info in draft.infos:
+        yield from info.areas
+
+
+def _shapes(draft: Draft) -> Iterator[ShapeLeaf]:
+    for area in _areas(draft):
+        yield from area.shapes
+
+
+def area_is_described(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S20."""
+    for area in _areas(draft):
+        leaf = area.leaf("areaDesc")
+        if leaf and not leaf.value:
+            yield leaf, "areaDesc is blank; name the place as people call it"
+
+
+def _unreadable(draft: Draft, rule: str) -> Iterator[Mark]:
+    for leaf, reading in _shapes(draft):
+        if reading.problem and reading.problem.rule == rule and reading.shape is None and leaf.value:
+            yield leaf, reading.problem.message
+
+
+def polygon_can_be_read(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S29."""
+    yield from _unreadable(draft, "S29")
+
+
+def shape_lies_on_earth(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S30."""
+    yield from _unreadable(draft, "S30")
+
+
+def circle_can_be_read(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S32."""
+    yield from _unreadable(draft, "S32")
+
+
+def _repairable(draft: Draft, rule: str) -> Iterator[Mark]:
+    """Empty shapes, and rings that only lack their last point: lenient reading gets past both."""
+    for leaf, reading in _shapes(draft):
+        if reading.problem and reading.problem.rule == rule and (reading.shape is not None or not leaf.value):
+            yield leaf, reading.problem.message
+
+
+def polygon_is_closed_and_not_empty(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S29."""
+    yield from _repairable(draft, "S29")
+
+
+def circle_is_not_empty(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S32."""
+    yield from _repairable(draft, "S32")
+
+
+def polygon_is_a_simple_figure(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S31: no crossing, no line without area."""
+    rings = {leaf.text: (leaf, ring) for leaf, ring in _rings(draft)}  # one polygon in every language is judged once
+    left = MOST_JUDGED_VERTICES
+    for leaf, ring in (pair for pair in rings.values() if len(pair[1]) - 1 <= MAX_VERTICES):
+        left -= len(ring)
+        if left < 0:
+            yield leaf, f"the alert has over {MOST_JUDGED_VERTICES} vertices; crossings are not looked for from here on"
+            return
+        for message in validate(Ring(tuple((lon, lat) for lat, lon in ring))):
+            yield leaf, f"{message}; receivers may draw it differently"
+
+
+def polygon_has_no_point_twice_in_a_row(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S31."""
+    for leaf, ring in _rings(draft):
+        twice = next((n for n, (one, two) in enumerate(pairwise(ring), 1) if one == two), 0)
+        if twice:
+            yield leaf, f"points {twice} and {twice + 1} of the polygon are the same; leave one out"
+
+
+def polygon_stays_on_one_side_of_the_date_line(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S31: an edge over more than half the earth is read as crossing the antimeridian by some, by others not."""
+    for leaf, ring in _rings(draft):
+        if any(abs(one[1] - two[1]) > 180 for one, two in pairwise(ring)):
+            yield leaf, "the polygon jumps over the 180th meridian; give one polygon on each side of it"
+
+
+def polygon_inside_another_is_no_hole(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S31: an area is the union of its shapes, so what looks like a hole is alerted, too. # CAP 1.2 §3.2.4"""
+    for area in _areas(draft):
+        rings = [(leaf, [(lon, lat) for lat, lon in ring]) for leaf, ring in _rings_of(area.polygons)]
+        if not 1 < len(rings) <= MOST_COMPARED:
+            continue
+        for (leaf, inner), (_other, outer) in permutations(rings, 2):
+            if _lies_inside(inner, outer):
+                yield leaf, "the polygon lies inside another of its area; it is no hole, people in it are alerted, too"
+                break
+
+
+def _lies_inside(inner: list[tuple[float, float]], outer: list[tuple[float, float]]) -> bool:
+    few = inner[:: max(1, len(inner) // 16)]
+    boxes = [(min(p[axis] for p in ring), max(p[axis] for p in ring)) for ring in (inner, outer) for axis in (0, 1)]
+    within = all(boxes[axis + 2][0] < boxes[axis][0] and boxes[axis][1] < boxes[axis + 2][1] for axis in (0, 1))
+    return within and all(in_ring(outer, x, y) for x, y in few)
+
+
+def polygon_is_not_too_detailed(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S31: nothing forbids it, and receivers suffer."""
+    for leaf, ring in _rings(draft):
+        if len(ring) - 1 > COMMON_VERTICES:
+            more = (
+                f", and above {MAX_VERTICES} it can not be used for targeting" if len(ring) - 1 > MAX_VERTICES else ""
+            )
+            yield (
+                leaf,
+                f"the polygon has {len(ring) - 1} vertices; many receivers stop at {COMMON_VERTICES} or fewer{more}",
+            )
+
+
+def _rings(draft: Draft) -> Iterator[tuple[Leaf, Polygon]]:
+    return _rings_of(_shapes(draft))
+
+
+def _rings_of(shapes: Iterable[ShapeLeaf]) -> Iterator[tuple[Leaf, Polygon]]:
+    for leaf, reading in shapes:
+        if reading.shape is not None and not isinstance(reading.shape, Circle):
+            yield leaf, reading.shape
+
+
+def circle_has_a_radius(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S33."""
+    for leaf, reading in _shapes(draft):
+        if isinstance(reading.shape, Circle) and reading.shape.radius_km == 0:
+            yield leaf, "the circle's radius is 0, a point; the gateway's least radius is used. Give the radius in km"
+
+
+def circle_is_smaller_than_the_earth(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S32, the lesser part."""
+    for leaf, reading in _shapes(draft):
+        if isinstance(reading.shape, Circle) and reading.shape.radius_km >= _HALF_EARTH_KM:
+            yield leaf, "the circle covers the whole earth; the radius is in kilometres"
+
+
+def ceiling_stands_above_altitude(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S34."""
+    for area in _areas(draft):
+        ceiling = area.leaf("ceiling")
+        if ceiling is None or not ceiling.value:
+            continue
+        low, high = number_or_none(area.text("altitude")), number_or_none(ceiling.text)
+        if not area.text("altitude"):
+            yield ceiling, "ceiling is given without altitude; give both, in feet above mean sea level"
+        elif low is not None and high is not None and high < low:
+            yield ceiling, "ceiling is below altitude; altitude is the lower of the two"
+
+
+def area_has_a_shape(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S35."""
+    for area in _areas(draft):
+        if not area.all("polygon") and not area.all("circle"):
+            only = "geocodes" if area.pairs.get("geocode") else "a description"
+            yield area.place, f"the area has only {only}; give a polygon or a circle as well, so that all can draw it"
+
+
+def alert_says_where(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S35: without a place, people can not be found by place."""
+    if draft.text("msgType") in ("Ack", "Error", "Cancel"):
+        return
+    for info in draft.infos:
+        if not any(area.shapes or area.pairs.get("geocode") for area in info.areas):
+            yield info.place, "no area with polygon, circle or geocode; people can not be reached by place with it"
+
+
+def geocode_has_the_form_of_its_system(draft: Draft, _: Context) -> Iterator[Mark]:
+    """S36."""
+    for area in _areas(draft):
+        for pair in area.pairs.get("geocode", []):
+            form, example = _CODE_FORMS.get(pair.value_name, (None, ""))
+            wrong = next((code for code in pair.value.split() if form and not form.fullmatch(code)), "")
+            if wrong:
+                yield pair, f"{quoted(wrong)} is not a {pair.value_name} code, which is {example}"

@@ -1,0 +1,307 @@
+"""The e-mail channel: deliveries out to SMTP relays, one envelope each, answers back as outcomes.
+
+Knows: relays and their order, what each SMTP fate means for a delivery, how much may be unrecorded.
+Never knows: SQL, retry policy, other channels, how SMTP works (gateway/smtp does), how a mail looks (mail does).
+The sender identity comes from settings only, never from an alert. Standards are cited in gateway/smtp.
+"""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import assert_never
+
+from gateway.channels.base import Emit, Work, may_leave
+from gateway.channels.email_settings import EmailSettings, RelaySettings
+from gateway.channels.email_writer import Tag, Writer
+from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Receipt, Transport
+from gateway.smtp.envelope import Envelope
+from gateway.smtp.events import Fate, Result
+from gateway.smtp.link import Link, Pool, Security
+from gateway.smtp.reply import Reply
+
+__all__ = ["EmailChannel", "EmailSettings", "RelaySettings", "Security", "Tag"]
+
+_EMITS = 8  # batches that may wait for the store at the same time
+_GROW_S = 0.05  # how often more work than room opens more links
+
+KINDS: Mapping[Fate, OutcomeKind] = {
+    Fate.ACCEPTED: OutcomeKind.ACCEPTED,
+    Fate.RETRY: OutcomeKind.RETRY,
+    Fate.FAILED: OutcomeKind.FAILED,
+    Fate.UNKNOWN: OutcomeKind.UNKNOWN,
+    Fate.UNSENT: OutcomeKind.UNSENT,
+}
+# Refusals of our own, in the words of the reply that a server would have given.
+_BAD_ADDRESS = Result(Fate.FAILED, Reply(553, b"5.1.3"))  # RFC 3463 §3.2
+_WRONG_MODE = Result(Fate.FAILED, Reply(0))
+
+
+def nobody(_relay: str, _count: int) -> None:
+    """Counts nothing."""
+
+
+class EmailChannel:
+    """E-mail as a channel. `accepted` is told (relay, n) once per batch; `relays` replaces those of the settings."""
+
+    name = ChannelName.EMAIL
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        settings: EmailSettings,
+        relays: Sequence[RelaySettings] | None = None,
+        accepted: Callable[[str, int], None] = nobody,
+    ) -> None:
+        self.transport = transport
+        self._settings = settings
+        self._relays = tuple(settings.relays if relays is None else relays)
+        self._accepted = accepted
+        self._run: _Run | None = None
+
+    async def run(self, work: Work, emit: Emit) -> None:
+        """Send until cancelled; then finish what is in flight within `drain_s`, and say of the rest what is known."""
+        self._run = _Run(self.transport, self._settings, self._relays, self._accepted, work, emit)
+        try:
+            await self._run.work_on()
+        finally:
+            self._run = None
+
+    async def withdraw(self, campaign: int) -> None:
+        """Stop this campaign's mails whose final dot is not written; they come back as unsent."""
+        if self._run is not None:
+            self._run.withdraw(campaign)
+
+    @property
+    def in_flight(self) -> int:
+        """Mails begun and not answered yet."""
+        return self._run.in_flight if self._run is not None else 0
+
+    def relays_up(self) -> dict[str, bool]:
+        """Which relays have a link that takes mail."""
+        up = self._run.up() if self._run is not None else frozenset[str]()
+        return {relay.name: relay.name in up for relay in self._relays}
+
+    def relay_up(self) -> bool:
+        """True when any relay takes mail."""
+        return any(self.relays_up().values())
+
+
+class _Run:
+    """One run of the channel: everything that lives between its start and its end."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        settings: EmailSettings,
+        relays: Sequence[RelaySettings],
+        accepted: Callable[[str, int], None],
+        work: Work,
+        emit: Emit,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport = transport
+        self._settings = settings
+        self._accepted = accepted
+        self._work = work
+        self._emit = emit
+        self._writer = Writer(settings.identity())
+        self._pools: deque[tuple[int, Pool[Delivery]]] = deque(
+            (relay.priority, Pool(relay.pool(settings.client_name), self._touch)) for relay in relays
+        )
+        self._touched: dict[Link[Delivery], Pool[Delivery]] = {}
+        self._outcomes: list[Outcome | Receipt] = []
+        self._unrecorded = 0
+        self._group = asyncio.TaskGroup()
+        self._emitting: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._draining = False
+
+    async def work_on(self) -> None:
+        """Send until cancelled, then drain."""
+        async with self._group:
+            for _, pool in self._pools:
+                self._group.create_task(pool.keep())
+            self._group.create_task(self._turns())
+            try:
+                await self._pump()
+            finally:
+                await self._drain()
+
+    def withdraw(self, campaign: int) -> None:
+        """Mark what is not written to the end; the sessions give it back."""
+        for _, pool in self._pools:
+            for link in pool.links:
+                link.session.withdraw(lambda delivery: delivery.text.campaign == campaign)
+                self._touch(pool, link)
+
+    @property
+    def in_flight(self) -> int:
+        """Envelopes begun and not done, over all links."""
+        return sum(link.session.in_flight for _, pool in self._pools for link in pool.links)
+
+    def up(self) -> frozenset[str]:
+        """Names of the relays with an open link."""
+        return frozenset(pool.settings.name for _, pool in self._pools if pool.ready)
+
+    # ---- work in
+
+    async def _pump(self) -> None:
+        """Begin what the links do not fetch themselves: first mails, mails after a pause, more links."""
+        while True:
+            await self._work.ready()
+            if self._free():
+                if not self._turn():
+                    await asyncio.sleep(0.001)
+                continue
+            for pool in [pool for pool in self._active() if not pool.free]:
+                pool.grow(self._group)
+            self._room.clear()
+            await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        try:
+            async with asyncio.timeout(_GROW_S):
+                await self._room.wait()
+        except TimeoutError:
+            return
+
+    def _active(self) -> list[Pool[Delivery]]:
+        """The relays in use: of those that are up, those with the lowest priority number."""
+        up = [(priority, pool) for priority, pool in self._pools if pool.ready]
+        best = min((priority for priority, _ in up), default=0)
+        return [pool for priority, pool in up if priority == best]
+
+    def _free(self) -> list[tuple[Pool[Delivery], Link[Delivery]]]:
+        """Every link that a mail may go to now, as many as may be unrecorded."""
+        if self._draining:
+            return []
+        now = self._loop.time()
+        free: list[tuple[Pool[Delivery], Link[Delivery]]] = []
+        self._pools.rotate(1)
+        for pool in self._active():
+            free.extend([(pool, link) for link in pool.free][: pool.allowance.left(now)])
+        return free[: max(0, self._settings.max_unrecorded - self._unrecorded)]
+
+    def _refill(self, touched: dict[Link[Delivery], Pool[Delivery]]) -> int:
+        """Give a delivery to every free link, as far as there are any."""
+        free = self._free()
+        deliveries = self._work.take(len(free)) if free else []
+        now, now_s = self._loop.time(), int(time.time())
+        for delivery in deliveries:
+            envelope = self._envelope(delivery, now_s)
+            if envelope is None:
+                continue
+            pool, link = free.pop()
+            link.session.send(envelope, now)
+            touched[link] = pool
+            pool.allowance.spend()
+            pool.free.discard(link)
+            if link.session.wants:  # the session knew that the relay would refuse it
+                self._touch(pool, link)
+        return len(deliveries)
+
+    def _envelope(self, delivery: Delivery, now_s: int) -> Envelope[Delivery] | None:
+        """The mail, or None after its refusal was noted."""
+        if not may_leave(delivery, self._transport):
+            self._note(delivery, "", _WRONG_MODE, "mode does not allow this transport")
+            return None
+        envelope = self._writer.envelope(delivery, now_s)
+        if envelope is None:
+            self._note(delivery, "", _BAD_ADDRESS, _BAD_ADDRESS.reply.meaning)
+        return envelope
+
+    # ---- answers out
+
+    def _touch(self, pool: Pool[Delivery], link: Link[Delivery]) -> None:
+        """Something happened on this link: it gets its turn in this turn of the loop."""
+        self._touched[link] = pool
+        self._wake.set()
+
+    async def _turns(self) -> None:
+        """However much arrives in one turn of the loop, it is looked at once."""
+        while True:
+            await self._wake.wait()
+            self._turn()
+
+    def _turn(self) -> int:
+        """One turn for all links: answers in, next mails out, one write per link, one batch to the store."""
+        self._wake.clear()
+        touched, self._touched = self._touched, {}
+        accepted: Counter[str] = Counter()
+        for link, pool in touched.items():
+            for done in pool.collect(link):
+                result = done.results[0]
+                accepted[pool.settings.name] += result.fate is Fate.ACCEPTED
+                self._note(done.ticket, pool.settings.name, result, _detail(result))
+        taken = self._refill(touched)
+        for link, pool in touched.items():
+            link.flush()
+            if not link.session.wants:  # its body is written now
+                pool.free.discard(link)
+        for relay, count in accepted.items():
+            self._accepted(relay, count)
+        self._hand_on()
+        if not self._room.is_set() and (self._draining or self._free()):
+            self._room.set()
+        return taken
+
+    def _note(self, delivery: Delivery, relay: str, result: Result, detail: str) -> None:
+        kind = KINDS[result.fate]
+        settled = kind is OutcomeKind.ACCEPTED
+        self._outcomes.append(Outcome(delivery, kind, relay, result.reply.code, detail, settled=settled))
+        self._unrecorded += 1
+
+    def _hand_on(self) -> None:
+        """Emit what has gathered; while many batches wait, the next one grows instead."""
+        if self._outcomes and len(self._emitting) < _EMITS and not self._draining:
+            batch, self._outcomes = self._outcomes, []
+            task = self._group.create_task(self._record(batch))
+            self._emitting.add(task)
+
+    async def _record(self, batch: Sequence[Outcome | Receipt]) -> None:
+        await self._emit(batch)
+        self._unrecorded -= len(batch)
+        task = asyncio.current_task()
+        assert task is not None
+        self._emitting.discard(task)  # before the wake: the next turn may use its place
+        self._wake.set()
+
+    # ---- the end
+
+    async def _drain(self) -> None:
+        """Begin nothing, let what is begun end within `drain_s`, cut the rest; then as long again for the records."""
+        self._draining = True
+        end = self._loop.time() + self._settings.drain_s
+        for _, pool in self._pools:
+            pool.close()
+        while self.in_flight and self._loop.time() < end:
+            self._room.clear()
+            await self._wait_for_room()
+            self._turn()
+        for _, pool in self._pools:
+            for link in pool.links:
+                link.cut()
+        self._turn()
+        try:
+            async with asyncio.timeout(self._settings.drain_s):
+                if self._emitting:
+                    await asyncio.wait(self._emitting)
+                if self._outcomes:
+                    await self._emit(self._outcomes)
+        except TimeoutError:
+            return
+
+
+def _detail(result: Result) -> str:
+    """What the report counts by; never the peer's own words, which may hold an address."""
+    match result.fate:
+        case Fate.ACCEPTED | Fate.UNSENT:
+            return ""
+        case Fate.UNKNOWN:
+            return "no answer after the final dot"
+        case Fate.RETRY | Fate.FAILED:
+            return result.reply.meaning
+    assert_never(result.fate)

@@ -1,0 +1,77 @@
+"""The face that all voice drivers share: a call to place, the answer to it, and the five things a driver does.
+
+Knows: what a driver is asked and what it may answer. Never knows: HTTP, SIP, ceilings, the outcome table.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from gateway.channels.voice_outcomes import CallEnd
+from gateway.model import Mode, OutcomeKind, Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call to place. `mode` is named to simulators only; `needed_s` is the estimate for one reading of the text."""
+
+    to: str
+    text: str
+    language: str
+    reference: str
+    mode: Mode
+    transport: Transport
+    needed_s: float
+
+
+class Placed(NamedTuple):
+    """The immediate answer to a call. `trunk` says that a refusal concerns the trunk, not this call."""
+
+    kind: OutcomeKind
+    call_id: str = ""
+    code: int = 0
+    detail: str = ""
+    retry_after_s: float | None = None
+    trunk: bool = False
+
+
+Leave = Callable[[], Awaitable[bool]]
+"""Asked by a driver when a call is ready, immediately before its first byte. It waits for a start permit; False means
+that nothing may leave, and `place` answers UNSENT."""
+
+Report = Callable[[CallEnd], Awaitable[None]]
+"""Told by a driver of every call that ended; done = durable."""
+
+
+class VoiceDriver(Protocol):
+    """A way to place calls: a provider's REST API, a SIP trunk, an Asterisk. `provider` names the trunk."""
+
+    provider: str
+
+    async def open(self) -> None:
+        """Make ready to place calls."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection. Calls in progress go on at the provider."""
+        ...
+
+    async def place(self, call: Call, leave: Leave) -> Placed:
+        """Start a call. An answer within the driver's own deadline, never an exception for what a peer does."""
+        ...
+
+    async def watch(self, report: Report) -> None:
+        """Until cancelled: find out how calls end, where nobody else tells."""
+        ...
+
+    def follow(self, call_id: str, text: str, needed_s: float) -> None:
+        """Watch a call that an earlier process started."""
+        ...
+
+    def forget(self, call_id: str) -> None:
+        """The end of this call became known in another way."""
+        ...
+
+    async def hang_up(self, call_id: str) -> bool:
+        """End a call, ringing or answered; False when the peer did not take it."""
+        ...

@@ -1,0 +1,126 @@
+"""What the end of a call means: one table from providers' words and SIP codes to a verdict on the delivery.
+
+Knows: the words of the Twilio-shaped Calls API, SIP status codes, and that delivered means played, not answered.
+Never knows: who was called, how often a call is tried again, where a word came from (callback, poll, SIP dialog).
+Implements the meaning of RFC 3261 §21 (status codes) for an outbound announcement.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gateway.model import ReceiptKind
+
+CONFIRM_KEY = "1"
+
+
+class CallEnd(NamedTuple):
+    """The end of one call as its driver learned it.
+
+    `word` is the provider's status, lower case; `sip_code` the SIP status when known, else 0; `duration_s` counts from
+    the answer; `needed_s` is the estimated length of one reading of the text; `played` says that the playout was seen
+    to reach its end; `digits` are the keys pressed afterwards; `answered_by` is the provider's guess.
+    """
+
+    call_id: str
+    word: str
+    needed_s: float = 0.0
+    sip_code: int = 0
+    duration_s: float = 0.0
+    played: bool = False
+    digits: str = ""
+    answered_by: str = ""
+
+
+class Verdict(NamedTuple):
+    """What the delivery comes to; `detail` is one of our own words, so that reports count few of them."""
+
+    kind: ReceiptKind
+    detail: str
+
+
+PLAYED = Verdict(ReceiptKind.DELIVERED, "played")
+CONFIRMED = Verdict(ReceiptKind.DELIVERED, "confirmed")
+MACHINE = Verdict(ReceiptKind.DELIVERED, "machine")
+HUNG_UP = Verdict(ReceiptKind.RETRY, "hung up early")
+FAX = Verdict(ReceiptKind.FAILED, "fax")
+BUSY = Verdict(ReceiptKind.RETRY, "busy")
+NO_ANSWER = Verdict(ReceiptKind.RETRY, "no answer")
+CONGESTION = Verdict(ReceiptKind.RETRY, "congestion")
+REJECTED = Verdict(ReceiptKind.FAILED, "rejected")
+INVALID_NUMBER = Verdict(ReceiptKind.FAILED, "invalid number")
+NOT_ACCEPTABLE = Verdict(ReceiptKind.FAILED, "not acceptable")
+CANCELED = Verdict(ReceiptKind.FAILED, "canceled")
+FAILED = Verdict(ReceiptKind.FAILED, "failed")
+FAILED_FOR_NOW = Verdict(ReceiptKind.RETRY, "failed")
+
+COMPLETED = "completed"
+
+WORDS: Mapping[str, Verdict | None] = {
+    # Not final: the call goes on. A word that is not in this table is not final either.
+    "queued": None,
+    "initiated": None,
+    "ringing": None,
+    "answered": None,
+    "in-progress": None,
+    # Final. `completed` is judged by what was heard, `failed` by its SIP code.
+    "busy": BUSY,
+    "no-answer": NO_ANSWER,
+    "canceled": CANCELED,
+}
+
+SIP_CODES: Mapping[int, Verdict] = {
+    403: REJECTED,  # RFC 3261 §21.4.4
+    404: INVALID_NUMBER,  # RFC 3261 §21.4.5
+    408: NO_ANSWER,  # RFC 3261 §21.4.9
+    410: INVALID_NUMBER,  # RFC 3261 §21.4.11
+    415: NOT_ACCEPTABLE,  # RFC 3261 §21.4.13
+    480: NO_ANSWER,  # RFC 3261 §21.4.18
+    484: INVALID_NUMBER,  # RFC 3261 §21.4.22
+    486: BUSY,  # RFC 3261 §21.4.24
+    487: NO_ANSWER,  # RFC 3261 §21.4.25: our own CANCEL at the end of the ring time
+    488: NOT_ACCEPTABLE,  # RFC 3261 §21.4.26
+    500: CONGESTION,  # RFC 3261 §21.5.1
+    502: CONGESTION,  # RFC 3261 §21.5.3
+    503: CONGESTION,  # RFC 3261 §21.5.4
+    504: CONGESTION,  # RFC 3261 §21.5.5
+    600: BUSY,  # RFC 3261 §21.6.1
+    603: REJECTED,  # RFC 3261 §21.6.2
+    604: INVALID_NUMBER,  # RFC 3261 §21.6.3
+    606: NOT_ACCEPTABLE,  # RFC 3261 §21.6.4
+}
+
+
+def is_final(word: str) -> bool:
+    """Whether a provider's word ends the call."""
+    return word in (COMPLETED, "failed") or WORDS.get(word) is not None
+
+
+def judge(end: CallEnd) -> Verdict | None:
+    """The verdict on a call, or None while it is not final.
+
+    Played is proven by the provider's request after the last word, or else by a completed call that lasted at least as
+    long as one reading of the text takes. A machine that let it play is delivered and named.
+    """
+    if end.played:
+        return CONFIRMED if end.digits == CONFIRM_KEY else PLAYED
+    if end.word == COMPLETED:
+        return _completed(end)
+    if end.word == "failed":
+        return by_sip_code(end.sip_code)
+    return WORDS.get(end.word)
+
+
+def by_sip_code(code: int) -> Verdict:
+    """The verdict on a final SIP status that is no success; 0 when the provider gave none."""
+    if (known := SIP_CODES.get(code)) is not None:
+        return known
+    # RFC 3261 §8.1.3.2: an unknown code counts as the x00 of its class. 400 and 600 are final here, 500 is not.
+    return FAILED if 400 <= code < 500 or code >= 600 else FAILED_FOR_NOW
+
+
+def _completed(end: CallEnd) -> Verdict:
+    if end.answered_by == "fax":
+        return FAX
+    if end.duration_s < end.needed_s or end.duration_s <= 0:
+        return HUNG_UP
+    return MACHINE if end.answered_by.startswith("machine") else PLAYED

@@ -1,0 +1,162 @@
+"""`gateway entity`: the authorities that may alert.
+
+Knows: the options and how an authority is shown. Never knows: SQL, what an authority may do.
+"""
+
+import argparse
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+
+from gateway.commands.console import Exit, as_json, complain, note, say, table
+from gateway.commands.database import database_arguments, session
+from gateway.model import EntityKind
+from gateway.store import admin
+from gateway.store.pool import Connection
+
+EXAMPLES = """\
+type1: a governor or commune; reaches its groups, and citizens by place inside its territory.
+type2: a police zone or partnership; reaches its groups only.
+
+examples:
+  gateway entity create brugge --name "Stad Brugge" --kind type1 --languages nl,fr,en
+  gateway import territory brugge.geojson --entity brugge
+  gateway entity change brugge --live
+  gateway entity list
+"""
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.epilog = EXAMPLES
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", help="add an authority")
+    create.add_argument("slug", type=slug, metavar="SLUG", help="its short name: a-z, 0-9 and -")
+    create.add_argument("--name", required=True, help="its full name, as people read it")
+    create.add_argument("--kind", required=True, choices=[kind.value for kind in EntityKind])
+    create.add_argument(
+        "--languages", type=languages, default=["nl", "fr", "de", "en"], metavar="nl,fr", help="in order"
+    )
+    create.add_argument("--parent", type=slug, metavar="SLUG", help="the authority above it")
+    create.add_argument("--live", action="store_true", help="it may alert with live tokens at once")
+    change = actions.add_parser("change", help="change what is given")
+    change.add_argument("slug", metavar="SLUG")
+    change.add_argument("--name")
+    change.add_argument("--languages", type=languages, metavar="nl,fr")
+    change.add_argument("--live", action=argparse.BooleanOptionalAction, help="it may alert with live tokens")
+    change.add_argument("--suspended", action=argparse.BooleanOptionalAction, help="nothing can be sent in its name")
+    listing = actions.add_parser("list", help="every authority")
+    show = actions.add_parser("show", help="one authority")
+    show.add_argument("slug", metavar="SLUG")
+    for below in (listing, show):
+        below.add_argument("--json", action="store_true", help="one JSON object a line")
+    for below in (create, change, listing, show):
+        database_arguments(below)
+
+
+def slug(text: str) -> str:
+    """A short name as the database takes it."""
+    if not _SLUG.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not made of a-z, 0-9 and - (63 at most, none in front)")
+    return text
+
+
+def languages(text: str) -> list[str]:
+    """Languages in order, in lower case without region."""
+    words = list(dict.fromkeys(word.strip().lower() for word in text.split(",")))
+    if not all(re.fullmatch(r"[a-z]{2,3}", word) for word in words):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of languages like nl,fr,de,en")
+    return words
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    async with session(options) as connection:
+        return await _ACTIONS[options.action](connection, options)
+
+
+async def _create(connection: Connection, options: argparse.Namespace) -> int:
+    if options.parent and await admin.entity(connection, options.parent) is None:
+        return no_entity(options.parent)
+    number = await admin.create_entity(
+        connection,
+        slug=options.slug,
+        name=options.name,
+        kind=EntityKind(options.kind),
+        live=options.live,
+        languages=options.languages,
+        parent=options.parent,
+    )
+    if number is None:
+        complain(f"there is an entity {options.slug} already: gateway entity change {options.slug} changes it")
+        return Exit.NO
+    note(f"created {options.slug}; next: gateway token create --entity {options.slug} --test")
+    return Exit.DONE
+
+
+async def _change(connection: Connection, options: argparse.Namespace) -> int:
+    there = await admin.change_entity(
+        connection,
+        options.slug,
+        name=options.name,
+        live=options.live,
+        suspended=options.suspended,
+        languages=options.languages,
+    )
+    return Exit.DONE if there else no_entity(options.slug)
+
+
+async def _list(connection: Connection, options: argparse.Namespace) -> int:
+    found = await admin.entities(connection)
+    if options.json:
+        say(*(as_json(asdict(row)) for row in found))
+        return Exit.DONE
+    heads = ("entity", "kind", "live", "suspended", "contacts", "groups", "tokens", "name")
+    rows = [(e.slug, e.kind, e.live, e.suspended, e.contacts, e.groups, e.tokens, e.name) for e in found]
+    say(*table(heads, rows))
+    return Exit.DONE
+
+
+async def _show(connection: Connection, options: argparse.Namespace) -> int:
+    found = await admin.entity(connection, options.slug)
+    if found is None:
+        return no_entity(options.slug)
+    if options.json:
+        say(as_json(asdict(found)))
+        return Exit.DONE
+    territory = f"{found.rings} rings" if found.rings else "none: no place can be targeted"
+    facts = (
+        ("entity", found.slug),
+        ("name", found.name),
+        ("kind", found.kind),
+        ("above it", found.parent),
+        ("live", found.live),
+        ("suspended", found.suspended),
+        ("languages", found.languages),
+        ("territory", territory),
+        ("contacts", found.contacts),
+        ("groups", found.groups),
+        ("tokens", found.tokens),
+    )
+    say(*table(("", ""), facts)[1:])
+    return Exit.DONE
+
+
+def no_entity(name: str) -> Exit:
+    """Say that there is no such authority."""
+    complain(f"there is no entity {name}: gateway entity list shows them all")
+    return Exit.NO
+
+
+_ACTIONS: Mapping[str, Callable[[Connection, argparse.Namespace], Awaitable[int]]] = {
+    "create": _create,
+    "change": _change,
+    "list": _list,
+    "show": _show,
+}

@@ -1,0 +1,123 @@
+"""`gateway group`: the groups that an alert may name in its addresses.
+
+Knows: the options and how a group is shown. Never knows: SQL, CAP.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+
+from gateway.commands.console import Exit, as_json, complain, note, say, table
+from gateway.commands.database import database_arguments, session
+from gateway.commands.entity import no_entity
+from gateway.store import admin
+from gateway.store.pool import Connection
+
+EXAMPLES = """\
+An alert names groups by slug: <addresses>plp-centre "key actors"</addresses>
+
+examples:
+  gateway group create plp-centre --entity brugge --name "PLP Centre"
+  gateway group add plp-centre --entity brugge +32470000000 jan@example.org
+  gateway import contacts members.csv --entity brugge --group plp-centre
+  gateway group list --entity brugge
+"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.epilog = EXAMPLES
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", help="add a group")
+    create.add_argument("slug", type=_slug, metavar="GROUP", help="as alerts name it, 100 characters at most")
+    create.add_argument("--entity", required=True, metavar="SLUG", help="whose group it is")
+    create.add_argument("--name", help="its full name (default: the slug)")
+    create.add_argument(
+        "--exercises", action="store_true", help="its members get exercises for real: SMS, calls and e-mails leave"
+    )
+    add = actions.add_parser("add", help="put contacts of the entity into a group")
+    add.add_argument("slug", metavar="GROUP")
+    add.add_argument("contacts", nargs="+", metavar="CONTACT", help="its key, number (+32...) or e-mail address")
+    add.add_argument("--entity", required=True, metavar="SLUG")
+    listing = actions.add_parser("list", help="groups with their sizes")
+    listing.add_argument("--entity", metavar="SLUG", help="of this entity only")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    for below in (create, add, listing):
+        database_arguments(below)
+
+
+def _slug(text: str) -> str:
+    if not 1 <= len(text) <= 100 or '"' in text or text != text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError("1 to 100 printable characters, no quotation mark, no blank at the ends")
+    return text
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    async with session(options) as connection:
+        if options.entity is None:
+            return await _list(connection, options, 0)
+        entity = await admin.entity(connection, options.entity)
+        if entity is None:
+            return no_entity(options.entity)
+        return await _ACTIONS[options.action](connection, options, entity.id)
+
+
+async def _create(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+    number = await admin.create_group(
+        connection,
+        entity_id=entity_id,
+        slug=options.slug,
+        name=options.name or options.slug,
+        exercises=options.exercises,
+    )
+    if number is None:
+        complain(f"{options.entity} has a group {options.slug} already")
+        return Exit.NO
+    note(f"created {options.slug} of {options.entity}")
+    return Exit.DONE
+
+
+async def _add(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+    group = await group_of(connection, options.entity, options.slug)
+    if group is None:
+        return Exit.NO
+    found = await admin.find_contacts(connection, entity_id, options.contacts)
+    absent = [word for word, numbers in found.items() if not numbers]
+    if absent:
+        complain(f"{options.entity} has no such contact, nothing was changed:", *(f"  {word}" for word in absent))
+        return Exit.NO
+    numbers = {number for several in found.values() for number in several}
+    added = await admin.add_members(connection, group.id, entity_id, sorted(numbers))
+    note(f"{added} added to {group.slug}, {len(numbers) - added} were in it")
+    return Exit.DONE
+
+
+async def group_of(connection: Connection, entity: str, slug: str) -> admin.GroupRow | None:
+    """The entity's group of this slug; when there is none, that is said."""
+    found = next((group for group in await admin.groups(connection, entity) if group.slug == slug), None)
+    if found is None:
+        complain(f"{entity} has no group {slug}: gateway group create {slug} --entity {entity}")
+    return found
+
+
+async def _list(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+    found = await admin.groups(connection, options.entity)
+    if options.json:
+        say(*(as_json(asdict(row)) for row in found))
+        return Exit.DONE
+    rows = [(group.entity, group.slug, group.members, group.exercises, group.name) for group in found]
+    say(*table(("entity", "group", "members", "exercises", "name"), rows))
+    return Exit.DONE
+
+
+_ACTIONS: Mapping[str, Callable[[Connection, argparse.Namespace, int], Awaitable[int]]] = {
+    "create": _create,
+    "add": _add,
+    "list": _list,
+}

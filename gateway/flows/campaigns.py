@@ -1,0 +1,240 @@
+"""Campaigns seen and steered by their entity: progress, report, deliveries, forecast; approve, pause, resume, stop.
+
+Knows: the store, the reports, lineage's acts. Never knows: HTTP, channels. What belongs to another entity is not there.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from gateway.cap.area import Ring
+from gateway.cap.cells import intersect
+from gateway.cap.cover import cover_union
+from gateway.flows import lineage
+from gateway.flows.closing import report_of
+from gateway.flows.intake import Answer, Draft, Intake
+from gateway.model import CampaignState, ChannelName, DeliveryState
+from gateway.policy import report as reports
+from gateway.policy.forecast import Wording, forecast, units_of
+from gateway.policy.rights import Authority, Refusal
+from gateway.policy.states import CampaignEvent, campaign_after
+from gateway.store import alerts, progress, registry
+from gateway.store.pool import Connection, Store
+
+PAGE = 50
+
+
+class Campaigns:
+    """Everything an entity may see and do with what it sent."""
+
+    def __init__(
+        self,
+        store: Store,
+        intake: Intake,
+        *,
+        rates: Mapping[ChannelName, float],
+        public_url: str,
+        utcnow: Callable[[], datetime],
+        changed: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._intake = intake
+        self._rates = rates
+        self._public_url = public_url
+        self._utcnow = utcnow
+        self._changed = changed  # told when a campaign's state was changed by hand
+
+    async def forecast(self, raw: bytes, authority: Authority) -> Answer:
+        """What this alert would do, nothing stored, nothing sent."""
+        now = self._utcnow()
+        judged = await self._intake.judge_bytes(raw, authority, now)
+        if isinstance(judged, Answer):
+            return judged
+        draft, composed = judged
+        async with self._store.connection() as connection:
+            reached = await self._reached(connection, draft, authority)
+        wordings = [
+            Wording(channel=t.channel, language=t.language, units=units_of(t.channel, t.body, t.parts))
+            for t in composed
+        ]
+        body = forecast(reached, wordings, self._rates) | {
+            "dry_run": True,
+            "mode": draft.mode.value,
+            "class": draft.wishes.message_class.value,
+            "expires": draft.expires_at.isoformat(),
+            "findings": [f._asdict() for f in draft.findings],
+            "texts": [
+                {
+                    "channel": t.channel.value, "language": t.language, "subject": t.subject, "text": t.body,
+                    "parts": t.parts, "encoding": t.encoding, "notes": list(t.notes),
+                }
+                for t in composed
+            ],
+        }  # fmt: skip
+        return Answer(status=200, body=body)
+
+    async def _reached(
+        self, connection: Connection, draft: Draft, authority: Authority
+    ) -> dict[tuple[ChannelName, str], int]:
+        shapes = [s for v in draft.variants for s in v.shapes] if draft.wishes.by_place else []
+        cells = intersect(cover_union(shapes), cover_union([Ring(r) for r in authority.rings])) if shapes else []
+        target = registry.Target(cells=cells, groups=[g.id for g in draft.groups])
+        return await registry.count_targets(
+            connection, authority.entity_id, draft.wishes.message_class, draft.channels, target
+        )
+
+    async def alert(self, public_id: str, authority: Authority) -> dict[str, Any] | None:
+        """One alert of this entity, with the present state of its campaign."""
+        async with self._store.connection() as connection:
+            row = await alerts.alert_by_public_id(connection, public_id, authority.entity_id)
+        if row is None:
+            return None
+        return {
+            "alert": row["public_id"],
+            "accepted": row["accepted"],
+            "sender": row["sender"],
+            "identifier": row["identifier"],
+            "sent": row["sent"],
+            "status": row["status"],
+            "msgType": row["msg_type"],
+            "scope": row["scope"],
+            "received": row["received_at"].isoformat(),
+            "http_status": row["http_status"],
+            "findings": row["findings"],
+            "campaign": row["campaign"],
+            "state": row["state"] or "refused",
+            "links": row["answer"].get("links", {}),
+        }
+
+    async def alert_bytes(self, public_id: str, authority: Authority) -> bytes | None:
+        """The bytes as received."""
+        async with self._store.connection() as connection:
+            return await alerts.alert_bytes(connection, public_id, authority.entity_id)
+
+    async def page(self, authority: Authority, before: int) -> dict[str, Any]:
+        """A page of campaigns, newest first; `next` is the cursor of the one after."""
+        async with self._store.connection() as connection:
+            rows = await alerts.campaigns_of_entity(connection, authority.entity_id, before, PAGE)
+        return {
+            "campaigns": [
+                {
+                    "campaign": r["public_id"], "alert": r["alert"], "mode": r["mode"], "class": r["message_class"],
+                    "state": r["state"], "closure": r["closure"], "created": r["created_at"].isoformat(),
+                    "expires": r["expires_at"].isoformat(),
+                }
+                for r in rows
+            ],
+            "next": rows[-1]["id"] if len(rows) == PAGE else None,
+        }  # fmt: skip
+
+    async def progress(self, public_id: str, authority: Authority) -> dict[str, Any] | None:
+        """The live counts of one campaign."""
+        async with self._store.connection() as connection:
+            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id)
+            if row is None:
+                return None
+            counted = await progress.count_rows(connection, [row["id"]])
+            reached = await progress.milestones(connection, row["id"])
+        seen = reports.progress(
+            campaign=public_id,
+            state=row["state"],
+            planned=row["planned"],
+            created_at=row["created_at"],
+            now=self._utcnow(),
+            counts=[reports.CountsRow(**c) for c in counted],
+            milestones=[reports.MilestoneRow(**m) for m in reached],
+            first_submit_at=row["first_submit_at"],
+        )
+        links = {k: f"{self._public_url}/v1/campaigns/{public_id}/{k}" for k in ("events", "report", "deliveries")}
+        more = {"alert": row["alert"], "mode": row["mode"], "class": row["message_class"], "closure": row["closure"]}
+        return seen.as_dict() | more | {"expires": row["expires_at"].isoformat(), "links": links}
+
+    async def report(self, public_id: str, authority: Authority, form: str) -> str | None:
+        """The final report; while the campaign is open, what it would say now."""
+        async with self._store.connection() as connection:
+            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id)
+            if row is None:
+                return None
+            kept = await progress.report_body(connection, row["id"])
+            body = kept["body"] if kept else await report_of(connection, row["id"])
+        return {"json": reports.as_json, "text": reports.as_text, "csv": reports.as_csv}[form](body)
+
+    async def deliveries(self, public_id: str, authority: Authority, after: int, limit: int) -> dict[str, Any] | None:
+        """A page of deliveries in their order."""
+        async with self._store.connection() as connection:
+            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id)
+            if row is None:
+                return None
+            rows = await alerts.deliveries_page(connection, row["id"], after, limit)
+        return {
+            "deliveries": [_delivery(r) for r in rows],
+            "next": rows[-1]["seq"] if len(rows) == limit else None,
+        }
+
+    async def act(self, act: str, public_id: str, authority: Authority) -> Answer:
+        """Approve, pause, resume or stop; what the campaign's state does not allow is refused with the state."""
+        actor = f"token:{authority.token_id}"
+        async with self._store.transaction() as connection:
+            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id)
+            if row is None or row["realm"] != authority.realm.value:
+                return _problem(404, "not-found", "Nothing of yours has this name.")
+            state = CampaignState(row["state"])
+            if act == "approve":
+                becomes = await self._approve(connection, row, state, authority, actor)
+            else:
+                flow = {"pause": lineage.pause, "resume": lineage.resume, "stop": lineage.stop}[act]
+                becomes = await flow(connection, row["id"], row["entity_id"], state, actor)
+            if isinstance(becomes, Refusal):
+                return _problem(becomes.status, becomes.reason, becomes.message)
+            await connection.execute("SELECT pg_notify('gateway', $1)", str(row["id"]))
+        if becomes is None:
+            return _problem(409, "wrong-state", f"A campaign that is {state.value} can not {act}.", state=state.value)
+        self._changed()
+        return Answer(status=200, body={"campaign": public_id, "state": becomes.value})
+
+    async def _approve(
+        self, connection: Connection, row: Any, state: CampaignState, authority: Authority, actor: str
+    ) -> CampaignState | Refusal | None:
+        """A second token of the entity lets a held campaign go; the author can not."""
+        if row["token_id"] == authority.token_id:
+            return Refusal(reason="own-alert", message="Who posted an alert can not approve it: a second person must.")
+        becomes = campaign_after(state, CampaignEvent.APPROVE)
+        if becomes is None or not await alerts.set_state(connection, row["id"], state, becomes, release=True):
+            return None
+        await alerts.approve(connection, row["id"], authority.token_id)
+        await alerts.insert_event(connection, row["id"], row["entity_id"], "approved", becomes, actor)
+        await lineage.stop_told(connection, row["id"], actor)
+        return becomes
+
+
+def _problem(status: int, reason: str, detail: str, **more: Any) -> Answer:
+    body = {
+        "type": f"/docs#{reason}",
+        "title": reason.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+    }
+    return Answer(status=status, body=body | {"reason": reason} | more)
+
+
+def _delivery(row: Any) -> dict[str, Any]:
+    return {
+        "seq": row["seq"],
+        "channel": registry.CHANNELS[row["channel"]].value,
+        "to": masked(row["address"]) if row["registered"] else row["address"],
+        "language": row["language"],
+        "state": DeliveryState(row["state"]).name.lower(),
+        "attempts": row["attempt"],
+        "possible_duplicate": bool(row["flags"] & 1),
+        "code": row["code"],
+        "detail": row["detail"],
+        "submitted": row["submitted_at"].isoformat() if row["submitted_at"] else None,
+        "done": row["done_at"].isoformat() if row["done_at"] else None,
+    }
+
+
+def masked(address: str) -> str:
+    """An address that shows no person: +32470***** or a***@*** (registered citizens belong to the platform)."""
+    if "@" in address:
+        return f"{address[0]}***@***"
+    return address[:6] + "*" * max(0, len(address) - 6)

@@ -1,0 +1,333 @@
+"""A lane: the marked deliveries of one channel and transport, most urgent first. Channels pull from it.
+
+A delivery is marked in the store before it can be taken, and a clock that runs on while the process is stopped is
+compared with the end of the leases before it is handed out. Knows: store.deliveries, pacing, texts. Never knows: peers'
+protocols, what an outcome means (tracking does), which campaigns exist (dispatch does).
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.flows.tracking import Tracking
+from gateway.model import ChannelName, Delivery, Lease, MessageClass, Mode, Outcome, OutcomeKind, Text, Transport
+from gateway.policy.pacing import RatePacer
+from gateway.store import deliveries, registry
+from gateway.store.deliveries import Leased, LeaseKey
+from gateway.store.pool import GONE, Connection, Store
+
+SAMPLE_EVERY = 64
+
+
+class Fence:
+    """The latest moment at which this process may still write: its leases' end minus a second, on a clock that runs
+    on while the process is stopped (CLOCK_BOOTTIME)."""
+
+    def __init__(self, boottime: Callable[[], float], lease_s: float) -> None:
+        self._boottime = boottime
+        self._lease_s = lease_s
+        self._until = float("-inf")
+
+    def starts(self) -> float:
+        """The moment before a heartbeat is asked for; hand it to `renewed` when it was granted."""
+        return self._boottime()
+
+    def renewed(self, asked_at: float) -> None:
+        """A heartbeat asked for at `asked_at` was granted."""
+        self._until = max(self._until, asked_at + self._lease_s - 1.0)
+
+    def holds(self) -> bool:
+        """True while bytes may leave."""
+        return self._boottime() < self._until
+
+
+class Texts:
+    """The texts of the campaigns in hand, loaded once each."""
+
+    def __init__(self, store: Store, keep: int = 256) -> None:
+        self._store = store
+        self._keep = keep
+        self._known: OrderedDict[int, dict[int, Text]] = OrderedDict()
+
+    async def of(self, campaign: int) -> dict[int, Text]:
+        """key -> Text of one campaign."""
+        if campaign not in self._known:
+            self._known[campaign] = await self._load(campaign)
+            while len(self._known) > self._keep:
+                self._known.popitem(last=False)
+        self._known.move_to_end(campaign)
+        return self._known[campaign]
+
+    async def _load(self, campaign: int) -> dict[int, Text]:
+        async with self._store.ask.acquire(timeout=5) as connection:
+            facts = await registry.campaign_for_texts(connection, campaign)
+            rows = await registry.texts_of_campaign(connection, campaign)
+        return {
+            row["key"]: Text(
+                campaign=campaign,
+                key=row["key"],
+                channel=registry.CHANNELS[row["channel"]],
+                language=row["language"],
+                body=row["body"],
+                subject=row["subject"],
+                html=row["html"],
+                parts=row["parts"],
+                mode=Mode(facts["mode"]),
+                message_class=MessageClass(facts["message_class"]),
+                expires_at=facts["expires_at"],
+                reference=facts["public_id"],
+                attachment=facts["raw"] if row["html"] else None,
+            )
+            for row in rows
+        }
+
+
+@dataclass(slots=True)
+class Held:
+    """A lease, how many of its rows are marked, and whether its rest is not ours to send any more."""
+
+    leased: Leased
+    marked: int = 0
+    gone: bool = False
+
+    @property
+    def lease(self) -> Lease:
+        """The lease itself."""
+        return self.leased.lease
+
+    @property
+    def key(self) -> LeaseKey:
+        """What the store calls it."""
+        return LeaseKey(self.lease.campaign, self.lease.lo, self.lease.epoch)
+
+    @property
+    def unmarked(self) -> int:
+        """Rows that may still be marked."""
+        return 0 if self.gone else len(self.leased.seqs) - self.marked
+
+    @property
+    def in_flight(self) -> int:
+        """Marked rows whose outcome was not handed in yet."""
+        return self.marked - (len(self.leased.seqs) - self.lease.remaining)
+
+
+@dataclass(slots=True)
+class _Campaign:
+    id: int
+    priority: int
+    open: bool = True  # the store has ready chunks of it
+    served: int = 0
+    held: deque[Held] = field(default_factory=deque)
+
+
+class Lane:
+    """What one channel pulls from (channels.base.Work), kept filled by `feed`."""
+
+    def __init__(
+        self,
+        *,
+        channel: ChannelName,
+        transport: Transport,
+        store: Store,
+        texts: Texts,
+        tracking: Tracking,
+        fence: Fence,
+        node: int,
+        mark_ahead: int,
+        lease_s: float,
+        pacer: RatePacer | None,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.channel = channel
+        self.transport = transport
+        self._store = store
+        self._texts = texts
+        self._tracking = tracking
+        self._fence = fence
+        self._node = node
+        self._mark_ahead = mark_ahead
+        self._lease_s = lease_s
+        self._pacer = pacer
+        self._monotonic = monotonic
+        self._campaigns: dict[int, _Campaign] = {}
+        self._ready: dict[int, deque[Delivery]] = {}
+        self._some = asyncio.Event()
+        self._hungry = asyncio.Event()
+        self._since_sample = 0
+        self.closed = False
+
+    # what the channel calls -----------------------------------------------------------------------------------
+
+    def take(self, limit: int) -> list[Delivery]:
+        """At most `limit` deliveries that may leave now: inside the leases' time and the channel's rate."""
+        if limit <= 0 or self.closed or not self._fence.holds():
+            return []
+        now = self._monotonic()
+        taken: list[Delivery] = []
+        for priority in sorted(self._ready):
+            queue = self._ready[priority]
+            while queue and len(taken) < limit and self._permitted(now, queue[0].text.parts):
+                taken.append(queue.popleft())
+            if queue:
+                break
+        self._after_take(taken, now)
+        return taken
+
+    async def ready(self) -> None:
+        """Return when `take` may give something."""
+        while True:
+            if self.closed or not self._waiting():
+                self._some.clear()
+                await self._some.wait()
+            elif not self._fence.holds():
+                await asyncio.sleep(0.1)
+            elif self._pacer is not None and (wait_s := self._pacer.next_at(now := self._monotonic()) - now) > 0:
+                await asyncio.sleep(min(wait_s, 0.5))
+            else:
+                return
+
+    def _permitted(self, now: float, parts: int) -> bool:
+        return self._pacer is None or self._pacer.allow(now, 1, parts) == 1
+
+    def _after_take(self, taken: Sequence[Delivery], now: float) -> None:
+        if not taken:
+            return
+        self._since_sample += len(taken)
+        if self._since_sample >= SAMPLE_EVERY:
+            self._since_sample = 0
+            self._tracking.sampled[taken[0].lease.campaign, taken[0].seq] = now
+        self._hungry.set()
+
+    def _waiting(self, up_to: int = 99) -> int:
+        return sum(len(queue) for priority, queue in self._ready.items() if priority <= up_to)
+
+    # what the dispatcher calls --------------------------------------------------------------------------------
+
+    def opened(self, campaigns: Mapping[int, int]) -> None:
+        """The campaigns that have ready chunks in this lane, with their priority."""
+        level = min((c.served for c in self._campaigns.values()), default=0)
+        for number, priority in campaigns.items():
+            known = self._campaigns.setdefault(number, _Campaign(number, priority, served=level))
+            known.open = True
+        for number in [c.id for c in self._campaigns.values() if not c.held and c.id not in campaigns]:
+            del self._campaigns[number]
+        if campaigns:
+            self._hungry.set()
+
+    async def feed(self) -> None:
+        """Keep `mark_ahead` marked rows ready; run until cancelled."""
+        while True:
+            self._hungry.clear()
+            try:
+                while await self._feed_once():
+                    pass
+            except GONE:
+                await asyncio.sleep(0.2)
+                continue
+            await self._hungry.wait()
+
+    def held(self) -> list[Held]:
+        """Every lease of this lane."""
+        return [held for campaign in self._campaigns.values() for held in campaign.held]
+
+    def forget(self, held: Held) -> None:
+        """A lease is over: finished, given back, or taken by another node. Its ready rows are not ours to send."""
+        self._campaigns[held.lease.campaign].held.remove(held)
+        for queue in self._ready.values():
+            kept = [d for d in queue if d.lease is not held.lease]
+            queue.clear()
+            queue.extend(kept)
+
+    def halt(self, campaign: int) -> None:
+        """This campaign may not send now: its ready rows go back as unsent, its leases mark nothing more."""
+        unsent = []
+        for queue in self._ready.values():
+            unsent += [d for d in queue if d.lease.campaign == campaign]
+            kept = [d for d in queue if d.lease.campaign != campaign]
+            queue.clear()
+            queue.extend(kept)
+        for held in self._campaigns[campaign].held if campaign in self._campaigns else ():
+            held.gone = True
+        self._tracking.emit([Outcome(d, OutcomeKind.UNSENT, "") for d in unsent])
+
+    def close(self) -> None:
+        """No delivery is handed out any more; what is ready goes back as unsent."""
+        self.closed = True
+        for campaign in list(self._campaigns):
+            self.halt(campaign)
+
+    # how it is kept filled ------------------------------------------------------------------------------------
+
+    async def _feed_once(self) -> bool:
+        """Mark one more step of the most urgent, least served campaign; False: nothing to do now."""
+        if self.closed:
+            return False
+        for campaign in sorted(self._campaigns.values(), key=lambda c: (c.priority, c.served)):
+            room = self._mark_ahead - self._waiting(campaign.priority)
+            if room <= 0:
+                return False
+            held = next((h for h in campaign.held if h.unmarked), None)
+            if held is None and campaign.open:
+                held = await self._lease(campaign)
+            if held is not None:
+                await self._mark(campaign, held, room)
+                return True
+        return False
+
+    async def _lease(self, campaign: _Campaign) -> Held | None:
+        async with self._store.queue.acquire(timeout=5) as connection:
+            leased = await deliveries.lease_chunks(
+                connection,
+                campaign=campaign.id,
+                channel=self.channel,
+                transport=self.transport,
+                node=self._node,
+                limit=1,
+                lease_s=self._lease_s,
+            )
+        campaign.open = bool(leased)
+        for one in leased:
+            held = Held(one)
+            campaign.held.append(held)
+            if one.seqs:
+                return held
+            self._tracking.emit([one.lease])  # every row has found its end meanwhile
+        return None
+
+    async def _mark(self, campaign: _Campaign, held: Held, room: int) -> None:
+        """Make the next rows of a lease durable as 'may have left', then put them into the ready queue."""
+        rows, start = held.leased, held.marked
+        stop = min(start + room, len(rows.seqs))
+        texts = await self._texts.of(campaign.id)
+        async with self._store.queue.acquire(timeout=5) as connection:
+            allowed = await self._mark_in_store(connection, held, start, stop)
+        if allowed is None:
+            held.gone = True
+            return
+        held.marked = stop
+        campaign.served += stop - start
+        dropped = (stop - start) - len(allowed)
+        held.lease.remaining -= dropped
+        queue = self._ready.setdefault(campaign.priority, deque())
+        queue.extend(
+            Delivery(held.lease, rows.seqs[i], rows.addresses[i], texts[rows.keys[i]])
+            for i in range(start, stop)
+            if rows.seqs[i] in allowed
+        )
+        if dropped and held.lease.remaining == 0:
+            self._tracking.emit([held.lease])
+        self._some.set()
+
+    async def _mark_in_store(
+        self, connection: Connection, held: Held, start: int, stop: int
+    ) -> set[int] | range | None:
+        """The seqs that may leave, None when the lease is withdrawn, paused, expired or lost."""
+        rows = held.leased
+        if rows.listed:
+            wanted = rows.seqs[start:stop]
+            return await deliveries.mark_listed(connection, held.lease, wanted, lease_s=self._lease_s) or None
+        done = await deliveries.mark_range(
+            connection, held.lease, rows.seqs[stop - 1], stop - start, lease_s=self._lease_s
+        )
+        return range(rows.seqs[start], rows.seqs[stop - 1] + 1) if done else None

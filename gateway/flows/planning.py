@@ -1,0 +1,177 @@
+"""Planning: an accepted campaign becomes delivery rows, slice by slice, the nearest to the hazard first.
+
+Knows: the order of a fan-out (groups, areas, then those told before) and how large a slice may be. Every slice is one
+transaction with its cursor, so a planner that dies is continued by the next one. Never knows: channels, rights, CAP.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.cap.area import centre
+from gateway.cap.cells import Cell, intersect, nearest_first
+from gateway.cap.cover import cover_union
+from gateway.log import UnitLogger
+from gateway.model import ChannelName, MessageClass, Mode, Transport
+from gateway.policy.audience import shape_from_json
+from gateway.store import registry
+from gateway.store.deliveries import TRANSPORT_CODES
+from gateway.store.pool import Store
+from gateway.store.registry import Target, Told
+
+FIRST_SLICE_ROWS = 2_000
+SLICE_ROWS = 100_000
+TOLD_ROWS = 20_000
+PLANNED_TRANSPORT = {Mode.LIVE: Transport.LIVE, Mode.EXERCISE: Transport.SIMULATED, Mode.TEST: Transport.SIMULATED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The smallest piece of a fan-out; `cells` may be taken many at a time, the others are slices of their own."""
+
+    variant: int
+    transport: Transport
+    exercise_group: bool = False
+    cell: Cell | None = None
+    group: int | None = None
+    told: Told | None = None
+
+
+class Planner:
+    """Takes the most urgent unplanned campaign, writes its next slice, and again."""
+
+    def __init__(
+        self, store: Store, *, chunk_rows: Mapping[ChannelName, int], sliced: Callable[[], None], log: UnitLogger
+    ):
+        self._store = store
+        self._chunk_rows = chunk_rows
+        self._sliced = sliced  # told after every slice: there is something to send
+        self._log = log
+        self._steps: OrderedDict[int, Sequence[Step]] = OrderedDict()
+        self._rows_per_cell: dict[int, float] = {}
+        self.wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Plan until cancelled; looks by itself every half second, and at once when woken."""
+        while True:
+            self.wake.clear()
+            while await self.slice():
+                self._sliced()
+            try:
+                async with asyncio.timeout(0.5):
+                    await self.wake.wait()
+            except TimeoutError:
+                continue
+
+    async def slice(self) -> bool:
+        """Write one slice of one campaign; False when nothing waits to be planned."""
+        async with self._store.transaction() as connection:
+            row = await registry.campaign_to_plan(connection)
+            if row is None:
+                return False
+            steps = await self._steps_of(row)
+            cursor, batch = row["plan_cursor"], self._batch(row["id"], steps, row["plan_cursor"])
+            added = await self._write(connection, row, batch) if batch else 0
+            if cursor == 0:
+                await registry.analyze_campaign(connection, row["id"])
+            done = cursor + len(batch) >= len(steps)
+            await registry.slice_done(connection, row["id"], cursor + len(batch), row["next_seq"] + added, planned=done)
+        self._learn(row["id"], batch, added, done=done)
+        return True
+
+    async def _steps_of(self, row: Any) -> Sequence[Step]:
+        known = self._steps.get(row["id"])
+        if known is None:
+            # covering a country takes a tenth of a second: not on the loop that serves the binds
+            known = await asyncio.to_thread(steps_of_plan, row["plan"], Mode(row["mode"]))
+            self._steps[row["id"]] = known
+            while len(self._steps) > 200:
+                self._steps.popitem(last=False)
+        return known
+
+    def _batch(self, campaign: int, steps: Sequence[Step], cursor: int) -> Sequence[Step]:
+        """The steps of the next slice: one group or one part of those told, or as many cells as promise enough rows."""
+        if cursor >= len(steps):
+            return ()
+        first = steps[cursor]
+        if first.cell is None:
+            return steps[cursor : cursor + 1]
+        wanted = FIRST_SLICE_ROWS if cursor == 0 else min(SLICE_ROWS, FIRST_SLICE_ROWS * 4 ** min(3, cursor // 8 + 1))
+        count = max(1, int(wanted / max(self._rows_per_cell.get(campaign, FIRST_SLICE_ROWS / 8), 0.01)))
+        end = cursor
+        while end < len(steps) and end - cursor < count and steps[end].cell and steps[end].variant == first.variant:
+            end += 1
+        return steps[cursor:end]
+
+    def _learn(self, campaign: int, batch: Sequence[Step], added: int, *, done: bool) -> None:
+        if done:
+            self._steps.pop(campaign, None)
+            self._rows_per_cell.pop(campaign, None)
+            self._log.event("campaign_planned", campaign=campaign)
+        elif batch and batch[0].cell:
+            # never grow more than eightfold: the next cells may be a city
+            before = self._rows_per_cell.get(campaign, FIRST_SLICE_ROWS / 8)
+            self._rows_per_cell[campaign] = max(added / len(batch), before / 8)
+
+    async def _write(self, connection: Any, row: Any, batch: Sequence[Step]) -> int:
+        """Insert the rows of one slice and cut them into chunks; returns how many."""
+        first = batch[0]
+        texts = row["plan"]["variants"][first.variant]["texts"] if row["plan"]["variants"] else []
+        new = await registry.fan_out(
+            connection,
+            campaign=row["id"],
+            first_seq=row["next_seq"],
+            entity_id=row["entity_id"],
+            transport=TRANSPORT_CODES[first.transport],
+            message_class=MessageClass(row["message_class"]),
+            channels=[ChannelName(c) for c in row["channels"]],
+            texts=[(language, ChannelName(channel), key) for language, channel, key in texts],
+            target=Target(
+                cells=[s.cell for s in batch if s.cell],
+                groups=[first.group] if first.group is not None else [],
+                told=first.told,
+            ),
+        )
+        for rows in new:
+            await registry.insert_chunks(
+                connection,
+                campaign=row["id"],
+                entity_id=row["entity_id"],
+                rows=rows,
+                transport=TRANSPORT_CODES[first.transport],
+                exercise_group=first.exercise_group,
+                size=self._chunk_rows[rows.channel],
+            )
+        return sum(rows.hi - rows.lo + 1 for rows in new)
+
+
+def steps_of_plan(plan: Mapping[str, Any], mode: Mode) -> list[Step]:
+    """The whole fan-out in its order. The same plan always gives the same steps: the cursor counts them."""
+    transport = PLANNED_TRANSPORT[mode]
+    steps = []
+    for group, exercises in plan["groups"]:
+        live = mode is Mode.EXERCISE and exercises
+        to = Transport.LIVE if live else transport
+        steps.append(Step(variant=0, transport=to, exercise_group=live, group=group))
+    for number, variant in enumerate(plan["variants"]):
+        cells = area_cells(variant["shapes"], plan["territory"])
+        steps += [Step(variant=number, transport=transport, cell=cell) for cell in cells]
+    for campaign, rows in plan["told"]:
+        for to in [transport, Transport.LIVE] if mode is Mode.EXERCISE else [transport]:
+            live = mode is Mode.EXERCISE and to is Transport.LIVE
+            steps += [
+                Step(variant=0, transport=to, exercise_group=live, told=Told(campaign, lo, lo + TOLD_ROWS - 1))
+                for lo in range(1, rows + 1, TOLD_ROWS)
+            ]
+    return steps
+
+
+def area_cells(shapes: Sequence[Mapping[str, Any]], territory: Sequence[Mapping[str, Any]]) -> list[Cell]:
+    """The cells of a target inside the territory, nearest to the target's centre first."""
+    target = [shape_from_json(shape) for shape in shapes]
+    if not target:
+        return []
+    inside = intersect(cover_union(target), cover_union([shape_from_json(shape) for shape in territory]))
+    return nearest_first(inside, centre(target))

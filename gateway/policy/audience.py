@@ -1,0 +1,194 @@
+"""Reads from a CAP alert who is to be told and how, and cuts the result into the steps of a fan-out.
+
+Knows: the gateway's CAP profile (docs/cap-profile.md), areas as cells. Never knows: SQL, rights, clocks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from gateway.cap.area import Disc, Ring, Shape, validate
+from gateway.cap.findings import Finding, Weight
+from gateway.cap.model import CapAlert, CapArea, CapInfo, Scope, Severity, Urgency
+from gateway.model import ChannelName, MessageClass, Purpose
+
+PROFILE = "gateway CAP profile"
+SEVERITIES = (Severity.EXTREME, Severity.SEVERE, Severity.MODERATE, Severity.MINOR, Severity.UNKNOWN)
+URGENCIES = (Urgency.IMMEDIATE, Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST, Urgency.UNKNOWN)
+DEFAULT_PURPOSE = {MessageClass.URGENT: Purpose.EMERGENCY, MessageClass.PREVENTION: Purpose.RISK}
+PRIORITY = {MessageClass.URGENT: 0, MessageClass.PREVENTION: 3, MessageClass.OTHER: 6, MessageClass.NEWS: 7}
+
+Geocodes = Mapping[tuple[str, str], tuple[Ring, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the alert asks for, before anybody asked whether it may. `channels` None = the entity's policy decides."""
+
+    message_class: MessageClass
+    purpose: Purpose
+    channels: tuple[ChannelName, ...] | None
+    groups: tuple[str, ...]
+    by_place: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """Infos that speak to the same people: their places in the alert, and the shapes of their areas."""
+
+    infos: tuple[int, ...]
+    shapes: tuple[Shape, ...]
+
+
+def read_wishes(alert: CapAlert) -> tuple[Wishes, list[Finding]]:
+    """The profile's parameters, addresses and areas; findings name what can not be understood."""
+    findings: list[Finding] = []
+    message_class = _one_of(alert, "gateway:class", MessageClass, findings) or default_class(alert)
+    purpose = _one_of(alert, "gateway:purpose", Purpose, findings)
+    channels = _channels(alert, findings)
+    by_place = alert.scope is Scope.PUBLIC and any(info.area for info in alert.info)
+    return Wishes(
+        message_class=message_class,
+        purpose=purpose or DEFAULT_PURPOSE.get(message_class, Purpose.PUBLIC_INTEREST),
+        channels=channels,
+        groups=tuple(dict.fromkeys(alert.addresses)),
+        by_place=by_place,
+    ), findings
+
+
+def default_class(alert: CapAlert) -> MessageClass:
+    """The class of an alert that names none: severe or immediate is urgent, what is to come is prevention."""
+    if any(i.severity in SEVERITIES[:2] or i.urgency is Urgency.IMMEDIATE for i in alert.info):
+        return MessageClass.URGENT
+    if any(i.urgency in (Urgency.EXPECTED, Urgency.FUTURE) for i in alert.info):
+        return MessageClass.PREVENTION
+    return MessageClass.OTHER
+
+
+def variants(alert: CapAlert, geocodes: Geocodes) -> tuple[Variant, ...]:
+    """Infos grouped by the people they address, the most severe (then most urgent) first.
+
+    One info per language: together they are one message to the union of their areas. Several infos of one language:
+    each set of equal areas is a message of its own.
+    """
+    languages = [_language(info) for info in alert.info]
+    if len(set(languages)) == len(languages):
+        groups = [list(range(len(alert.info)))] if alert.info else []
+    else:
+        by_area: dict[tuple[CapArea, ...], list[int]] = {}
+        for index, info in enumerate(alert.info):
+            by_area.setdefault(info.area, []).append(index)
+        groups = list(by_area.values())
+    groups.sort(key=lambda group: min(_rank(alert.info[i]) for i in group))
+    return tuple(
+        Variant(
+            infos=tuple(group),
+            shapes=tuple(dict.fromkeys(s for i in group for s in shapes_of(alert.info[i], geocodes))),
+        )
+        for group in groups
+    )
+
+
+def shapes_of(info: CapInfo, geocodes: Geocodes) -> list[Shape]:
+    """Every polygon, circle and known geocode of an info; usable ones only."""
+    shapes: list[Shape] = []
+    for area in info.area:
+        shapes += [Ring(tuple((lon, lat) for lat, lon in polygon)) for polygon in area.polygon]
+        shapes += [Disc(c.lon, c.lat, c.radius_km) for c in area.circle]
+        for code in area.geocode:
+            shapes += geocodes.get((code.value_name, code.value), ())
+    return [shape for shape in shapes if not validate(shape)]
+
+
+def area_problems(alert: CapAlert, geocodes: Geocodes) -> list[Finding]:
+    """Why parts of the areas can not be used: geometry that says nothing certain, geocodes nobody knows."""
+    findings = []
+    for i, info in enumerate(alert.info, 1):
+        for j, area in enumerate(info.area, 1):
+            where = f"alert/info[{i}]/area[{j}]"
+            for k, polygon in enumerate(area.polygon, 1):
+                problems = validate(Ring(tuple((lon, lat) for lat, lon in polygon)))
+                findings += [_finding("S31", "error", f"{where}/polygon[{k}]", p) for p in problems]
+            for k, circle in enumerate(area.circle, 1):
+                problems = validate(Disc(circle.lon, circle.lat, circle.radius_km))
+                findings += [_finding("S32", "error", f"{where}/circle[{k}]", p) for p in problems]
+            findings += _unknown_geocodes(area, geocodes, where)
+    return findings
+
+
+def geocodes_of(alert: CapAlert) -> list[tuple[str, str]]:
+    """Every (scheme, value) the areas name."""
+    return list(dict.fromkeys((g.value_name, g.value) for i in alert.info for a in i.area for g in a.geocode))
+
+
+def _unknown_geocodes(area: CapArea, geocodes: Geocodes, where: str) -> list[Finding]:
+    # other shapes of the same area speak for it; a geocode alone that nobody knows would silently lose people
+    severity: Weight = "warning" if area.polygon or area.circle else "error"
+    return [
+        _finding(
+            "S36",
+            severity,
+            f"{where}/geocode[{k}]",
+            f"the geocode {code.value_name}={code.value} is not in the gateway's register: add a polygon or circle, "
+            "or load the scheme with `gateway import geocodes`",
+        )
+        for k, code in enumerate(area.geocode, 1)
+        if (code.value_name, code.value) not in geocodes
+    ]
+
+
+def _rank(info: CapInfo) -> tuple[int, int]:
+    return SEVERITIES.index(info.severity), URGENCIES.index(info.urgency)
+
+
+def _language(info: CapInfo) -> str:
+    return info.language.split("-")[0].lower()
+
+
+def _parameter(alert: CapAlert, name: str) -> list[tuple[int, str]]:
+    return [(i, value.strip()) for i, info in enumerate(alert.info, 1) for value in info.parameters(name)]
+
+
+_Word = TypeVar("_Word", MessageClass, Purpose)
+
+
+def _one_of(alert: CapAlert, name: str, kind: type[_Word], findings: list[Finding]) -> _Word | None:
+    values = _parameter(alert, name)
+    known = {member.value: member for member in kind}
+    for i, value in values:
+        if value not in known:
+            where = f"alert/info[{i}]/parameter"
+            findings.append(_finding("G1", "error", where, f"{name} is {value!r}; use one of {', '.join(known)}"))
+    if len({value for _, value in values}) > 1:
+        findings.append(
+            _finding("G2", "error", "alert", f"{name} has more than one value; say it once, or the same in every info")
+        )
+    return known.get(values[0][1]) if values else None
+
+
+def _channels(alert: CapAlert, findings: list[Finding]) -> tuple[ChannelName, ...] | None:
+    wanted = [(i, word) for i, value in _parameter(alert, "gateway:channels") for word in value.split()]
+    known = {member.value: member for member in ChannelName}
+    for i, word in wanted:
+        if word not in known:
+            where = f"alert/info[{i}]/parameter"
+            findings.append(_finding("G1", "error", where, f"gateway:channels names {word!r}; use {', '.join(known)}"))
+    return tuple(dict.fromkeys(known[word] for _, word in wanted if word in known)) or None
+
+
+def _finding(rule: str, severity: Weight, element: str, message: str) -> Finding:
+    return Finding(id=rule, severity=severity, line=None, element=element, message=message, clause=PROFILE)
+
+
+def shape_as_json(shape: Shape) -> dict[str, object]:
+    """The durable form of a shape, read back by `shape_from_json`."""
+    if isinstance(shape, Ring):
+        return {"ring": shape.points}
+    return {"disc": [shape.lon, shape.lat, shape.radius_km]}
+
+
+def shape_from_json(stored: Mapping[str, Sequence[Any]]) -> Shape:
+    """The shape that `shape_as_json` wrote."""
+    if "ring" in stored:
+        return Ring(tuple((lon, lat) for lon, lat in stored["ring"]))
+    return Disc(*stored["disc"])

@@ -1,0 +1,112 @@
+"""Who may send this alert, in which mode: an answer with its reason.
+
+Knows: the authority behind a token, what it signed for, what the alert asks for. Never knows: SQL, HTTP (the flow turns
+a Refusal into a status), clocks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.cap.findings import Finding
+from gateway.cap.model import MsgType, Status
+from gateway.model import ChannelName, EntityKind, MessageClass, Mode, Realm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authority:
+    """The entity behind a proven sender, with what it may do now.
+
+    `mandates` are (class, channel) pairs; `languages` is the entity's order; `rings` its territory as (lon, lat) rings,
+    empty = no territory was given: nothing can be targeted by place.
+    """
+
+    entity_id: int
+    slug: str
+    name: str
+    kind: EntityKind
+    live: bool
+    suspended: bool
+    realm: Realm
+    token_id: int
+    languages: tuple[str, ...]
+    rings: tuple[tuple[tuple[float, float], ...], ...]
+    mandates: frozenset[tuple[MessageClass, ChannelName]]
+    policy: "EntityPolicy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityPolicy:
+    """What an entity chose for itself. `approval`: classes that need a second person; `clip`: a target partly outside
+    the territory is cut (True) or refused (False)."""
+
+    channels: tuple[tuple[MessageClass, tuple[ChannelName, ...]], ...] = (
+        (MessageClass.URGENT, (ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL)),
+        (MessageClass.PREVENTION, (ChannelName.SMS, ChannelName.EMAIL)),
+        (MessageClass.NEWS, (ChannelName.EMAIL,)),
+        (MessageClass.OTHER, (ChannelName.EMAIL,)),
+    )
+    approval: frozenset[MessageClass] = frozenset()
+    clip: bool = True
+
+    def channels_for(self, message_class: MessageClass) -> tuple[ChannelName, ...]:
+        """The channels this entity uses for a class when the alert names none."""
+        return dict(self.channels).get(message_class, (ChannelName.EMAIL,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """No, and why: a word for machines, a sentence for people, the HTTP status it becomes,
+    and what else was found in the document."""
+
+    reason: str
+    message: str
+    status: int = 403
+    findings: tuple[Finding, ...] = ()
+
+
+SILENT = frozenset({Status.TEST, Status.SYSTEM, Status.DRAFT})
+TECHNICAL = frozenset({MsgType.ACK, MsgType.ERROR})
+
+
+def mode_of(realm: Realm, status: Status) -> Mode:
+    """The table of design: a test token makes a test, whatever the status; only live + Actual is live."""
+    if realm is Realm.TEST or status in SILENT:
+        return Mode.TEST
+    return Mode.EXERCISE if status is Status.EXERCISE else Mode.LIVE
+
+
+def may_act(authority: Authority) -> Refusal | None:
+    """An authority that is suspended, or not live yet, sends nothing live."""
+    if authority.suspended:
+        return Refusal(reason="suspended", message=f"{authority.name} is suspended: nothing can be sent in its name.")
+    if authority.realm is Realm.LIVE and not authority.live:
+        return Refusal(
+            reason="not-live",
+            message=f"{authority.name} is not live yet (convention, contacts and accounts first): use a test token.",
+        )
+    return None
+
+
+def may_send(
+    authority: Authority, message_class: MessageClass, channels: Sequence[ChannelName], *, by_place: bool
+) -> Refusal | None:
+    """The right to this class on these channels, and for citizens by place."""
+    if by_place and authority.kind is EntityKind.TYPE2:
+        return Refusal(
+            reason="groups-only",
+            message=f"{authority.name} is of type 2: it reaches its groups, never citizens by place. "
+            "Name groups in addresses and leave scope Restricted or Private, or drop the areas.",
+        )
+    if by_place and not authority.rings:
+        return Refusal(
+            reason="no-territory",
+            message=f"{authority.name} has no territory on record: no place lies inside it. An administrator adds it "
+            "with `gateway import territory`.",
+        )
+    missing = [c for c in channels if (message_class, c) not in authority.mandates]
+    if missing:
+        return Refusal(
+            reason="no-mandate",
+            message=f"This token has no mandate for {message_class.value} messages by {', '.join(missing)}.",
+        )
+    return None

@@ -1,0 +1,86 @@
+"""Whether an alert's target can be reached safely: somebody to tell, inside the territory, until when, in which feed.
+
+Knows: cells, scopes, the authority's territory. Never knows: SQL, HTTP. A target that says nothing certain is refused,
+never widened.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gateway.cap.area import Ring, Shape
+from gateway.cap.cells import intersect, share_outside
+from gateway.cap.cover import cover_union
+from gateway.cap.findings import Finding
+from gateway.cap.model import CapAlert, MsgType, Scope
+from gateway.model import Mode, Realm
+from gateway.policy import rights
+from gateway.policy.audience import PROFILE, Geocodes, Variant, Wishes, variants
+from gateway.policy.rights import Authority, Refusal
+
+
+def expiry(alert: CapAlert, now: datetime, default: timedelta) -> datetime:
+    """Until when the alert may be sent: its latest expires; without one, from now for the default time."""
+    ends = [info.expires for info in alert.info if info.expires is not None]
+    return max(ends) if ends else now + default
+
+
+def unknown_groups(wishes: Wishes, known: Sequence[str]) -> list[Finding]:
+    """A finding for each group that the alert names and the entity does not have."""
+    return [
+        Finding("G3", "error", None, "alert/addresses", f"no group of yours is named {slug!r}", PROFILE)
+        for slug in wishes.groups
+        if slug not in known
+    ]
+
+
+def without_places(alert: CapAlert, geocodes: Geocodes) -> tuple[Variant, ...]:
+    """The variants of an alert that reaches nobody by place."""
+    return tuple(replace(v, shapes=()) for v in variants(alert, geocodes))
+
+
+def nobody(alert: CapAlert, wishes: Wishes, found: Sequence[Variant]) -> Refusal | None:
+    """No usable area and no group: refused, never widened. A Cancel needs neither: it tells those reached before."""
+    if alert.msg_type in (MsgType.CANCEL, *rights.TECHNICAL) or wishes.groups or any(v.shapes for v in found):
+        return None
+    if alert.scope is Scope.PUBLIC:
+        message = (
+            "The alert has no usable area and names no group: nobody can be told. Give a polygon, circle or geocode."
+        )
+    else:
+        message = f"A {alert.scope or 'non-public'} alert reaches groups only: name at least one in addresses."
+    return Refusal(reason="nobody", message=message, status=422)
+
+
+def inside_territory(found: Sequence[Variant], authority: Authority) -> list[Finding] | Refusal:
+    """The target inside the territory: wholly outside is refused, partly outside is said (or refused by policy)."""
+    territory = cover_union([Ring(ring) for ring in authority.rings])
+    shapes: list[Shape] = [shape for variant in found for shape in variant.shapes]
+    if not shapes:
+        return []
+    cells = cover_union(shapes)
+    if not intersect(cells, territory):
+        return Refusal(
+            reason="outside-territory", message=f"The area lies wholly outside the territory of {authority.name}."
+        )
+    left_out = share_outside(cells, territory)
+    if not left_out:
+        return []
+    if not authority.policy.clip:
+        return Refusal(
+            reason="partly-outside",
+            message=f"Part of the area lies outside the territory of {authority.name}, whose policy is to refuse that.",
+        )
+    share = f"{left_out:.0%}" if left_out >= 0.01 else "less than 1 %"
+    message = f"{share} of the area lies outside the territory of {authority.name}: nobody is alerted there"
+    return [Finding("G4", "policy", None, "alert/info/area", message, PROFILE)]
+
+
+def in_feed(alert: CapAlert, mode: Mode, authority: Authority) -> bool:
+    """Only what was posted with a live right, Actual or Exercise, scope Public."""
+    return (
+        authority.realm is Realm.LIVE
+        and mode in (Mode.LIVE, Mode.EXERCISE)
+        and alert.scope is Scope.PUBLIC
+        and alert.msg_type not in rights.TECHNICAL
+    )

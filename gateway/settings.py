@@ -1,0 +1,381 @@
+"""Everything an operator decides, from one TOML file and a few environment variables, as one frozen value.
+
+Knows: every section and key with its default, unit and bounds; the settings types of the channels.
+Never knows: who uses a setting. config/gateway.toml says each of them in prose.
+"""
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from gateway.channels.email_settings import EmailSettings, RelaySettings
+from gateway.channels.sms_provider import SmsProviderSettings
+from gateway.channels.voice_settings import RestTrunk, VoiceSettings
+from gateway.errors import SettingsError
+from gateway.model import ChannelName
+from gateway.policy.compose import ComposeRules, CountSms
+from gateway.policy.retry import DEFAULT_RULES, RetryRules
+from gateway.toml_model import checked, schema, shown
+
+
+class Role(StrEnum):
+    """What a node does; a gateway needs each role on at least one of its nodes."""
+
+    API = "api"
+    FEED = "feed"
+    CALLBACKS = "callbacks"
+    MAILBOX = "mailbox"
+    DISPATCH = "dispatch"
+
+
+class Section(BaseModel):
+    """One table of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NodeSection(Section):
+    """This process among the others that share its database."""
+
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,63}$")
+    roles: tuple[Role, ...] = Field(default=tuple(Role), min_length=1)
+
+
+class DatabaseSection(Section):
+    """PostgreSQL: `dsn` of the application's role, `owner_dsn` of the schema's owner, which only migrate uses."""
+
+    dsn: SecretStr = SecretStr("")
+    owner_dsn: SecretStr = SecretStr("")
+    password: SecretStr = SecretStr("")
+    app_role: str = Field(default="gateway_app", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    embedded: Path | None = None
+    pool_min: int = Field(default=2, ge=1, le=100)
+    pool_max: int = Field(default=10, ge=2, le=100)
+    connect_timeout_s: float = Field(default=10.0, gt=0, le=300)
+    command_timeout_s: float = Field(default=10.0, gt=0, le=300)
+
+    @model_validator(mode="after")
+    def _one_server(self) -> Self:
+        if bool(self.dsn.get_secret_value()) == (self.embedded is not None):
+            raise ValueError("give dsn (a server) or embedded (a folder), exactly one of them")
+        if self.pool_min > self.pool_max:
+            raise ValueError("pool_min is above pool_max")
+        return self
+
+
+class HttpSection(Section):
+    """Where the gateway listens, and how others name it."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str = ""
+    max_body_bytes: int = Field(default=4_194_304, ge=1024, le=1_073_741_824)
+    parse_workers: int = Field(default=1, ge=1, le=64)
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("it should be http(s)://host, perhaps with a path, without ? and #")
+        return value.rstrip("/")
+
+
+class MetricsSection(Section):
+    """`listen` moves /metrics away from the public port, for example to 127.0.0.1:9464."""
+
+    listen: str = Field(default="", pattern=r"^(|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5})$")
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port, or None for the main port."""
+        host, _, port = self.listen.rpartition(":")
+        return (host.strip("[]"), int(port)) if port else None
+
+
+class ChunkSizes(Section):
+    """Deliveries leased together: one or two seconds of a channel's rate."""
+
+    sms: int = Field(default=500, ge=1, le=10_000)
+    email: int = Field(default=500, ge=1, le=10_000)
+    voice: int = Field(default=10, ge=1, le=1000)
+
+    def of(self, channel: ChannelName) -> int:
+        """The size for a channel."""
+        return {ChannelName.SMS: self.sms, ChannelName.EMAIL: self.email, ChannelName.VOICE: self.voice}[channel]
+
+
+class DispatchSection(Section):
+    """How deliveries go from the database to the channels and how their outcomes come back."""
+
+    lease_s: float = Field(default=8.0, ge=2, le=300)
+    heartbeat_s: float = Field(default=2.0, ge=0.1, le=100)
+    mark_ahead: int = Field(default=500, ge=1, le=100_000)
+    batch_rows: int = Field(default=500, ge=1, le=10_000)
+    linger_ms: float = Field(default=20.0, ge=0, le=1000)
+    shards: int = Field(default=4, ge=1, le=64)
+    unknown_grace_s: float = Field(default=10.0, ge=0, le=3600)
+    receipt_window_s: float = Field(default=900.0, ge=0, le=604_800)
+    drain_s: float = Field(default=20.0, ge=0, le=600)
+    chunk: ChunkSizes = ChunkSizes()
+
+    @model_validator(mode="after")
+    def _lease_outlives_heartbeats(self) -> Self:
+        if self.heartbeat_s * 2 > self.lease_s:
+            raise ValueError("lease_s has to be at least twice heartbeat_s")
+        return self
+
+
+Pause = Annotated[float, Field(gt=0, le=86_400)]
+Growth = Annotated[float, Field(ge=1, le=10)]
+Attempts = Annotated[int, Field(ge=1, le=100)]
+
+
+class RetryRule(Section):
+    """The first pause, its growth, its ceiling, and how many attempts there are in all."""
+
+    first_s: Pause
+    factor: Growth
+    max_s: Pause
+    max_attempts: Attempts
+
+    def rules(self) -> RetryRules:
+        """The same as policy.retry takes it."""
+        return RetryRules(first_s=self.first_s, factor=self.factor, max_s=self.max_s, attempts=self.max_attempts)
+
+
+class SmsRetry(RetryRule):
+    """SMS: an absent phone is retried by its network; this is for refusals."""
+
+    first_s: Pause = DEFAULT_RULES[ChannelName.SMS].first_s
+    factor: Growth = DEFAULT_RULES[ChannelName.SMS].factor
+    max_s: Pause = DEFAULT_RULES[ChannelName.SMS].max_s
+    max_attempts: Attempts = DEFAULT_RULES[ChannelName.SMS].attempts
+
+
+class EmailRetry(RetryRule):
+    """E-mail: 4xx replies; the relay retries towards mailboxes itself."""
+
+    first_s: Pause = DEFAULT_RULES[ChannelName.EMAIL].first_s
+    factor: Growth = DEFAULT_RULES[ChannelName.EMAIL].factor
+    max_s: Pause = DEFAULT_RULES[ChannelName.EMAIL].max_s
+    max_attempts: Attempts = DEFAULT_RULES[ChannelName.EMAIL].attempts
+
+
+class VoiceRetry(RetryRule):
+    """Voice: busy, no answer, congestion."""
+
+    first_s: Pause = DEFAULT_RULES[ChannelName.VOICE].first_s
+    factor: Growth = DEFAULT_RULES[ChannelName.VOICE].factor
+    max_s: Pause = DEFAULT_RULES[ChannelName.VOICE].max_s
+    max_attempts: Attempts = DEFAULT_RULES[ChannelName.VOICE].attempts
+
+
+class RetrySection(Section):
+    """What happens after a refusal for now; no attempt starts after the alert's expires."""
+
+    sms: SmsRetry = SmsRetry()
+    email: EmailRetry = EmailRetry()
+    voice: VoiceRetry = VoiceRetry()
+
+    def of(self, channel: ChannelName) -> RetryRules:
+        """The rules of a channel."""
+        return self.by_channel()[channel]
+
+    def by_channel(self) -> dict[ChannelName, RetryRules]:
+        """The rules of every channel."""
+        rules = {ChannelName.SMS: self.sms, ChannelName.EMAIL: self.email, ChannelName.VOICE: self.voice}
+        return {channel: rule.rules() for channel, rule in rules.items()}
+
+
+class SmsSection(Section):
+    """SMS: rates count parts. `simulated` providers take exercises and rehearsals."""
+
+    max_parts: int = Field(default=3, ge=1, le=10)
+    rate_per_s: float = Field(default=500.0, gt=0, le=100_000)
+    providers: tuple[SmsProviderSettings, ...] = ()
+    simulated: tuple[SmsProviderSettings, ...] = ()
+
+
+class EmailSection(EmailSettings):
+    """E-mail: who it comes from and the relays. `simulated` relays take exercises and rehearsals."""
+
+    rate_per_s: float = Field(default=2500.0, gt=0, le=1_000_000)
+    simulated: tuple[RelaySettings, ...] = ()
+
+
+class VoiceSection(VoiceSettings):
+    """Voice: how announcements are made and the trunk. The `simulated` trunk takes exercises and rehearsals."""
+
+    simulated: RestTrunk | None = None
+
+
+class FeedSection(Section):
+    """The public feed's own words."""
+
+    title: str = Field(default="Public alerts", min_length=1, max_length=200)
+    author: str = Field(default="cap-alert-gateway", min_length=1, max_length=200)
+    max_age_s: int = Field(default=15, ge=0, le=3600)
+
+
+class ComposeSection(Section):
+    """What the gateway adds to authors' words. `all_clear` is by two-letter language."""
+
+    time_zone: str = "Europe/Brussels"
+    voice_max_characters: int = Field(default=1500, ge=160, le=10_000)
+    all_clear: dict[str, str] = {}
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, OSError, ValueError) as error:  # ZoneInfoNotFoundError is a KeyError
+            raise ValueError("it should be a name like Europe/Brussels") from error
+        return value
+
+
+class SupportSection(Section):
+    """Whom an authority may ask; said in the answers that refuse something."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    url: str = ""
+
+
+class IntakeSection(Section):
+    """What an alert may be."""
+
+    max_bytes: int = Field(default=1_048_576, ge=1024, le=104_857_600)
+    future_skew_s: float = Field(default=300.0, ge=0, le=86_400)
+    default_expiry_s: float = Field(default=86_400.0, ge=60, le=31_536_000)
+
+
+class LogSection(Section):
+    """The log on standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["json", "logfmt"] = "json"
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    node: NodeSection = NodeSection()
+    database: DatabaseSection
+    http: HttpSection = HttpSection()
+    metrics: MetricsSection = MetricsSection()
+    dispatch: DispatchSection = DispatchSection()
+    retry: RetrySection = RetrySection()
+    sms: SmsSection = SmsSection()
+    email: EmailSection | None = None
+    voice: VoiceSection = Field(default_factory=VoiceSection)
+    feed: FeedSection = FeedSection()
+    compose: ComposeSection = ComposeSection()
+    support: SupportSection = SupportSection()
+    intake: IntakeSection = IntakeSection()
+    log: LogSection = LogSection()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.http.max_body_bytes < self.intake.max_bytes:
+            raise ValueError("http.max_body_bytes is below intake.max_bytes: no alert of that size could arrive")
+        seen: set[str] = set()
+        for name in self.provider_names():
+            if name in seen:  # receipts are found again by this name
+                raise ValueError(f"two providers, relays or trunks have the name {name}")
+            seen.add(name)
+        return self
+
+    def provider_names(self) -> list[str]:
+        """The names of all SMS providers, relays and trunks, real ones first."""
+        relays = [*self.email.relays, *self.email.simulated] if self.email else []
+        trunks = [trunk for trunk in (self.voice.trunk, self.voice.simulated) if trunk is not None]
+        binds = [*self.sms.providers, *self.sms.simulated]
+        return [*(bind.name for bind in binds), *(relay.name for relay in relays), *(trunk.name for trunk in trunks)]
+
+    def compose_rules(self, count_sms: CountSms) -> ComposeRules:
+        """The rules for texts."""
+        return ComposeRules(
+            count_sms=count_sms,
+            sms_max_parts=self.sms.max_parts,
+            voice_max_characters=self.compose.voice_max_characters,
+            time_zone=self.compose.time_zone,
+            all_clear=self.compose.all_clear,
+        )
+
+
+def _words(value: str) -> list[str]:
+    return [word for word in value.replace(",", " ").split() if word]
+
+
+def _whole(value: str) -> int | str:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else value
+
+
+ENVIRONMENT: Mapping[str, tuple[str, str, Callable[[str], object]]] = {
+    "GATEWAY_DATABASE_DSN": ("database", "dsn", str),
+    "GATEWAY_DATABASE_OWNER_DSN": ("database", "owner_dsn", str),
+    "GATEWAY_DATABASE_PASSWORD": ("database", "password", str),
+    "GATEWAY_NODE_NAME": ("node", "name", str),
+    "GATEWAY_NODE_ROLES": ("node", "roles", _words),
+    "GATEWAY_HTTP_HOST": ("http", "host", str),
+    "GATEWAY_HTTP_PORT": ("http", "port", _whole),
+    "GATEWAY_HTTP_PUBLIC_URL": ("http", "public_url", str),
+    "GATEWAY_METRICS_LISTEN": ("metrics", "listen", str),
+    "GATEWAY_LOG_LEVEL": ("log", "level", str),
+    "GATEWAY_LOG_FORMAT": ("log", "format", str),
+}
+"""Variables that win over the file, with their section, key and reading. An empty one counts as absent."""
+
+
+def load(path: Path | None, *, environment: Mapping[str, str]) -> Settings:
+    """The settings of a file (None: of the environment alone). Raises SettingsError with every mistake."""
+    if path is None:
+        return parse({}, environment=environment)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError([f"{path} can not be read: {error.strerror}"]) from error
+    except ValueError as error:
+        raise SettingsError([f"{path} is not TOML: {error}"]) from error
+    return parse(document, folder=path.parent, environment=environment)
+
+
+def parse(
+    document: Mapping[str, Any], *, folder: Path = Path(), environment: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings of a document; files of secrets are sought from `folder`."""
+    found = checked(Settings, _overridden(document, environment or {}), folder)
+    if isinstance(found, Settings):
+        return found
+    raise SettingsError(found)
+
+
+def effective(settings: Settings) -> str:
+    """What is in force, as TOML with its secrets hidden."""
+    return shown(settings)
+
+
+def schema_text() -> str:
+    """JSON Schema of the file, for editors: what stands in schemas/config.schema.json."""
+    whole = {**schema(Settings), "title": "Configuration of cap-alert-gateway"}
+    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+
+
+def _overridden(document: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    changed = dict(document)
+    for variable, (section, key, read) in ENVIRONMENT.items():
+        value = environment.get(variable, "")
+        table = changed.get(section, {})
+        if value and isinstance(table, dict):
+            changed[section] = {name: old for name, old in table.items() if name != f"{key}_file"} | {key: read(value)}
+    return changed

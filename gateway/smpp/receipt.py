@@ -1,0 +1,198 @@
+"""Delivery receipts: found in optional parameters first, in the text dialects otherwise; ids brought to one form.
+
+Knows: message_state, the receipt text of SMPP 3.4 Appendix B and its relatives, hexadecimal and decimal ids.
+Never knows: which message a receipt belongs to. SMPP 3.4 §4.6, §5.2.28, §5.3.2.12, Appendix B.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import NamedTuple
+
+from gateway.smpp import pdu, text, tlv
+
+MAX_ID_CHARS = 65  # SMPP 3.4 §5.2.23, NUL included
+
+
+class Fate(Enum):
+    """What a message_state means for the message; INTERMEDIATE settles nothing."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    INTERMEDIATE = "intermediate"
+
+
+class State(NamedTuple):
+    """One row of message_state: number, word in a receipt's text, what it means, where it is written."""
+
+    code: int
+    word: str
+    fate: Fate
+    clause: str
+
+
+# SMPP 3.4 §5.2.28 and Appendix B; UNKNOWN and ACCEPTD settle nothing: the peer itself does not know
+STATES: tuple[State, ...] = (
+    State(0, "SCHEDULED", Fate.INTERMEDIATE, "SMPP 5.0 §4.7.15"),
+    State(1, "ENROUTE", Fate.INTERMEDIATE, "SMPP 3.4 §5.2.28"),
+    State(2, "DELIVRD", Fate.DELIVERED, "SMPP 3.4 §5.2.28"),
+    State(3, "EXPIRED", Fate.EXPIRED, "SMPP 3.4 §5.2.28"),
+    State(4, "DELETED", Fate.FAILED, "SMPP 3.4 §5.2.28"),
+    State(5, "UNDELIV", Fate.FAILED, "SMPP 3.4 §5.2.28"),
+    State(6, "ACCEPTD", Fate.INTERMEDIATE, "SMPP 3.4 §5.2.28"),
+    State(7, "UNKNOWN", Fate.INTERMEDIATE, "SMPP 3.4 §5.2.28"),
+    State(8, "REJECTD", Fate.FAILED, "SMPP 3.4 §5.2.28"),
+    State(9, "SKIPPED", Fate.FAILED, "SMPP 5.0 §4.7.15"),
+)
+_BY_CODE = {state.code: state for state in STATES}
+# words that providers write instead of the seven letters
+_SPELLINGS = {
+    "DELIVERED": "DELIVRD", "DELIVERD": "DELIVRD", "DLVRD": "DELIVRD", "UNDELIVERABLE": "UNDELIV",
+    "UNDELIVERED": "UNDELIV", "UNDELIVRD": "UNDELIV", "UNDLVRD": "UNDELIV", "FAILED": "UNDELIV", "REJECTED": "REJECTD",
+    "ACCEPTED": "ACCEPTD", "BUFFERED": "ENROUTE", "BUFFRED": "ENROUTE", "BUFFERD": "ENROUTE", "SUBMITTED": "ENROUTE",
+}  # fmt: skip
+_BY_WORD = {state.word: state for state in STATES}
+_BY_WORD |= {spelling: _BY_WORD[word] for spelling, word in _SPELLINGS.items()}
+
+
+class DeliveryReceipt(NamedTuple):
+    """What a receipt says. `from_tlv` tells in which of the peer's two forms the id is written; `error` is its code
+    or 0, `word` the state in the standard's seven letters."""
+
+    message_id: str
+    fate: Fate
+    word: str
+    error: int
+    from_tlv: bool
+
+
+class NotReceipt(NamedTuple):
+    """Why a deliver_sm is no receipt that can be used: a reply of a person, or a receipt without id or state."""
+
+    reason: str
+
+
+_ID = re.compile(r"\bid\s?[:=]\s?([!-+\--:<-~]{1,64})", re.IGNORECASE)
+_STAT = re.compile(r"\bstat(?:us)?\s?[:=]\s?([A-Za-z]{2,20})", re.IGNORECASE)
+_ERR = re.compile(r"\berr(?:or)?\s?[:=]\s?([0-9A-Fa-f]{1,8})", re.IGNORECASE)
+_TEXT = re.compile(r"\btext\s?[:=]", re.IGNORECASE)
+_MAX_TEXT = 512
+
+
+def parse(message: pdu.Message) -> DeliveryReceipt | NotReceipt:
+    """The receipt in a deliver_sm or data_sm.
+
+    A text that merely looks like a receipt counts only when esm_class says so: anybody can write such an SMS.
+    """
+    tlvs = message.tlvs
+    kind = message.esm_class & pdu.ESM_TYPE_MASK
+    if kind not in (pdu.ESM_RECEIPT, pdu.ESM_INTERMEDIATE) and tlv.RECEIPTED_MESSAGE_ID not in tlvs:
+        return NotReceipt("no receipt")
+    raw = message.short_message or tlvs.get(tlv.MESSAGE_PAYLOAD, b"")
+    if not tlvs:
+        fast = _standard_text(raw) if message.data_coding != text.Encoding.UCS2.value else None
+        if fast is not None:
+            return fast if kind == pdu.ESM_RECEIPT else fast._replace(fate=Fate.INTERMEDIATE)
+    return _any_form(message, raw, kind == pdu.ESM_INTERMEDIATE)
+
+
+def _standard_text(raw: bytes) -> DeliveryReceipt | None:
+    """The spelling of Appendix B, which nearly every receipt has, by position; None for everything else."""
+    # SMPP 3.4 Appendix B
+    if raw[:3] != b"id:":
+        return None
+    id_end = raw.find(b" ", 3, 3 + MAX_ID_CHARS)
+    stat_at = raw.find(b" stat:", id_end) + 6
+    err_at = raw.find(b" err:", stat_at) + 5
+    if id_end <= 3 or stat_at < 6 or err_at < 5:
+        return None
+    state = _BY_WORD.get(raw[stat_at : stat_at + 7].decode("latin-1"))
+    error = raw[err_at : err_at + 3]
+    text_at = raw.find(b"ext:")
+    message_id = raw[3:id_end]
+    if state is None or not error.isdigit() or 0 <= text_at < err_at or not message_id.isalnum():
+        return None
+    return DeliveryReceipt(message_id.decode("latin-1"), state.fate, state.word, int(error), False)
+
+
+def _any_form(message: pdu.Message, raw: bytes, intermediate: bool) -> DeliveryReceipt | NotReceipt:
+    """Optional parameters first, then what the text adds."""
+    tlvs = message.tlvs
+    said = _before_text(text.decode(raw[:_MAX_TEXT], message.data_coding))
+    tlv_id = tlv.c_string(tlvs.get(tlv.RECEIPTED_MESSAGE_ID, b"")).decode("ascii", "replace")
+    match = _ID.search(said) if not tlv_id else None
+    message_id = tlv_id or (match[1] if match else "")
+    if not message_id or len(message_id) >= MAX_ID_CHARS:
+        return NotReceipt("receipt without message id")
+    state = _state(tlvs, said)
+    if state is None:
+        return NotReceipt("receipt without a known state")
+    fate = Fate.INTERMEDIATE if intermediate else state.fate
+    return DeliveryReceipt(message_id, fate, state.word, _error(tlvs, said), bool(tlv_id))
+
+
+def _state(tlvs: Mapping[int, bytes], said: str) -> State | None:
+    coded = tlvs.get(tlv.MESSAGE_STATE)
+    if coded is not None and len(coded) == 1 and coded[0] in _BY_CODE:  # SMPP 3.4 §5.3.2.35
+        return _BY_CODE[coded[0]]
+    match = _STAT.search(said)
+    return _BY_WORD.get(match[1].upper()) if match else None
+
+
+def _error(tlvs: Mapping[int, bytes], said: str) -> int:
+    coded = tlvs.get(tlv.NETWORK_ERROR_CODE)
+    if coded is not None and len(coded) == 3:  # SMPP 3.4 §5.3.2.31
+        return coded[1] << 8 | coded[2]
+    match = _ERR.search(said)
+    if match is None:
+        return 0
+    return int(match[1]) if match[1].isdigit() else int(match[1], 16)
+
+
+def _before_text(said: str) -> str:
+    """A receipt repeats the start of our message behind `text:`; nothing there may be taken for a field."""
+    match = _TEXT.search(said)
+    return said[: match.start()] if match else said
+
+
+def _raw(message_id: str) -> str:
+    return message_id
+
+
+def _folded(message_id: str) -> str:
+    return message_id.casefold()
+
+
+def _from_hex(message_id: str) -> str:
+    try:
+        return str(int(message_id, 16)) if message_id.isalnum() else message_id
+    except ValueError:
+        return message_id
+
+
+def _from_decimal(message_id: str) -> str:
+    # only digits lose leading zeros: in a UUID or a hexadecimal id they mean something
+    return str(int(message_id)) if message_id.isascii() and message_id.isdigit() else message_id
+
+
+class IdRule(NamedTuple):
+    """How one provider writes ids: in submit_sm_resp and receipted_message_id, and in the text of a receipt."""
+
+    response: Callable[[str], str]
+    receipt_text: Callable[[str], str]
+
+
+ID_RULES: Mapping[str, IdRule] = {
+    "raw": IdRule(_raw, _raw),
+    "case-fold": IdRule(_folded, _folded),
+    "leading-zeros": IdRule(_from_decimal, _from_decimal),
+    "hex": IdRule(_from_hex, _from_hex),
+    "hex->decimal": IdRule(_from_hex, _from_decimal),
+    "decimal->hex": IdRule(_from_decimal, _from_hex),
+}
+
+
+def normal_id(rule: IdRule, receipt: DeliveryReceipt) -> str:
+    """The id of a receipt in the form that `rule.response` gives the ids of responses."""
+    return (rule.response if receipt.from_tlv else rule.receipt_text)(receipt.message_id)

@@ -1,0 +1,312 @@
+"""The work queue: chunks leased, marked, recorded, recovered; retries made due; what was stopped swept.
+
+Knows: the tables delivery, chunk, retry, msgref, progress. Every call is one batched statement, and each may be
+repeated after a lost COMMIT reply: rows that already moved do not move again. Never knows: peers, pacing, why.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from gateway.model import ChannelName, DeliveryState, Lease, ReceiptKind, Transport
+from gateway.store.pool import Connection
+from gateway.store.registry import CHANNEL_CODES, CHANNELS
+from gateway.store.sql import Queries
+
+_SQL = Queries.load("dispatch")
+PLANNER_SHARD = 0
+TRACKING_SHARD = 1
+TRANSPORT_CODES = {Transport.SIMULATED: 0, Transport.LIVE: 1}
+TRANSPORTS = {code: name for name, code in TRANSPORT_CODES.items()}
+RECEIPT_STATES = {
+    ReceiptKind.DELIVERED: DeliveryState.DELIVERED,
+    ReceiptKind.FAILED: DeliveryState.FAILED,
+    ReceiptKind.EXPIRED: DeliveryState.EXPIRED,
+    ReceiptKind.RETRY: DeliveryState.RETRY_WAIT,
+}
+KINDS_BY_STATE = {state: kind for kind, state in RECEIPT_STATES.items()}
+
+
+class Open(NamedTuple):
+    """A campaign with ready chunks in one lane."""
+
+    campaign: int
+    priority: int
+    channel: ChannelName
+    transport: Transport
+    entity_id: int
+
+
+class Leased(NamedTuple):
+    """A lease and its rows, in order."""
+
+    lease: Lease
+    listed: bool
+    seqs: list[int]
+    keys: list[int]
+    addresses: list[str]
+
+
+class LeaseKey(NamedTuple):
+    """What identifies a lease in the store."""
+
+    campaign: int
+    lo: int
+    epoch: int
+
+
+@dataclass(slots=True, kw_only=True)
+class OutcomeColumns:
+    """Outcomes of one campaign and channel as columns; `ids_*` has one row per message id."""
+
+    campaign: int
+    channel: ChannelName
+    chunks: dict[tuple[int, int], bool] = field(default_factory=dict)  # (lo, epoch) -> all its rows have an outcome
+    seq: list[int] = field(default_factory=list)
+    lo: list[int] = field(default_factory=list)
+    due: list[datetime | None] = field(default_factory=list)
+    state: list[int] = field(default_factory=list)
+    flag: list[int] = field(default_factory=list)
+    code: list[int] = field(default_factory=list)
+    detail: list[str | None] = field(default_factory=list)
+    ids_provider: list[int] = field(default_factory=list)
+    ids_mask: list[int] = field(default_factory=list)
+    ids_seq: list[int] = field(default_factory=list)
+    ids_parts: list[int] = field(default_factory=list)
+    ids_text: list[str] = field(default_factory=list)
+
+
+class Recorded(NamedTuple):
+    """How many rows an outcome batch changed, by what became of them."""
+
+    total: int
+    submitted: int
+    failed: int
+    cancelled: int
+    expired: int
+    unknown: int
+    retry_wait: int
+
+
+RECEIVED_AS = ("delivered", "failed", "expired", "retried")
+
+
+class Received(NamedTuple):
+    """What a batch of receipts changed in one channel, with some ages (seconds from submission to receipt)."""
+
+    channel: ChannelName
+    counts: dict[str, int]
+    ages_s: list[float]
+
+
+async def lanes_open(connection: Connection) -> list[Open]:
+    """Campaigns that may send now, per lane, the most urgent first."""
+    rows = await connection.fetch(_SQL["lanes_open"])
+    return [
+        Open(r["id"], r["priority"], CHANNELS[r["channel"]], TRANSPORTS[r["transport"]], r["entity_id"]) for r in rows
+    ]
+
+
+async def still_sending(connection: Connection, campaigns: Sequence[int]) -> set[int]:
+    """Of these campaigns, those whose deliveries may leave now."""
+    return {r["id"] for r in await connection.fetch(_SQL["still_sending"], list(campaigns))}
+
+
+async def lease_chunks(
+    connection: Connection,
+    *,
+    campaign: int,
+    channel: ChannelName,
+    transport: Transport,
+    node: int,
+    limit: int,
+    lease_s: float,
+) -> list[Leased]:
+    """Take up to `limit` ready chunks of one campaign and lane."""
+    rows = await connection.fetch(
+        _SQL["lease_chunks"],
+        campaign,
+        CHANNEL_CODES[channel],
+        TRANSPORT_CODES[transport],
+        node,
+        limit,
+        timedelta(seconds=lease_s),
+    )
+    return [_leased(row, campaign, channel, transport) for row in rows]
+
+
+def _leased(row: Any, campaign: int, channel: ChannelName, transport: Transport) -> Leased:
+    seqs = row["seqs"] or []
+    lease = Lease(
+        campaign=campaign,
+        channel=channel,
+        transport=transport,
+        lo=row["lo"],
+        epoch=row["epoch"],
+        remaining=len(seqs),
+        exercise_group=row["exercise_group"],
+        attempts=dict(zip(seqs, row["attempts"], strict=True)) if row["attempts"] else {},
+        resent=frozenset(s for s, f in zip(seqs, row["flags"], strict=True) if f & 1) if row["flags"] else frozenset(),
+    )
+    return Leased(lease, row["listed"], seqs, row["keys"] or [], row["addresses"] or [])
+
+
+async def mark_range(connection: Connection, lease: Lease, to: int, rows: int, *, lease_s: float) -> bool:
+    """Make it durable that rows up to `to` may have left; False: withdrawn, paused, expired or no longer ours."""
+    marked: int = await connection.fetchval(
+        _SQL["mark_range"],
+        lease.campaign,
+        lease.lo,
+        lease.epoch,
+        to,
+        rows,
+        CHANNEL_CODES[lease.channel],
+        TRACKING_SHARD,
+        timedelta(seconds=lease_s),
+    )
+    return marked == 1
+
+
+async def mark_listed(connection: Connection, lease: Lease, seqs: Sequence[int], *, lease_s: float) -> set[int]:
+    """Mark rows of a retry chunk; returns those that may leave (others were answered meanwhile)."""
+    marked: list[int] | None = await connection.fetchval(
+        _SQL["mark_listed"],
+        lease.campaign,
+        lease.lo,
+        lease.epoch,
+        list(seqs),
+        TRACKING_SHARD,
+        timedelta(seconds=lease_s),
+    )
+    return set(marked or ())
+
+
+async def keep_leases(connection: Connection, leases: Sequence[Lease], *, lease_s: float) -> dict[LeaseKey, bool]:
+    """Prolong; returns the leases that are still ours, True when their chunk was withdrawn meanwhile."""
+    rows = await connection.fetch(
+        _SQL["keep_leases"],
+        [k.campaign for k in leases],
+        [k.lo for k in leases],
+        [k.epoch for k in leases],
+        timedelta(seconds=lease_s),
+    )
+    return {LeaseKey(r["campaign_id"], r["lo"], r["epoch"]): r["state"] != 1 for r in rows}
+
+
+async def give_back(connection: Connection, lease: Lease) -> None:
+    """Return a chunk whose marked rows are all recorded."""
+    await connection.execute(_SQL["give_back"], lease.campaign, lease.lo, lease.epoch)
+
+
+async def record_outcomes(connection: Connection, batch: OutcomeColumns) -> Recorded:
+    """Write what the peers answered, for one campaign and channel."""
+    keys = list(batch.chunks)
+    row = await connection.fetchrow(
+        _SQL["record_outcomes"],
+        batch.campaign,
+        CHANNEL_CODES[batch.channel],
+        TRACKING_SHARD,
+        [lo for lo, _ in keys],
+        [epoch for _, epoch in keys],
+        [batch.chunks[key] for key in keys],
+        batch.seq,
+        batch.lo,
+        batch.due,
+        batch.state,
+        batch.flag,
+        batch.code,
+        batch.detail,
+        batch.ids_provider,
+        batch.ids_mask,
+        batch.ids_seq,
+        batch.ids_parts,
+        batch.ids_text,
+    )
+    assert row is not None
+    return Recorded(*row.values())
+
+
+async def note_submit(connection: Connection, campaign: int) -> float | None:
+    """Remember when a campaign's first and last submission were recorded; its seconds from acceptance if first."""
+    first_after_s: float | None = await connection.fetchval(_SQL["note_submit"], campaign)
+    return first_after_s
+
+
+async def record_receipts(
+    connection: Connection,
+    provider: int,
+    ids: Sequence[str],
+    states: Sequence[int],
+    codes: Sequence[int],
+    due: Sequence[datetime | None],
+    *,
+    max_attempts: int,
+    keep_orphans: bool = True,
+) -> list[Received]:
+    """Match receipts of one provider; those without a submission are kept for later."""
+    rows = await connection.fetch(
+        _SQL["record_receipts"],
+        provider,
+        list(ids),
+        list(states),
+        list(codes),
+        list(due),
+        TRACKING_SHARD,
+        keep_orphans,
+        max_attempts,
+    )
+    return [Received(CHANNELS[r["channel"]], {k: r[k] for k in RECEIVED_AS}, r["ages_s"] or []) for r in rows]
+
+
+async def take_orphans(connection: Connection) -> list[Any]:
+    """Receipts whose submission has been recorded since."""
+    return list(await connection.fetch(_SQL["take_orphans"]))
+
+
+async def expired_leases(connection: Connection, node: int, *, own: bool) -> list[tuple[int, int, bool]]:
+    """(campaign, lo, urgent) of chunks whose holder is gone; with `own`, also all that this node held before."""
+    rows = await connection.fetch(_SQL["expired_leases"], node, own)
+    return [(r["campaign_id"], r["lo"], r["urgent"]) for r in rows]
+
+
+async def recover_chunk(
+    connection: Connection, campaign: int, lo: int, *, node: int, own: bool, urgent: bool, grace_s: float
+) -> tuple[ChannelName, int] | None:
+    """Take one chunk from a dead holder; returns its channel and how many rows are unknown now."""
+    row = await connection.fetchrow(
+        _SQL["recover_chunk"], campaign, lo, node, own, urgent, timedelta(seconds=grace_s), PLANNER_SHARD
+    )
+    return None if row is None else (CHANNELS[row["channel"]], row["unknown"])
+
+
+async def due_retries(connection: Connection, limit: int) -> int:
+    """Make up to `limit` due deliveries into new chunks; returns how many chunks."""
+    return len(await connection.fetch(_SQL["due_retries"], limit))
+
+
+async def withdraw_chunks(connection: Connection, campaign: int, *, expired: bool) -> int:
+    """Nothing more of this campaign can be marked from this commit on."""
+    return len(await connection.fetch(_SQL["withdraw_chunks"], campaign, 8 if expired else 9))
+
+
+async def sweep(connection: Connection, campaign: int, *, expired: bool) -> int:
+    """Give an end to what was withdrawn; returns the number of rows changed (0: nothing left to sweep now)."""
+    row = await connection.fetchrow(_SQL["sweep_chunk"], campaign, PLANNER_SHARD, 50)
+    assert row is not None
+    end = DeliveryState.EXPIRED if expired else DeliveryState.CANCELLED
+    retries: int = await connection.fetchval(_SQL["sweep_retries"], campaign, int(end), PLANNER_SHARD)
+    lost: int = await connection.fetchval(_SQL["sweep_lost"], campaign, PLANNER_SHARD)
+    return int(row["rows"]) + retries + lost
+
+
+async def open_gate(connection: Connection, name: str, period_s: float) -> None:
+    """Make the row that gives out start slots over all nodes."""
+    await connection.execute(_SQL["open_gate"], name, timedelta(seconds=period_s))
+
+
+async def reserve_starts(connection: Connection, name: str, slots: int) -> tuple[float, float]:
+    """Reserve the next slots: (seconds until the first, seconds between two)."""
+    row = await connection.fetchrow(_SQL["reserve_starts"], name, slots)
+    assert row is not None
+    return row["wait_s"], row["period_s"]

@@ -1,0 +1,105 @@
+"""The way to PostgreSQL: one pool for questions, one for the work queue, and what it means when neither answers.
+
+Knows: connections, how their plans are pinned, which errors mean "not now". Never knows: tables.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import asyncpg
+
+from gateway.errors import StoreUnavailable
+
+if TYPE_CHECKING:  # the classes are generic for type checkers only
+    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+# a plan made while a partition was empty scans the campaign for ever after: plans of queue statements use indexes only
+PINNED = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+GONE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,  # shutdown in progress, starting up, terminated by the administrator
+    asyncpg.exceptions.InsufficientResourcesError,  # disk full, too many connections
+    asyncpg.exceptions.ReadOnlySQLTransactionError,  # a standby that has not been promoted
+    asyncpg.exceptions.PostgresIOError,
+)
+"""Errors after which the same statement may be tried again: nothing of it was committed, or it is safe to repeat."""
+
+
+class Store:
+    """Two pools of one database. `queue` sessions have pinned plans; `ask` sessions plan freely."""
+
+    def __init__(self, ask: asyncpg.Pool, queue: asyncpg.Pool) -> None:
+        self.ask = ask
+        self.queue = queue
+
+    @classmethod
+    async def open(cls, dsn: str, *, size: int = 8, queue_size: int = 6, name: str = "gateway") -> Self:
+        """Connect; raises StoreUnavailable when the server can not be reached."""
+        try:
+            ask = await _pool(dsn, size, {"application_name": name, "jit": "off"})
+            queue = await _pool(dsn, queue_size, PINNED | {"application_name": f"{name} queue"})
+        except GONE as error:
+            raise StoreUnavailable(f"PostgreSQL can not be reached: {error}") from error
+        return cls(ask, queue)
+
+    async def close(self) -> None:
+        """End both pools; connections that do not end by themselves within 5 s are cut."""
+        for pool in (self.ask, self.queue):
+            try:
+                await asyncio.wait_for(pool.close(), 5)
+            except (TimeoutError, *GONE):
+                pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One transaction on a session that plans freely. Raises StoreUnavailable when it can not be done now."""
+        try:
+            async with self.ask.acquire(timeout=5) as connection, connection.transaction():
+                yield connection
+        except GONE as error:
+            raise StoreUnavailable(f"PostgreSQL can not take this now: {type(error).__name__}") from error
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A session that plans freely, for questions. Raises StoreUnavailable like `transaction`."""
+        try:
+            async with self.ask.acquire(timeout=5) as connection:
+                yield connection
+        except GONE as error:
+            raise StoreUnavailable(f"PostgreSQL can not answer now: {type(error).__name__}") from error
+
+
+async def _pool(dsn: str, size: int, settings: dict[str, str]) -> asyncpg.Pool:
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        command_timeout=60,
+        timeout=10,
+        server_settings=settings,
+        init=_json_codec,
+        reset=_keep,
+        max_inactive_connection_lifetime=0,
+    )
+
+
+async def _keep(_connection: Any) -> None:
+    """No session state is ever changed, so a release costs no round trip."""
+
+
+async def _json_codec(connection: Any) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")

@@ -1,0 +1,85 @@
+"""A node's presence: its name held for itself, its ears for what other nodes did, and which node leads.
+
+One connection does all three: session locks end with it, so a dead node frees its name at once. Knows: advisory locks,
+LISTEN. Never knows: what the news are about.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+
+from gateway.errors import StoreUnavailable
+from gateway.log import UnitLogger
+from gateway.store import progress
+from gateway.store.pool import GONE
+
+NODE_LOCKS = 7230002
+LEADER_LOCK = 7230003
+CHANNEL = "gateway"
+
+
+class Presence:
+    """Keeps a node present; `news` is called for every notification, and after every reconnect."""
+
+    def __init__(self, dsn: str, name: str, *, news: Callable[[], None], log: UnitLogger) -> None:
+        self._dsn = dsn
+        self._name = name
+        self._news = news
+        self._log = log
+        self._connection: "asyncpg.Connection[asyncpg.Record] | None" = None
+        self.leads = False
+
+    async def enter(self, patience_s: float = 10.0) -> int:
+        """Take the name and return the node's number. Raises StoreUnavailable when another process holds the name."""
+        self._connection = await self._connect(patience_s)
+        return await progress.node_id(self._connection, self._name)
+
+    async def run(self) -> None:
+        """Stay present until cancelled: notice a lost connection, reconnect, try to lead."""
+        while True:
+            try:
+                connection = self._connection or await self._connect(3.0)
+                self._connection = connection
+                if not self.leads:
+                    self.leads = await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK)
+                else:
+                    await connection.execute("SELECT 1")
+            except (*GONE, StoreUnavailable) as error:
+                self._log.warning("presence_lost", error=type(error).__name__)
+                self._drop()
+            await asyncio.sleep(1.0)
+
+    async def leave(self) -> None:
+        """Free the name and the lead."""
+        if self._connection is not None:
+            try:
+                await self._connection.close(timeout=2)
+            except GONE:
+                self._connection.terminate()
+            self._connection = None
+
+    def _drop(self) -> None:
+        self.leads = False
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _connect(self, patience_s: float) -> "asyncpg.Connection[asyncpg.Record]":
+        try:
+            connection = await asyncpg.connect(
+                self._dsn, timeout=5, server_settings={"application_name": "gateway node"}
+            )
+        except GONE as error:
+            raise StoreUnavailable(f"PostgreSQL can not be reached: {error}") from error
+        for _ in range(max(1, int(patience_s / 0.2))):
+            if await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", NODE_LOCKS, self._name):
+                await connection.add_listener(CHANNEL, self._on_news)
+                self._news()
+                return connection
+            await asyncio.sleep(0.2)
+        await connection.close()
+        raise StoreUnavailable(f"another gateway runs under the name {self._name!r}: give each node its own node.name")
+
+    def _on_news(self, *_: object) -> None:
+        self._news()

@@ -1,0 +1,328 @@
+-- The work queue: chunks leased, marked, recorded. Every statement here runs on sessions whose plans are pinned
+-- (generic plans, no sequential scans or hash joins), because a plan made on an empty partition would scan a campaign.
+
+-- name: lanes_open
+-- Campaigns that may send now, most urgent first, with what each lane still has to give.
+SELECT c.id, c.priority, k.channel, k.transport, c.entity_id
+FROM campaign c
+CROSS JOIN LATERAL (
+    SELECT DISTINCT k.channel, k.transport FROM chunk k
+    WHERE k.campaign_id = c.id AND k.state = 0) k
+WHERE c.state = 'sending' AND c.expires_at > now()
+ORDER BY c.priority, c.id;
+
+-- name: still_sending
+-- Of these campaigns, the ones whose deliveries may leave.
+SELECT id FROM campaign WHERE id = ANY ($1::int[]) AND state = 'sending' AND expires_at > now();
+
+-- name: lease_chunks
+-- Take up to $5 ready chunks of one campaign and lane; the rows of each come back as arrays, in order.
+WITH pick AS (
+    SELECT campaign_id, lo FROM chunk
+    WHERE campaign_id = $1 AND channel = $2 AND transport = $3 AND state = 0
+    ORDER BY lo LIMIT $5 FOR UPDATE SKIP LOCKED),
+l AS (
+    UPDATE chunk k SET state = 1, node = $4, epoch = k.epoch + 1, lease_until = now() + $6::interval
+    FROM pick WHERE k.campaign_id = pick.campaign_id AND k.lo = pick.lo
+    RETURNING k.campaign_id, k.lo, k.hi, k.epoch, k.marked_to, k.seqs, k.exercise_group)
+SELECT l.lo, l.epoch, l.marked_to, l.seqs IS NOT NULL AS listed, l.exercise_group, d.seqs, d.keys, d.addresses,
+    d.attempts, d.flags
+FROM l CROSS JOIN LATERAL (
+    SELECT array_agg(d.seq ORDER BY d.seq) AS seqs, array_agg(d.text_key ORDER BY d.seq) AS keys,
+           array_agg(d.address ORDER BY d.seq) AS addresses,
+           CASE WHEN l.lo < 0 THEN array_agg(d.attempt ORDER BY d.seq) END AS attempts,
+           CASE WHEN l.lo < 0 THEN array_agg(d.flags ORDER BY d.seq) END AS flags
+    FROM delivery d
+    WHERE d.campaign_id = l.campaign_id
+      AND ((l.seqs IS NULL AND d.seq BETWEEN greatest(l.lo, l.marked_to + 1) AND l.hi AND d.state = 0)
+        OR (l.seqs IS NOT NULL AND d.seq = ANY (l.seqs) AND d.state IN (7, 8)))) d
+ORDER BY l.lo;
+
+-- name: mark_range
+-- Raise the high-water mark of a range chunk: from this commit on its rows up to $4 may have left.
+WITH k AS (
+    UPDATE chunk SET marked_to = $4, lease_until = now() + $8::interval
+    WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1 AND marked_to < $4
+      AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now())
+    RETURNING channel, entity_id),
+p AS (
+    UPDATE progress SET queued = queued - $5, in_flight = in_flight + $5
+    WHERE campaign_id = $1 AND channel = $6 AND shard = $7 AND EXISTS (SELECT FROM k))
+SELECT count(*) AS marked FROM k;
+
+-- name: mark_listed
+-- Mark the rows of a retry chunk one by one (they are few); returns those that may leave.
+WITH k AS (
+    UPDATE chunk SET lease_until = now() + $6::interval
+    WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1
+      AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now())
+    RETURNING channel),
+o AS (
+    SELECT d.seq, d.state FROM delivery d
+    WHERE d.campaign_id = $1 AND d.seq = ANY ($4::int[]) AND d.state IN (7, 8) AND EXISTS (SELECT FROM k)
+    FOR NO KEY UPDATE),
+x AS (
+    UPDATE delivery d SET state = 1 FROM o WHERE d.campaign_id = $1 AND d.seq = o.seq RETURNING d.seq),
+p AS (
+    UPDATE progress SET in_flight = in_flight + (SELECT count(*) FROM x),
+        retry_wait = retry_wait - (SELECT count(*) FROM o WHERE state = 7),
+        unknown = unknown - (SELECT count(*) FROM o WHERE state = 8)
+    WHERE campaign_id = $1 AND channel = (SELECT channel FROM k) AND shard = $5)
+SELECT array_agg(seq) AS seqs FROM x;
+
+-- name: keep_leases
+-- Heartbeat: prolong the leases this node holds; the ones that come back are still its own.
+UPDATE chunk k SET lease_until = now() + $4::interval
+FROM unnest($1::int[], $2::int[], $3::int[]) AS v (campaign_id, lo, epoch)
+WHERE k.campaign_id = v.campaign_id AND k.lo = v.lo AND k.epoch = v.epoch AND k.state IN (1, 8, 9)
+RETURNING k.campaign_id, k.lo, k.epoch, k.state;
+
+-- name: give_back
+-- Return a leased chunk whose marked rows are all recorded, so that another node may go on with the rest.
+UPDATE chunk SET state = 0, node = NULL, lease_until = NULL
+WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1;
+
+-- name: record_outcomes
+-- What the peers answered, for one campaign and channel: rows, message ids, retries, finished chunks, counts; fenced by
+-- the chunk's epoch. $9 holds due times of those to be sent again (NULL: not again).
+WITH v AS (SELECT * FROM unnest($4::int[], $5::int[], $6::bool[]) AS v (lo, epoch, done)),
+c AS (
+    UPDATE chunk k SET state = CASE WHEN v.done AND k.state = 1 THEN 2 ELSE k.state END
+    FROM v WHERE k.campaign_id = $1 AND k.lo = v.lo AND k.epoch = v.epoch AND k.state IN (1, 8, 9)
+    RETURNING k.lo, k.transport, k.entity_id),
+u AS (
+    SELECT u.*, c.transport, c.entity_id
+    FROM unnest($7::int[], $8::int[], $9::timestamptz[], $10::smallint[], $11::smallint[], $12::int[], $13::text[])
+         AS u (seq, lo, due, state, flag, code, detail)
+    JOIN c ON c.lo = u.lo),
+x AS (
+    UPDATE delivery d SET state = u.state, flags = d.flags | (u.flag & 7), code = u.code, detail = u.detail,
+        attempt = d.attempt + CASE WHEN u.flag & 8 = 8 THEN 0 ELSE 1 END,
+        submitted_at = CASE WHEN u.state = 2 THEN now() ELSE d.submitted_at END,
+        done_at = CASE WHEN u.state IN (4, 5, 6) OR u.flag & 4 = 4 THEN now() END
+    FROM u WHERE d.campaign_id = $1 AND d.seq = u.seq AND d.state IN (0, 1)
+    RETURNING d.seq, d.state, u.flag, u.due, u.transport, u.entity_id),
+r AS (
+    INSERT INTO retry (campaign_id, seq, entity_id, channel, transport, not_before)
+    SELECT $1, x.seq, x.entity_id, $2, x.transport, x.due FROM x WHERE x.due IS NOT NULL
+    ON CONFLICT (campaign_id, seq) DO UPDATE SET not_before = EXCLUDED.not_before),
+m AS (
+    INSERT INTO msgref (provider, mask, campaign_id, seq, parts, msg_id)
+    SELECT m.provider, m.mask, $1, m.seq, m.parts, m.msg_id
+    FROM unnest($14::smallint[], $15::int[], $16::int[], $17::smallint[], $18::text[])
+         AS m (provider, mask, seq, parts, msg_id)),
+n AS (
+    SELECT count(*) AS total, count(*) FILTER (WHERE state = 2) AS submitted,
+        count(*) FILTER (WHERE state = 2 AND flag & 4 = 0) AS awaiting,
+        count(*) FILTER (WHERE state = 4) AS failed, count(*) FILTER (WHERE state = 5) AS cancelled,
+        count(*) FILTER (WHERE state = 6) AS expired, count(*) FILTER (WHERE state = 7) AS retry_wait,
+        count(*) FILTER (WHERE state = 8) AS unknown
+    FROM x),
+p AS (
+    UPDATE progress SET in_flight = in_flight - n.total, submitted = progress.submitted + n.submitted,
+        awaiting = progress.awaiting + n.awaiting, failed = progress.failed + n.failed,
+        cancelled = progress.cancelled + n.cancelled, expired = progress.expired + n.expired,
+        retry_wait = progress.retry_wait + n.retry_wait, unknown = progress.unknown + n.unknown
+    FROM n WHERE campaign_id = $1 AND channel = $2 AND shard = $3)
+SELECT n.total, n.submitted, n.failed, n.cancelled, n.expired, n.unknown, n.retry_wait FROM n;
+
+-- name: note_submit
+-- First and last submission of a campaign, once per batch; the seconds from acceptance when it is the first.
+UPDATE campaign SET first_submit_at = coalesce(first_submit_at, now()), last_submit_at = now() WHERE id = $1
+RETURNING CASE WHEN first_submit_at = now() THEN extract(epoch FROM now() - created_at)::float8 END AS first_after_s;
+
+-- name: record_receipts
+-- Receipts of one provider: found by message id (the lateral join with OFFSET 0 pins the order: index first), parts
+-- joined, one change per delivery. Also resolves unknown rows and rows waiting for a second try. A receipt that asks for
+-- another try (7: busy, no answer) is the end after $8 attempts, or when the next try would come after the alert's end.
+WITH u AS (SELECT * FROM unnest($2::text[], $3::smallint[], $4::int[], $5::timestamptz[]) AS u (msg_id, kind, code, due)),
+f AS MATERIALIZED (
+    SELECT m.campaign_id, m.seq, m.mask, m.parts, u.kind, u.code, u.due FROM u
+    CROSS JOIN LATERAL (
+        SELECT campaign_id, seq, mask, parts FROM msgref
+        WHERE msg_id = u.msg_id AND provider = $1 OFFSET 0) m),
+g AS MATERIALIZED (
+    SELECT campaign_id, seq, max(parts) AS parts, coalesce(bit_or(mask) FILTER (WHERE kind = 3), 0) AS got,
+        max(kind) FILTER (WHERE kind <> 3) AS bad, max(code) AS code, max(due) AS due
+    FROM f GROUP BY campaign_id, seq),
+o AS MATERIALIZED (
+    SELECT d.campaign_id, d.seq, d.state, d.flags, d.channel, d.transport, d.entity_id, d.parts_got | g.got AS got, g.code, g.due,
+        CASE WHEN g.bad = 7 AND d.attempt >= $8 THEN 4::smallint
+             WHEN g.bad = 7 AND g.due >= (SELECT c.expires_at FROM campaign c WHERE c.id = g.campaign_id) THEN 6::smallint
+             WHEN g.bad IS NOT NULL THEN g.bad
+             WHEN d.parts_got | g.got = (1 << g.parts) - 1 THEN 3::smallint END AS next
+    FROM g CROSS JOIN LATERAL (
+        SELECT * FROM delivery d WHERE d.campaign_id = g.campaign_id AND d.seq = g.seq
+          AND d.state IN (0, 1, 2, 7, 8) FOR NO KEY UPDATE OFFSET 0) d),
+x AS (
+    UPDATE delivery d SET parts_got = o.got, state = coalesce(o.next, d.state),
+        code = CASE WHEN o.next IS NULL THEN d.code ELSE o.code END,
+        done_at = CASE WHEN o.next IN (3, 4, 6) THEN now() ELSE d.done_at END
+    FROM o WHERE d.campaign_id = o.campaign_id AND d.seq = o.seq
+    RETURNING d.campaign_id, d.seq, d.channel, d.transport, d.entity_id, o.state AS was, o.flags, o.next, o.due,
+        extract(epoch FROM now() - coalesce(d.submitted_at, now()))::float8 AS age_s),
+w AS (
+    DELETE FROM retry r USING x
+    WHERE r.campaign_id = x.campaign_id AND r.seq = x.seq AND x.was IN (7, 8) AND x.next IN (3, 4, 6)),
+y AS (
+    INSERT INTO retry (campaign_id, seq, entity_id, channel, transport, not_before)
+    SELECT campaign_id, seq, entity_id, channel, transport, due FROM x WHERE next = 7
+    ON CONFLICT (campaign_id, seq) DO UPDATE SET not_before = EXCLUDED.not_before),
+n AS (
+    SELECT campaign_id, channel,
+        count(*) FILTER (WHERE next = 3) AS delivered, count(*) FILTER (WHERE next = 4) AS failed,
+        count(*) FILTER (WHERE next = 6) AS expired, count(*) FILTER (WHERE next = 7) AS retried,
+        count(*) FILTER (WHERE was = 2) AS from_submitted, count(*) FILTER (WHERE was = 2 AND flags & 4 = 0) AS answered,
+        count(*) FILTER (WHERE was = 8) AS from_unknown, count(*) FILTER (WHERE was = 7) AS from_retry,
+        count(*) FILTER (WHERE was IN (0, 1)) AS from_flight
+    FROM x WHERE next IS NOT NULL GROUP BY campaign_id, channel),
+p AS (
+    UPDATE progress SET delivered = progress.delivered + n.delivered, failed = progress.failed + n.failed,
+        expired = progress.expired + n.expired, submitted = progress.submitted - n.from_submitted,
+        awaiting = progress.awaiting - n.answered, unknown = progress.unknown - n.from_unknown,
+        retry_wait = progress.retry_wait + n.retried - n.from_retry, in_flight = progress.in_flight - n.from_flight
+    FROM n WHERE progress.campaign_id = n.campaign_id AND progress.channel = n.channel AND progress.shard = $6),
+q AS (
+    INSERT INTO receipt_orphan (provider, msg_id, kind, code)
+    SELECT $1, u.msg_id, u.kind, u.code FROM u
+    WHERE $7 AND NOT EXISTS (SELECT FROM msgref m WHERE m.msg_id = u.msg_id AND m.provider = $1))
+SELECT channel, count(*) FILTER (WHERE next = 3) AS delivered, count(*) FILTER (WHERE next = 4) AS failed,
+    count(*) FILTER (WHERE next = 6) AS expired, count(*) FILTER (WHERE next = 7) AS retried,
+    (array_agg(age_s) FILTER (WHERE next = 3))[1:16] AS ages_s
+FROM x WHERE next IS NOT NULL GROUP BY channel;
+
+-- name: take_orphans
+-- Receipts that found no submission, whose submission has been recorded since: taken out to be matched again.
+DELETE FROM receipt_orphan o
+USING (SELECT o.ctid FROM receipt_orphan o
+       WHERE EXISTS (SELECT FROM msgref m WHERE m.msg_id = o.msg_id AND m.provider = o.provider)
+       LIMIT 500 FOR UPDATE SKIP LOCKED) f
+WHERE o.ctid = f.ctid
+RETURNING o.provider, o.msg_id, o.kind, o.code;
+
+-- name: expired_leases
+-- Chunks whose holder is gone: leases past their end, or all of node $1 when it has just started.
+SELECT k.campaign_id, k.lo, c.message_class = 'urgent' AS urgent
+FROM campaign c JOIN chunk k ON k.campaign_id = c.id
+WHERE c.state <> 'closed' AND k.state = 1 AND (k.lease_until < now() OR ($2 AND k.node = $1))
+LIMIT 200;
+
+-- name: recover_chunk
+-- Take a chunk from a dead holder. Rows that were marked and not recorded are unknown: $5 (urgent) has them sent once
+-- more after $6, flagged as possible duplicate; the rest is ready again under a new epoch.
+WITH k AS (
+    SELECT campaign_id, lo, hi, channel, transport, entity_id, marked_to, seqs FROM chunk
+    WHERE campaign_id = $1 AND lo = $2 AND state = 1 AND (lease_until < now() OR ($4 AND node = $3)) FOR UPDATE),
+o AS (
+    SELECT d.seq, d.flags & 1 = 0 AS first FROM k JOIN delivery d ON d.campaign_id = k.campaign_id
+      AND ((k.seqs IS NULL AND d.seq BETWEEN k.lo AND k.marked_to AND d.state = 0)
+        OR (k.seqs IS NOT NULL AND d.seq = ANY (k.seqs) AND d.state = 1))
+    FOR NO KEY UPDATE OF d),
+x AS (
+    UPDATE delivery d SET state = 8, flags = d.flags | CASE WHEN $5 THEN 1 ELSE 0 END, attempt = d.attempt + 1
+    FROM o WHERE d.campaign_id = $1 AND d.seq = o.seq
+    RETURNING d.seq, o.first),
+r AS (
+    INSERT INTO retry (campaign_id, seq, entity_id, channel, transport, not_before)
+    SELECT k.campaign_id, x.seq, k.entity_id, k.channel, k.transport, now() + $6::interval
+    FROM x, k WHERE $5 AND x.first ON CONFLICT DO NOTHING),
+c AS (
+    UPDATE chunk SET state = 0, node = NULL, lease_until = NULL, epoch = chunk.epoch + 1
+    FROM k WHERE chunk.campaign_id = k.campaign_id AND chunk.lo = k.lo),
+p AS (
+    UPDATE progress SET in_flight = in_flight - (SELECT count(*) FROM x), unknown = unknown + (SELECT count(*) FROM x)
+    FROM k WHERE progress.campaign_id = k.campaign_id AND progress.channel = k.channel AND shard = $7)
+SELECT k.channel, (SELECT count(*) FROM x) AS unknown FROM k;
+
+-- name: due_retries
+-- Deliveries whose time has come, made into new chunks that list their rows; one chunk per campaign and lane.
+WITH due AS (
+    DELETE FROM retry r USING (
+        SELECT r.campaign_id, r.seq FROM retry r JOIN campaign c ON c.id = r.campaign_id
+        WHERE r.not_before <= now() AND c.state = 'sending' AND c.expires_at > now()
+        ORDER BY r.not_before LIMIT $1 FOR UPDATE OF r SKIP LOCKED) d
+    WHERE r.campaign_id = d.campaign_id AND r.seq = d.seq
+    RETURNING r.campaign_id, r.seq, r.entity_id, r.channel, r.transport)
+INSERT INTO chunk (campaign_id, lo, hi, entity_id, channel, transport, exercise_group, seqs)
+SELECT d.campaign_id, -nextval('retry_chunk')::int, 0, min(d.entity_id), d.channel, d.transport,
+    bool_and(d.transport = 1 AND c.mode = 'exercise'), array_agg(d.seq ORDER BY d.seq)
+FROM due d JOIN campaign c ON c.id = d.campaign_id
+GROUP BY d.campaign_id, d.channel, d.transport, d.seq / 100000
+RETURNING campaign_id;
+
+-- name: withdraw_chunks
+-- Stop ($2 = 9) or expire ($2 = 8) what is not marked: no row of these chunks can be marked from this commit on.
+UPDATE chunk SET state = $2 WHERE campaign_id = $1 AND state IN (0, 1) RETURNING lo;
+
+-- name: sweep_chunk
+-- Give the rows of one withdrawn chunk their end; those marked before are recorded or become unknown by the next sweep.
+WITH k AS (
+    SELECT campaign_id, lo, hi, channel, marked_to, seqs, state FROM chunk
+    WHERE campaign_id = $1 AND state IN (8, 9) ORDER BY lo LIMIT $3 FOR UPDATE SKIP LOCKED),
+o AS (
+    SELECT d.seq, d.state AS was, k.state AS why, k.channel FROM k JOIN delivery d ON d.campaign_id = k.campaign_id
+      AND ((k.seqs IS NULL AND d.seq BETWEEN greatest(k.lo, k.marked_to + 1) AND k.hi AND d.state = 0)
+        OR (k.seqs IS NOT NULL AND d.seq = ANY (k.seqs) AND d.state = 7))
+    FOR NO KEY UPDATE OF d),
+x AS (
+    UPDATE delivery d SET state = CASE WHEN o.why = 9 THEN 5 ELSE 6 END, done_at = now()
+    FROM o WHERE d.campaign_id = $1 AND d.seq = o.seq RETURNING d.seq),
+c AS (
+    UPDATE chunk SET state = 2 FROM k
+    WHERE chunk.campaign_id = k.campaign_id AND chunk.lo = k.lo AND NOT EXISTS (
+        SELECT FROM delivery d WHERE d.campaign_id = k.campaign_id AND (
+            (k.seqs IS NULL AND d.seq BETWEEN k.lo AND k.marked_to AND d.state = 0)
+            OR (k.seqs IS NOT NULL AND d.seq = ANY (k.seqs) AND d.state = 1)))),
+n AS (
+    SELECT channel, count(*) FILTER (WHERE was = 0) AS queued, count(*) FILTER (WHERE was = 7) AS retried,
+        count(*) FILTER (WHERE why = 9) AS cancelled, count(*) FILTER (WHERE why = 8) AS expired
+    FROM o GROUP BY channel),
+p AS (
+    UPDATE progress SET queued = progress.queued - n.queued, retry_wait = progress.retry_wait - n.retried,
+        cancelled = progress.cancelled + n.cancelled, expired = progress.expired + n.expired
+    FROM n WHERE progress.campaign_id = $1 AND progress.channel = n.channel AND progress.shard = $2)
+SELECT (SELECT count(*) FROM k) AS chunks, (SELECT count(*) FROM x) AS rows;
+
+-- name: sweep_lost
+-- Marked rows of withdrawn chunks whose holder is gone and whose answer will not come: unknown.
+WITH k AS (
+    SELECT campaign_id, lo, hi, channel, marked_to, seqs FROM chunk
+    WHERE campaign_id = $1 AND state IN (8, 9) AND (lease_until IS NULL OR lease_until < now())
+    FOR UPDATE SKIP LOCKED),
+x AS (
+    UPDATE delivery d SET state = 8, attempt = d.attempt + 1
+    FROM k WHERE d.campaign_id = k.campaign_id
+      AND ((k.seqs IS NULL AND d.seq BETWEEN k.lo AND k.marked_to AND d.state = 0)
+        OR (k.seqs IS NOT NULL AND d.seq = ANY (k.seqs) AND d.state = 1))
+    RETURNING k.channel),
+n AS (SELECT channel, count(*) AS lost FROM x GROUP BY channel),
+p AS (
+    UPDATE progress SET in_flight = progress.in_flight - n.lost, unknown = progress.unknown + n.lost
+    FROM n WHERE progress.campaign_id = $1 AND progress.channel = n.channel AND progress.shard = $2)
+SELECT coalesce(sum(lost), 0)::bigint AS lost FROM n;
+
+-- name: sweep_retries
+-- Deliveries that waited for another try when their campaign was stopped or expired; the unknown ones stay unknown.
+WITH r AS (DELETE FROM retry WHERE campaign_id = $1 RETURNING seq),
+x AS (
+    UPDATE delivery d SET state = $2, done_at = now() FROM r
+    WHERE d.campaign_id = $1 AND d.seq = r.seq AND d.state = 7 RETURNING d.channel),
+n AS (SELECT channel, count(*) AS rows FROM x GROUP BY channel),
+p AS (
+    UPDATE progress SET retry_wait = progress.retry_wait - n.rows,
+        cancelled = progress.cancelled + CASE WHEN $2 = 5 THEN n.rows ELSE 0 END,
+        expired = progress.expired + CASE WHEN $2 = 6 THEN n.rows ELSE 0 END
+    FROM n WHERE progress.campaign_id = $1 AND progress.channel = n.channel AND progress.shard = $3)
+SELECT coalesce(sum(rows), 0)::bigint AS rows FROM n;
+
+-- name: reserve_starts
+-- Start slots for calls over all nodes: a grid of one period, and never more than the log allows in 60 s.
+UPDATE rate_gate g SET next_at = s.first + $2::int * g.period
+FROM (SELECT greatest(next_at, clock_timestamp()) AS first FROM rate_gate WHERE name = $1 FOR UPDATE) s
+WHERE g.name = $1
+RETURNING s.first, extract(epoch FROM s.first - clock_timestamp())::float8 AS wait_s, extract(epoch FROM g.period)::float8 AS period_s;
+
+-- name: open_gate
+-- Make the gate row of a rate, or give it the configured period.
+INSERT INTO rate_gate (name, period) VALUES ($1, $2::interval)
+ON CONFLICT (name) DO UPDATE SET period = EXCLUDED.period;

@@ -1,0 +1,103 @@
+-- Counts, the end of campaigns, reports, the public feed.
+
+-- name: counts
+-- The live counts of campaigns: a sum over a few count rows, never a scan of deliveries.
+SELECT campaign_id, channel, sum(planned)::bigint AS planned, (sum(queued) + sum(retry_wait))::bigint AS queued,
+    sum(in_flight)::bigint AS in_flight, sum(submitted)::bigint AS submitted, sum(delivered)::bigint AS delivered,
+    sum(failed)::bigint AS failed, sum(expired)::bigint AS expired, sum(cancelled)::bigint AS cancelled,
+    sum(unknown)::bigint AS unknown, sum(awaiting)::bigint AS awaiting
+FROM progress WHERE campaign_id = ANY ($1::int[]) GROUP BY campaign_id, channel ORDER BY campaign_id, channel;
+
+-- name: milestones
+-- When shares of the planned deliveries had left.
+SELECT channel, percent, at FROM milestone WHERE campaign_id = $1 ORDER BY channel, percent;
+
+-- name: insert_milestones
+-- Note that a share has left, once.
+INSERT INTO milestone (campaign_id, channel, percent, entity_id)
+SELECT $1, * , $4 FROM unnest($2::smallint[], $3::smallint[]) ON CONFLICT DO NOTHING;
+
+-- name: open_campaigns
+-- Every campaign that is not closed, with what its end depends on.
+SELECT c.id, c.public_id, c.entity_id, c.mode, c.state, c.closure, c.planned, c.message_class, c.expires_at <= now() AS past, c.last_submit_at,
+    extract(epoch FROM now() - coalesce(c.last_submit_at, c.created_at))::float8 AS quiet_s,
+    EXISTS (SELECT FROM retry r WHERE r.campaign_id = c.id)
+        OR EXISTS (SELECT FROM chunk k WHERE k.campaign_id = c.id AND k.lo < 0 AND k.state IN (0, 1)) AS retries,
+    EXISTS (SELECT FROM chunk k WHERE k.campaign_id = c.id AND k.state IN (8, 9)) AS withdrawn
+FROM campaign c WHERE c.state <> 'closed' ORDER BY c.id;
+
+-- name: queue_depths
+-- What waits, by channel and class.
+SELECT p.channel, c.message_class, (sum(p.queued) + sum(p.retry_wait))::bigint AS queued
+FROM progress p JOIN campaign c ON c.id = p.campaign_id WHERE c.state <> 'closed' GROUP BY p.channel, c.message_class;
+
+-- name: unknown_total
+-- What is unknown, by channel, for an hour after the end.
+SELECT p.channel, sum(p.unknown)::bigint AS unknown FROM progress p JOIN campaign c ON c.id = p.campaign_id
+WHERE c.state <> 'closed' OR c.closed_at > now() - interval '1 hour' GROUP BY p.channel;
+
+-- name: report_rows
+-- The one scan of a campaign, at its end: by channel, language, state and reason.
+SELECT d.channel, t.language, d.state, d.code, d.detail, count(*) AS deliveries, count(*) FILTER (WHERE d.flags & 1 = 1) AS resent,
+    count(*) FILTER (WHERE d.attempt > 1) AS retried, sum(t.parts)::bigint AS parts
+FROM delivery d JOIN text t ON t.campaign_id = d.campaign_id AND t.key = d.text_key
+WHERE d.campaign_id = $1 GROUP BY d.channel, t.language, d.state, d.code, d.detail
+ORDER BY d.channel, t.language, d.state, d.code;
+
+-- name: report_times
+-- Seconds from acceptance until half, 90 % and 99 % had left and had arrived.
+SELECT d.channel,
+    percentile_disc(ARRAY[0.5, 0.9, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM d.submitted_at - c.created_at))
+        FILTER (WHERE d.submitted_at IS NOT NULL) AS submit_s,
+    percentile_disc(ARRAY[0.5, 0.9, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM d.done_at - c.created_at))
+        FILTER (WHERE d.state = 3) AS deliver_s
+FROM delivery d JOIN campaign c ON c.id = d.campaign_id WHERE d.campaign_id = $1 GROUP BY d.channel ORDER BY d.channel;
+
+-- name: insert_report
+-- The final report, once and for ever.
+INSERT INTO report (campaign_id, entity_id, body) VALUES ($1, $2, $3::jsonb) ON CONFLICT DO NOTHING;
+
+-- name: report_body
+-- The final report.
+SELECT body, created_at FROM report WHERE campaign_id = $1;
+
+-- name: campaign_facts
+-- What the report says of the alert and its campaign.
+SELECT c.id, c.public_id, c.mode, c.message_class, c.purpose, c.channels, c.state, c.closure, c.plan, c.created_at, c.expires_at, c.first_submit_at,
+    c.last_submit_at, c.closed_at, a.public_id AS alert, a.identifier, a.sender, a.sent, a.msg_type, a.status, a.scope, a.findings,
+    e.slug AS entity, e.name AS entity_name, c.entity_id
+FROM campaign c JOIN alert a ON a.id = c.alert_id JOIN entity e ON e.id = c.entity_id WHERE c.id = $1;
+
+-- name: feed_alerts
+-- What the public feed shows: Public alerts posted with a live right and released; $1 chooses the exercise feed.
+SELECT a.public_id, a.raw, c.released_at, c.expires_at, c.state
+FROM campaign c JOIN alert a ON a.id = c.alert_id
+WHERE a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status = $1 AND c.released_at IS NOT NULL
+  AND c.expires_at > now()
+ORDER BY c.released_at DESC, c.id DESC LIMIT 1000;
+
+-- name: feed_version
+-- Changes whenever an entry comes or goes.
+SELECT count(*)::bigint AS entries, coalesce(max(c.id), 0) AS newest, coalesce(extract(epoch FROM max(c.released_at)), 0)::float8 AS released
+FROM campaign c JOIN alert a ON a.id = c.alert_id
+WHERE a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status = $1 AND c.released_at IS NOT NULL AND c.expires_at > now();
+
+-- name: public_alert
+-- The bytes of one public alert.
+SELECT a.raw FROM alert a JOIN campaign c ON c.alert_id = a.id
+WHERE a.public_id = $1 AND a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status IN ('Actual', 'Exercise')
+  AND c.released_at IS NOT NULL;
+
+-- name: public_ids
+-- Our ids of public alerts with this CAP identifier.
+SELECT a.public_id FROM alert a JOIN campaign c ON c.alert_id = a.id
+WHERE a.identifier = $1 AND a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status IN ('Actual', 'Exercise')
+  AND c.released_at IS NOT NULL ORDER BY a.id DESC LIMIT 20;
+
+-- name: provider_id
+-- The number of a provider, made at its first use.
+INSERT INTO provider (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING id;
+
+-- name: node_id
+-- The number of a node, made at its first start.
+INSERT INTO node (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET started_at = now(), seen_at = now() RETURNING id;

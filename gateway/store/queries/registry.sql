@@ -1,0 +1,166 @@
+-- Entities, tokens, contacts: who may alert, and who is alerted. The fan-out lives here because it reads people.
+
+-- name: token_holder
+-- The entity and realm behind a token's digest, if both may act now.
+SELECT t.id AS token_id, t.realm, e.id AS entity_id, e.slug, e.name, e.kind, e.live, e.languages, e.territory, e.policy,
+    e.suspended_at IS NOT NULL AS suspended, t.revoked_at IS NOT NULL AS revoked,
+    coalesce(t.expires_at <= now(), false) AS expired,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(m.message_class, m.channel)), '[]') FROM mandate m
+     WHERE m.token_id = t.id AND m.not_before <= now() AND (m.not_after IS NULL OR m.not_after > now())) AS mandates
+FROM token t JOIN entity e ON e.id = t.entity_id WHERE t.digest = $1;
+
+-- name: touch_token
+-- Note that a token was used, at most once a minute.
+UPDATE token SET last_used_at = now() WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute');
+
+-- name: groups_by_slug
+-- Group addressing is by exact slug inside the sender's own entity.
+SELECT id, slug, exercises FROM contact_group WHERE entity_id = $1 AND slug = ANY ($2::text[]);
+
+-- name: geocode_rings
+-- The outlines of geocodes.
+SELECT scheme, value, rings FROM geocode
+WHERE (scheme, value) IN (SELECT * FROM unnest($1::text[], $2::text[]));
+
+-- name: insert_contacts
+-- Many contacts at once, keyed by the owner's own key; again with the same key: updated.
+INSERT INTO contact (entity_id, registered, name, language, mobile, landline, email, opt_out, consent_at, consent_source, key)
+SELECT $1, $2, n, l, m, f, e, o, CASE WHEN $2 THEN now() END, CASE WHEN $2 THEN $10 END, k
+FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::text[]) AS u (n, l, m, f, e, o, k)
+ON CONFLICT (entity_id, key) DO UPDATE SET name = EXCLUDED.name, language = EXCLUDED.language, mobile = EXCLUDED.mobile,
+    landline = EXCLUDED.landline, email = EXCLUDED.email, opt_out = EXCLUDED.opt_out
+RETURNING id, key;
+
+-- name: insert_addresses
+-- Address points of contacts.
+INSERT INTO address (contact_id, slot, entity_id, label, lon, lat, z)
+SELECT c, s, $1, l, x, y, z FROM unnest($2::bigint[], $3::smallint[], $4::text[], $5::float8[], $6::float8[], $7::bigint[])
+     AS u (c, s, l, x, y, z)
+ON CONFLICT (contact_id, slot) DO UPDATE SET label = EXCLUDED.label, lon = EXCLUDED.lon, lat = EXCLUDED.lat, z = EXCLUDED.z;
+
+-- name: citizens_of_source
+-- How many citizens registered at one source.
+SELECT count(*) FROM contact WHERE registered AND consent_source = $1;
+
+-- name: drop_citizens_after
+-- Remove the citizens of a source whose key sorts after one.
+DELETE FROM contact WHERE registered AND consent_source = $1 AND key > $2;
+
+-- name: fan_out
+-- The rows of one slice, in one statement: people in cells ($12 to $21, the columns of
+-- gateway.cap.cover; registered citizens only), in groups ($11), or told by
+-- the earlier campaign $10 (rows $22 to $23), whoever has not opted out of the class; one row per channel and address not yet in this
+-- campaign; text by the person's language, else the entity's order. Row numbers go on from $2, channel by channel.
+-- $1 campaign, $3 entity, $4 transport, $5 opt-out bit, $6 channels, $7 text languages, $8 text channels, $9 text keys.
+WITH told AS (
+    SELECT DISTINCT d.contact_id AS id, d.channel, d.address, t.language
+    FROM delivery d JOIN text t ON t.campaign_id = d.campaign_id AND t.key = d.text_key
+    WHERE d.campaign_id = $10 AND d.seq BETWEEN $22 AND $23 AND d.transport = $4 AND (d.state IN (1, 2, 3, 8) OR (d.state = 7 AND d.flags & 1 = 1) OR (d.state = 0 AND EXISTS (
+        SELECT FROM chunk k WHERE k.campaign_id = d.campaign_id AND k.lo > 0 AND d.seq BETWEEN k.lo AND least(k.hi, k.marked_to))))),
+person AS (
+    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM group_member m
+    JOIN contact c ON c.id = m.contact_id
+    WHERE m.group_id = ANY ($11::int[]) AND m.entity_id = $3 AND c.entity_id = $3 AND c.opt_out & $5 = 0
+    UNION
+    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM (
+        SELECT DISTINCT a.contact_id
+        FROM unnest($12::bigint[], $13::bigint[], $14::text[]::polygon[], $15::text[]::polygon[], $16::float8[],
+            $17::float8[], $18::float8[], $19::float8[], $20::float8[], $21::float8[]) AS r (lo, hi, ring_a, ring_b, lon_a, lat_a, limit_a, lon_b, lat_b, limit_b)
+        JOIN address a ON a.z BETWEEN r.lo AND r.hi
+        WHERE (r.ring_a IS NULL OR point(a.lon * 1e7, a.lat * 1e7) <@ r.ring_a)
+          AND (r.ring_b IS NULL OR point(a.lon * 1e7, a.lat * 1e7) <@ r.ring_b)
+          AND (r.limit_a IS NULL OR sin(radians(a.lat - r.lat_a) / 2) ^ 2
+              + cos(radians(a.lat)) * cos(radians(r.lat_a)) * sin(radians(a.lon - r.lon_a) / 2) ^ 2 <= r.limit_a)
+          AND (r.limit_b IS NULL OR sin(radians(a.lat - r.lat_b) / 2) ^ 2
+              + cos(radians(a.lat)) * cos(radians(r.lat_b)) * sin(radians(a.lon - r.lon_b) / 2) ^ 2 <= r.limit_b)) a
+    JOIN contact c ON c.id = a.contact_id
+    WHERE c.registered AND c.opt_out & $5 = 0),
+reach AS (
+    SELECT id, 1::smallint AS channel, mobile AS address, language FROM person WHERE mobile IS NOT NULL AND 1 = ANY ($6::smallint[])
+    UNION ALL
+    SELECT id, 3, email, language FROM person WHERE email IS NOT NULL AND 3 = ANY ($6::smallint[])
+    UNION ALL
+    SELECT id, 2, coalesce(landline, mobile), language FROM person
+    WHERE 2 = ANY ($6::smallint[]) AND coalesce(landline, mobile) IS NOT NULL
+      AND NOT (1 = ANY ($6::smallint[]) AND mobile IS NOT NULL) AND NOT (3 = ANY ($6::smallint[]) AND email IS NOT NULL)
+    UNION ALL
+    SELECT id, channel, address, language FROM told),
+fresh AS (
+    SELECT DISTINCT ON (r.channel, r.address) r.id, r.channel, r.address, r.language FROM reach r
+    WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.campaign_id = $1 AND d.channel = r.channel AND d.address = r.address)
+    ORDER BY r.channel, r.address, r.id),
+worded AS (
+    SELECT f.*, (
+        SELECT t.key FROM unnest($7::text[], $8::smallint[], $9::smallint[]) WITH ORDINALITY AS t (language, channel, key, rank)
+        WHERE t.channel = f.channel ORDER BY t.language = f.language DESC, t.rank LIMIT 1) AS key
+    FROM fresh f),
+put AS (
+    INSERT INTO delivery (campaign_id, seq, entity_id, contact_id, channel, transport, text_key, address)
+    SELECT $1, $2 - 1 + (row_number() OVER (ORDER BY channel))::int, $3, id, channel, $4, key, address
+    FROM worded WHERE key IS NOT NULL
+    RETURNING channel, seq)
+SELECT channel, min(seq) AS lo, max(seq) AS hi FROM put GROUP BY channel ORDER BY channel;
+
+-- name: count_targets
+-- How many messages a target would make, by channel and language, without making one.
+WITH person AS (
+    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM group_member m
+    JOIN contact c ON c.id = m.contact_id
+    WHERE m.group_id = ANY ($4::int[]) AND m.entity_id = $1 AND c.entity_id = $1 AND c.opt_out & $2 = 0
+    UNION
+    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM (
+        SELECT DISTINCT a.contact_id
+        FROM unnest($5::bigint[], $6::bigint[], $7::text[]::polygon[], $8::text[]::polygon[], $9::float8[],
+            $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[]) AS r (lo, hi, ring_a, ring_b, lon_a, lat_a, limit_a, lon_b, lat_b, limit_b)
+        JOIN address a ON a.z BETWEEN r.lo AND r.hi
+        WHERE (r.ring_a IS NULL OR point(a.lon * 1e7, a.lat * 1e7) <@ r.ring_a)
+          AND (r.ring_b IS NULL OR point(a.lon * 1e7, a.lat * 1e7) <@ r.ring_b)
+          AND (r.limit_a IS NULL OR sin(radians(a.lat - r.lat_a) / 2) ^ 2
+              + cos(radians(a.lat)) * cos(radians(r.lat_a)) * sin(radians(a.lon - r.lon_a) / 2) ^ 2 <= r.limit_a)
+          AND (r.limit_b IS NULL OR sin(radians(a.lat - r.lat_b) / 2) ^ 2
+              + cos(radians(a.lat)) * cos(radians(r.lat_b)) * sin(radians(a.lon - r.lon_b) / 2) ^ 2 <= r.limit_b)) a
+    JOIN contact c ON c.id = a.contact_id
+    WHERE c.registered AND c.opt_out & $2 = 0),
+reach AS (
+    SELECT 1::smallint AS channel, mobile AS address, language FROM person WHERE mobile IS NOT NULL AND 1 = ANY ($3::smallint[])
+    UNION ALL
+    SELECT 3, email, language FROM person WHERE email IS NOT NULL AND 3 = ANY ($3::smallint[])
+    UNION ALL
+    SELECT 2, coalesce(landline, mobile), language FROM person
+    WHERE 2 = ANY ($3::smallint[]) AND coalesce(landline, mobile) IS NOT NULL
+      AND NOT (1 = ANY ($3::smallint[]) AND mobile IS NOT NULL) AND NOT (3 = ANY ($3::smallint[]) AND email IS NOT NULL))
+SELECT channel, language, count(*) AS messages FROM (
+    SELECT DISTINCT ON (channel, address) channel, address, language FROM reach ORDER BY channel, address) f
+GROUP BY channel, language ORDER BY channel, language;
+
+-- name: insert_chunks
+-- Cut the new rows lo..hi of one channel into chunks of $8, and count them as planned and queued.
+WITH k AS (
+    INSERT INTO chunk (campaign_id, lo, hi, entity_id, channel, transport, exercise_group)
+    SELECT $1, g, least(g + $8 - 1, $3), $4, $5, $6, $7 FROM generate_series($2::int, $3::int, $8::int) g RETURNING 1)
+UPDATE progress SET planned = planned + ($3 - $2 + 1), queued = queued + ($3 - $2 + 1)
+WHERE campaign_id = $1 AND channel = $5 AND shard = 0;
+
+-- name: analyze_campaign
+-- Statistics for a fresh partition, inside the first slice's transaction.
+SELECT analyze_campaign($1);
+
+-- name: campaign_to_plan
+-- One campaign whose fan-out is not complete, locked for this slice; another planner takes another one.
+SELECT c.id, c.entity_id, c.alert_id, c.mode, c.message_class, c.channels, c.plan, c.plan_cursor, c.next_seq, c.state
+FROM campaign c
+WHERE NOT c.planned AND c.state IN ('planned', 'sending', 'paused') AND c.expires_at > now()
+ORDER BY c.priority, c.plan_cursor, c.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: slice_done
+-- Move the planner's cursor with the slice that it committed.
+UPDATE campaign SET plan_cursor = $2, next_seq = $3, planned = $4, state = CASE WHEN state = 'planned' THEN 'sending' ELSE state END
+WHERE id = $1;
+
+-- name: texts_of_campaign
+-- The texts of one campaign.
+SELECT key, channel, language, body, subject, html, parts FROM text WHERE campaign_id = $1 ORDER BY key;
+
+-- name: campaign_for_texts
+-- What a channel needs to know of a campaign beside its texts.
+SELECT c.id, c.public_id, c.mode, c.message_class, c.expires_at, a.raw FROM campaign c JOIN alert a ON a.id = c.alert_id WHERE c.id = $1;

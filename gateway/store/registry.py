@@ -1,0 +1,256 @@
+"""Who may alert and who is alerted: tokens, entities, groups, geocodes, and the fan-out of a campaign into deliveries.
+
+Knows: the tables of migrations/0001. Never knows: rights (it only reports them), texts, channels' protocols.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from gateway.cap.area import Ring
+from gateway.cap.cells import Cell, morton
+from gateway.cap.cover import as_columns
+from gateway.model import ChannelName, EntityKind, MessageClass, Realm
+from gateway.policy.rights import Authority, EntityPolicy
+from gateway.store.pool import Connection
+from gateway.store.sql import Queries
+
+_SQL = Queries.load("registry")
+CHANNEL_CODES = {ChannelName.SMS: 1, ChannelName.VOICE: 2, ChannelName.EMAIL: 3}
+CHANNELS = {code: name for name, code in CHANNEL_CODES.items()}
+OPT_OUT_BITS = {MessageClass.URGENT: 1, MessageClass.PREVENTION: 2, MessageClass.NEWS: 4, MessageClass.OTHER: 8}
+
+
+class Group(NamedTuple):
+    """A group that an alert may name."""
+
+    id: int
+    slug: str
+    exercises: bool
+
+
+class NewRows(NamedTuple):
+    """The rows lo..hi of one channel that a slice added."""
+
+    channel: ChannelName
+    lo: int
+    hi: int
+
+
+class Told(NamedTuple):
+    """Those whom rows lo..hi of an earlier campaign reached, or may have."""
+
+    campaign: int
+    lo: int
+    hi: int
+
+
+class Target(NamedTuple):
+    """Whom one slice reaches: people in cells, in groups, or told by an earlier campaign."""
+
+    cells: Sequence[Cell] = ()
+    groups: Sequence[int] = ()
+    told: Told | None = None
+
+
+class Citizen(NamedTuple):
+    """A registered citizen to store: `key` is the registrar's own; `places` are (label, lon, lat)."""
+
+    key: str
+    name: str
+    language: str
+    mobile: str | None
+    landline: str | None
+    email: str | None
+    places: Sequence[tuple[str, float, float]]
+
+
+async def put_citizens(
+    connection: Connection, entity_id: int, citizens: Sequence[Citizen], consent_source: str
+) -> None:
+    """Register many citizens with their addresses; those known by key are changed."""
+    rows = await connection.fetch(
+        _SQL["insert_contacts"],
+        entity_id,
+        True,
+        [c.name for c in citizens],
+        [c.language for c in citizens],
+        [c.mobile for c in citizens],
+        [c.landline for c in citizens],
+        [c.email for c in citizens],
+        [0] * len(citizens),
+        [c.key for c in citizens],
+        consent_source,
+    )
+    ids = {row["key"]: row["id"] for row in rows}
+    places = [(ids[c.key], slot, *place) for c in citizens for slot, place in enumerate(c.places, 1)]
+    await connection.execute(
+        _SQL["insert_addresses"],
+        entity_id,
+        [p[0] for p in places],
+        [p[1] for p in places],
+        [p[2] for p in places],
+        [p[3] for p in places],
+        [p[4] for p in places],
+        [morton(p[3], p[4]) for p in places],
+    )
+
+
+async def citizens_of_source(connection: Connection, consent_source: str) -> int:
+    """How many citizens registered there."""
+    number: int = await connection.fetchval(_SQL["citizens_of_source"], consent_source)
+    return number
+
+
+async def drop_citizens_after(connection: Connection, consent_source: str, last_key: str) -> None:
+    """Remove the citizens of a source whose key sorts after this one."""
+    await connection.execute(_SQL["drop_citizens_after"], consent_source, last_key)
+
+
+async def authority_of_token(connection: Connection, token: str) -> Authority | None:
+    """The authority behind a bearer token, None when it is unknown, revoked or expired."""
+    digest = hashlib.sha256(token.encode()).digest()
+    row = await connection.fetchrow(_SQL["token_holder"], digest)
+    if row is None or row["revoked"] or row["expired"]:
+        return None
+    await connection.execute(_SQL["touch_token"], row["token_id"])
+    return Authority(
+        entity_id=row["entity_id"],
+        slug=row["slug"],
+        name=row["name"],
+        kind=EntityKind(row["kind"]),
+        live=row["live"],
+        suspended=row["suspended"],
+        realm=Realm(row["realm"]),
+        token_id=row["token_id"],
+        languages=tuple(row["languages"]),
+        rings=_rings(row["territory"]),
+        mandates=frozenset((MessageClass(c), ChannelName(h)) for c, h in row["mandates"]),
+        policy=_policy(row["policy"]),
+    )
+
+
+def _rings(stored: Sequence[Sequence[Sequence[float]]]) -> tuple[tuple[tuple[float, float], ...], ...]:
+    return tuple(tuple((lon, lat) for lon, lat in ring) for ring in stored)
+
+
+def _policy(stored: Mapping[str, Any]) -> EntityPolicy:
+    usual = EntityPolicy()
+    channels = dict(usual.channels) | {
+        MessageClass(c): tuple(ChannelName(h) for h in names) for c, names in stored.get("channels", {}).items()
+    }
+    return EntityPolicy(
+        channels=tuple(channels.items()),
+        approval=frozenset(MessageClass(c) for c in stored.get("approval", ())),
+        clip=stored.get("partly_outside", "clip") != "refuse",
+    )
+
+
+async def groups_by_slug(connection: Connection, entity_id: int, slugs: Sequence[str]) -> list[Group]:
+    """The entity's own groups with these slugs; what is missing does not exist for it."""
+    rows = await connection.fetch(_SQL["groups_by_slug"], entity_id, list(slugs))
+    return [Group(row["id"], row["slug"], row["exercises"]) for row in rows]
+
+
+async def geocode_rings(
+    connection: Connection, codes: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[Ring, ...]]:
+    """The outlines of the geocodes that are on record."""
+    if not codes:
+        return {}
+    rows = await connection.fetch(_SQL["geocode_rings"], [c[0] for c in codes], [c[1] for c in codes])
+    return {(r["scheme"], r["value"]): tuple(Ring(points) for points in _rings(r["rings"])) for r in rows}
+
+
+async def count_targets(
+    connection: Connection, entity_id: int, message_class: MessageClass, channels: Sequence[ChannelName], target: Target
+) -> dict[tuple[ChannelName, str], int]:
+    """Messages by channel and the people's language, nothing written. `target.told` is not counted."""
+    rows = await connection.fetch(
+        _SQL["count_targets"],
+        entity_id,
+        OPT_OUT_BITS[message_class],
+        [CHANNEL_CODES[c] for c in channels],
+        list(target.groups),
+        *as_columns(target.cells),
+    )
+    return {(CHANNELS[row["channel"]], row["language"]): row["messages"] for row in rows}
+
+
+async def fan_out(
+    connection: Connection,
+    *,
+    campaign: int,
+    first_seq: int,
+    entity_id: int,
+    transport: int,
+    message_class: MessageClass,
+    channels: Sequence[ChannelName],
+    texts: Sequence[tuple[str, ChannelName, int]],
+    target: Target,
+) -> list[NewRows]:
+    """Write the deliveries of one slice: one per channel and endpoint that this campaign does not have yet.
+
+    `texts` are (language, channel, key), the entity's preferred language first. Returns what was added, by channel.
+    """
+    told = target.told or Told(0, 0, -1)
+    rows = await connection.fetch(
+        _SQL["fan_out"],
+        campaign,
+        first_seq,
+        entity_id,
+        transport,
+        OPT_OUT_BITS[message_class],
+        [CHANNEL_CODES[c] for c in channels],
+        [t[0] for t in texts],
+        [CHANNEL_CODES[t[1]] for t in texts],
+        [t[2] for t in texts],
+        told.campaign,
+        list(target.groups),
+        *as_columns(target.cells),
+        told.lo,
+        told.hi,
+    )
+    return [NewRows(CHANNELS[row["channel"]], row["lo"], row["hi"]) for row in rows]
+
+
+async def insert_chunks(
+    connection: Connection,
+    *,
+    campaign: int,
+    entity_id: int,
+    rows: NewRows,
+    transport: int,
+    exercise_group: bool,
+    size: int,
+) -> None:
+    """Cut new rows into chunks of `size` and count them as planned and queued."""
+    code = CHANNEL_CODES[rows.channel]
+    await connection.execute(
+        _SQL["insert_chunks"], campaign, rows.lo, rows.hi, entity_id, code, transport, exercise_group, size
+    )
+
+
+async def analyze_campaign(connection: Connection, campaign: int) -> None:
+    """Statistics for the campaign's fresh partition, inside its first slice's transaction."""
+    await connection.execute(_SQL["analyze_campaign"], campaign)
+
+
+async def campaign_to_plan(connection: Connection) -> Any:
+    """The most urgent campaign whose fan-out is not complete, locked until this transaction ends, or None."""
+    return await connection.fetchrow(_SQL["campaign_to_plan"])
+
+
+async def slice_done(connection: Connection, campaign: int, cursor: int, next_seq: int, *, planned: bool) -> None:
+    """Move the cursor together with the slice."""
+    await connection.execute(_SQL["slice_done"], campaign, cursor, next_seq, planned)
+
+
+async def texts_of_campaign(connection: Connection, campaign: int) -> list[Any]:
+    """The texts of one campaign, as rows."""
+    return list(await connection.fetch(_SQL["texts_of_campaign"], campaign))
+
+
+async def campaign_for_texts(connection: Connection, campaign: int) -> Any:
+    """What a channel has to know of a campaign beside its texts."""
+    return await connection.fetchrow(_SQL["campaign_for_texts"], campaign)

@@ -1,0 +1,199 @@
+"""The authority's API: post alerts, watch and steer their campaigns.
+
+Knows: HTTP, bearer tokens, JSON. Never knows: XML, SQL, channels; every act is a flow's. See schemas/openapi.yaml.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from gateway.flows.campaigns import Campaigns
+from gateway.flows.intake import Intake
+from gateway.policy.rights import Authority
+from gateway.store import registry
+from gateway.store.pool import Store
+from gateway.web.problem import as_response, problem
+
+CAP_TYPES = frozenset(
+    {"application/cap+xml", "application/common-alerting-protocol+xml", "application/xml", "text/xml"}
+)
+AUTHORITY = web.RequestKey("authority", Authority)
+EVENT_INTERVAL_S = 0.5
+REPORT_TYPES = {"json": "application/json", "text": "text/plain", "csv": "text/csv"}
+
+
+class Api:
+    """Handlers of /v1; every one acts in the name of the token's entity, and of no other."""
+
+    def __init__(
+        self, store: Store, intake: Intake, campaigns: Campaigns, *, max_bytes: int, utcnow: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._intake = intake
+        self._campaigns = campaigns
+        self._max_bytes = max_bytes
+        self._utcnow = utcnow
+        self._watchers: set[asyncio.Event] = set()
+
+    def routes(self) -> list[web.RouteDef]:
+        """What the API answers to."""
+        known = self._known
+        return [
+            web.post("/v1/alerts", known(self.post_alert)),
+            web.get("/v1/alerts/{alert}", known(self.get_alert)),
+            web.get("/v1/alerts/{alert}/cap", known(self.get_cap)),
+            web.get("/v1/campaigns", known(self.list_campaigns)),
+            web.get("/v1/campaigns/{campaign}", known(self.get_campaign)),
+            web.get("/v1/campaigns/{campaign}/events", known(self.get_events), allow_head=False),
+            web.get("/v1/campaigns/{campaign}/report", known(self.get_report)),
+            web.get("/v1/campaigns/{campaign}/deliveries", known(self.get_deliveries)),
+            web.post("/v1/campaigns/{campaign}/{act:approve|pause|resume|stop}", known(self.post_act)),
+        ]
+
+    def close_streams(self) -> None:
+        """End every event stream, so that a server can stop."""
+        for closing in self._watchers:
+            closing.set()
+
+    def _known(self, handler: Callable[[web.Request], Any]) -> Callable[[web.Request], Any]:
+        async def authorised(request: web.Request) -> web.StreamResponse:
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            authority = None
+            if scheme.lower() == "bearer" and token.startswith("gw_") and len(token) < 200:
+                async with self._store.connection() as connection:
+                    authority = await registry.authority_of_token(connection, token.strip())
+            if authority is None:
+                return problem(
+                    401, "unauthorized", "Send Authorization: Bearer gw_live_... or gw_test_... with a token that is "
+                    "neither expired nor revoked.", headers={"WWW-Authenticate": "Bearer"},
+                )  # fmt: skip
+            request[AUTHORITY] = authority
+            answer: web.StreamResponse = await handler(request)
+            return answer
+
+        return authorised
+
+    async def post_alert(self, request: web.Request) -> web.Response:
+        """Take a CAP alert, or forecast what it would do (`?dry_run=true`)."""
+        if request.content_type not in CAP_TYPES:
+            return problem(415, "wrong-type", "Send the alert as Content-Type: application/cap+xml.")
+        raw = await self._body(request)
+        if raw is None:
+            detail = f"An alert may have {self._max_bytes} bytes; this body has more."
+            return problem(413, "too-large", detail)
+        authority = request[AUTHORITY]
+        if request.query.get("dry_run", "").lower() in ("1", "true", "yes"):
+            answer = await self._campaigns.forecast(raw, authority)
+        else:
+            answer = await self._intake.accept(raw, authority, f"token:{authority.token_id}")
+        if answer.status >= 400:
+            return as_response(answer.status, answer.body)
+        return web.json_response(answer.body, status=answer.status)
+
+    async def _body(self, request: web.Request) -> bytes | None:
+        """The body, read no further than the limit."""
+        if request.content_length is not None and request.content_length > self._max_bytes:
+            return None
+        chunks, size = [], 0
+        async for chunk in request.content.iter_chunked(65_536):
+            size += len(chunk)
+            if size > self._max_bytes:
+                return None
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def get_alert(self, request: web.Request) -> web.Response:
+        """One alert: what it is, what was found, what became of it."""
+        found = await self._campaigns.alert(request.match_info["alert"], request[AUTHORITY])
+        return _or_404(found)
+
+    async def get_cap(self, request: web.Request) -> web.Response:
+        """The bytes as received."""
+        raw = await self._campaigns.alert_bytes(request.match_info["alert"], request[AUTHORITY])
+        if raw is None:
+            return _or_404(None)
+        return web.Response(body=raw, content_type="application/cap+xml")
+
+    async def list_campaigns(self, request: web.Request) -> web.Response:
+        """The entity's campaigns, newest first, 50 a page."""
+        cursor = _number(request.query.get("cursor", ""), 2**31 - 1)
+        return web.json_response(await self._campaigns.page(request[AUTHORITY], cursor))
+
+    async def get_campaign(self, request: web.Request) -> web.Response:
+        """The live counts of one campaign."""
+        return _or_404(await self._campaigns.progress(request.match_info["campaign"], request[AUTHORITY]))
+
+    async def get_events(self, request: web.Request) -> web.StreamResponse:
+        """The same as server-sent events: one at once, then at every change, until the campaign is closed."""
+        public_id, authority = request.match_info["campaign"], request[AUTHORITY]
+        found = await self._campaigns.progress(public_id, authority)
+        if found is None:
+            return _or_404(None)
+        stream = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        stream.content_type = "text/event-stream"
+        await stream.prepare(request)
+        closing = asyncio.Event()
+        self._watchers.add(closing)
+        try:
+            await self._stream(stream, found, closing, public_id, authority)
+        finally:
+            self._watchers.discard(closing)
+        return stream
+
+    async def _stream(
+        self, stream: web.StreamResponse, found: Any, closing: asyncio.Event, public_id: str, authority: Authority
+    ) -> None:
+        number, last, quiet = 0, None, 0
+        while found is not None and not closing.is_set():
+            changing = {k: v for k, v in found.items() if k != "now"}
+            quiet += 1
+            if changing != last or quiet >= 20:
+                number, last, quiet = number + 1, changing, 0
+                await stream.write(f"id: {number}\nevent: progress\ndata: {json.dumps(found)}\n\n".encode())
+            if found["state"] == "closed":
+                await stream.write(b"event: closed\ndata: {}\n\n")
+                return
+            try:
+                async with asyncio.timeout(EVENT_INTERVAL_S):
+                    await closing.wait()
+            except TimeoutError:
+                found = await self._campaigns.progress(public_id, authority)
+
+    async def get_report(self, request: web.Request) -> web.Response:
+        """The final report (as it stands, while the campaign is open), as json, text or csv."""
+        form = request.query.get("format", "json")
+        if form not in REPORT_TYPES:
+            return problem(400, "unknown-format", f"format is one of {', '.join(REPORT_TYPES)}.")
+        text = await self._campaigns.report(request.match_info["campaign"], request[AUTHORITY], form)
+        if text is None:
+            return _or_404(None)
+        return web.Response(text=text, content_type=REPORT_TYPES[form], charset="utf-8")
+
+    async def get_deliveries(self, request: web.Request) -> web.Response:
+        """A page of deliveries; addresses of registered citizens are masked."""
+        cursor = _number(request.query.get("cursor", ""), 0)
+        limit = min(1000, max(1, _number(request.query.get("limit", ""), 100)))
+        found = await self._campaigns.deliveries(request.match_info["campaign"], request[AUTHORITY], cursor, limit)
+        return _or_404(found)
+
+    async def post_act(self, request: web.Request) -> web.Response:
+        """Approve, pause, resume or stop a campaign."""
+        act, public_id = request.match_info["act"], request.match_info["campaign"]
+        answer = await self._campaigns.act(act, public_id, request[AUTHORITY])
+        if answer.status >= 400:
+            return as_response(answer.status, answer.body)
+        return web.json_response(answer.body, status=answer.status)
+
+
+def _or_404(found: Any) -> web.Response:
+    if found is None:
+        return problem(404, "not-found", "Nothing of yours has this name.")
+    return web.json_response(found)
+
+
+def _number(text: str, default: int) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default

@@ -1,0 +1,141 @@
+"""Cells: codes, intersections that lose and gain nobody, and the order from the hazard outwards."""
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.cap.area import Disc, Point, Ring, Shape, distance_km
+from gateway.cap.cells import BITS, Cell, Quad, contains, intersect, morton, nearest_first, quad_of, share_outside
+from gateway.cap.cover import cover, cover_union
+from tests.cap.test_cover import around, star
+
+lons = st.floats(-180, 180, exclude_max=True)
+lats = st.floats(-90, 90)
+
+
+def slow_morton(lon: float, lat: float) -> int:
+    """Bit by bit, by halving the map."""
+    west, east, south, north, code = -180.0, 180.0, -90.0, 90.0, 0
+    for _ in range(BITS):
+        x, y = (west + east) / 2, (south + north) / 2
+        code = code << 2 | (lon >= x) | (lat >= y) << 1
+        west, east = (x, east) if lon >= x else (west, x)
+        south, north = (y, north) if lat >= y else (south, y)
+    return code
+
+
+@given(st.integers(-18_000_000, 17_999_999), st.integers(-9_000_000, 9_000_000))
+def test_the_code_is_what_halving_the_map_gives(lon: int, lat: int) -> None:
+    assert morton(lon / 1e5 + 3e-6, lat / 1e5) == slow_morton(lon / 1e5 + 3e-6, lat / 1e5)
+
+
+def test_known_codes() -> None:
+    assert morton(-180.0, -90.0) == 0
+    assert morton(179.999999999, 90.0) == 2**52 - 1
+    assert morton(0.0, 0.0) == 3 << 50
+    assert morton(180.0, 0.0) == morton(-180.0, 0.0)
+
+
+@given(lons, lats, st.integers(0, BITS))
+def test_a_quad_and_its_cell_are_the_same_place(lon: float, lat: float, level: int) -> None:
+    size = 1 << 2 * (BITS - level)
+    lo = morton(lon, lat) // size * size
+    quad = quad_of(Cell(lo, lo + size - 1))
+    assert quad.level == level
+    assert quad.cell() == Cell(lo, lo + size - 1)
+    box = quad.box()
+    assert box.west - 1e-9 <= lon <= box.east + 1e-9
+    assert box.south - 1e-9 <= lat <= box.north + 1e-9
+
+
+def test_four_children_fill_their_quad() -> None:
+    quad = Quad(9, 260, 400)
+    cells = sorted(child.cell() for child in quad.children())
+    assert cells[0].lo == quad.cell().lo
+    assert cells[-1].hi == quad.cell().hi
+    assert all(one.hi + 1 == following.lo for one, following in pairwise(cells))
+
+
+def shapes_near(rng: random.Random, count: int) -> list[Shape]:
+    return [
+        Disc(4 + rng.random(), 50 + rng.random() / 2, rng.choice([2.0, 15.0, 40.0]))
+        if rng.random() < 0.4
+        else star(rng, 4 + rng.random(), 50 + rng.random() / 2, rng.choice([0.03, 0.3]), rng.choice([4, 30, 300]))
+        for _ in range(count)
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32).map(random.Random), st.integers(1, 3), st.integers(1, 3))
+def test_an_intersection_holds_a_point_exactly_when_both_sides_do(rng: random.Random, many: int, more: int) -> None:
+    ones, others = shapes_near(rng, many), shapes_near(rng, more)
+    a, b = cover_union(ones), cover_union(others)
+    both = intersect(a, b)
+    points: list[Point] = [point for shape in (*ones, *others) for point in around(rng, shape, 30)]
+    for point in points:
+        assert contains(both, *point) == (contains(a, *point) and contains(b, *point))
+
+
+def test_an_intersection_of_disjoint_sides_is_disjoint() -> None:
+    rng = random.Random(3)
+    both = intersect(cover(star(rng, 4.4, 50.8, 0.3, 500)), cover(Disc(4.6, 50.9, 20.0)))
+    assert both
+    assert all(one.hi < following.lo for one, following in pairwise(both))
+
+
+def test_an_intersection_with_nothing_is_nothing() -> None:
+    cells = cover(Disc(4.6, 50.9, 20.0))
+    assert intersect(cells, []) == []
+    assert intersect([], cells) == []
+    assert intersect(cells, cover(Disc(30.0, 50.9, 20.0))) == []
+
+
+def test_a_shape_meets_itself_in_itself() -> None:
+    for shape in (Disc(4.6, 50.9, 20.0), star(random.Random(4), 4.4, 50.8, 0.3, 200)):
+        cells = cover(shape)
+        assert intersect(cells, cells) == cells
+        assert share_outside(cells, cells) == 0.0
+
+
+def test_a_target_inside_the_territory_keeps_only_its_own_tests() -> None:
+    territory = cover(Ring(((4.0, 50.0), (5.0, 50.0), (5.0, 51.0), (4.0, 51.0), (4.0, 50.0))))
+    target = cover(Disc(4.5, 50.5, 5.0))
+    assert {test for cell in intersect(target, territory) for test in cell.tests} == {Disc(4.5, 50.5, 5.0)}
+    assert share_outside(target, territory) == 0.0
+
+
+def test_the_share_outside_is_about_the_area_left_out() -> None:
+    territory = cover(Ring(((4.0, 50.0), (5.0, 50.0), (5.0, 51.0), (4.0, 51.0), (4.0, 50.0))))
+    half = cover(Ring(((4.75, 50.2), (5.25, 50.2), (5.25, 50.8), (4.75, 50.8), (4.75, 50.2))))
+    assert share_outside(half, territory) == pytest.approx(0.5, abs=0.03)
+    assert share_outside(cover(Disc(8.0, 50.0, 3.0)), territory) == 1.0
+
+
+@pytest.mark.parametrize("shape", [Disc(4.4, 50.8, 10.0), Disc(179.9, -17.0, 60.0), Disc(4.4, 50.8, 900.0)])
+def test_cells_come_nearest_first_and_are_small(shape: Disc) -> None:
+    centre = (shape.lon, shape.lat)
+    cells = cover(shape)
+    ordered = nearest_first(cells, centre)
+    assert len(ordered) <= 4000
+    assert sum(cell.hi - cell.lo + 1 for cell in ordered) == sum(cell.hi - cell.lo + 1 for cell in cells)
+    boxes = [quad_of(cell).box() for cell in ordered]
+    middles = [distance_km(*centre, (box.west + box.east) / 2, (box.south + box.north) / 2) for box in boxes]
+    corner = max(distance_km(box.west, box.south, box.east, box.north) for box in boxes)
+    assert all(one <= following + corner for one, following in pairwise(middles))
+    assert corner < shape.radius_km / 2
+    assert contains(ordered[:1], *centre)
+
+
+def test_a_limit_bounds_the_cells() -> None:
+    cells = cover(star(random.Random(9), 4.5, 50.6, 1.0, 400))
+    assert len(nearest_first(cells, (4.5, 50.6), limit=500)) <= 500
+    assert nearest_first([], (4.5, 50.6)) == []
+
+
+def test_a_place_on_the_antimeridian_is_one_place() -> None:
+    cells = cover(Disc(180.0, 10.0, 1.0))
+    assert contains(cells, 180.0, 10.0)
+    assert contains(cells, -180.0, 10.0)

@@ -1,0 +1,40 @@
+from datetime import UTC, datetime
+
+from gateway.cap.check import check
+from gateway.cap.rules import MOST_PER_RULE, RULES
+from tests.cap.samples import before, edited
+
+
+def test_every_rule_is_a_sentence_of_its_own_with_a_clause() -> None:
+    names = [rule.check.__name__ for rule in RULES]
+    assert len(set(names)) == len(names)
+    assert all(name.count("_") >= 2 for name in names)
+    assert all(rule.clause and rule.check.__doc__ for rule in RULES)
+
+
+def test_the_docstring_of_a_rule_names_its_id() -> None:
+    for rule in RULES:
+        assert rule.id in (rule.check.__doc__ or ""), rule
+
+
+def test_all_rules_that_a_document_can_show_are_in_the_table() -> None:
+    elsewhere = {"S11", "S16", "S37", "S40"}  # other alerts; nothing to break; before parsing
+    ids = {rule.id for rule in RULES}
+    assert ids >= {f"S{number}" for number in range(1, 44)} - elsewhere
+
+
+def test_no_feed_is_held_to_more_than_an_authority() -> None:
+    order = {"error": 2, "warning": 1, "policy": 0}
+    assert all(order[rule.lenient] <= order[rule.strict] for rule in RULES)
+
+
+def test_a_rule_broken_everywhere_is_said_a_number_of_times() -> None:
+    pair = "<parameter><valueName>a</valueName><value/></parameter>"
+    verdict = check(edited(before("area", pair * 100)))
+    assert [finding.id for finding in verdict.findings] == ["S20"] * MOST_PER_RULE
+
+
+def test_a_document_with_one_fault_still_gets_its_other_findings() -> None:
+    raw = edited(("Actual", "Live"), ("ops@", "ops "), ("51.0500,3.7100</p", "51.05,9</p"), ("Rook:", "<i/>"))
+    verdict = check(raw, received_at=datetime(2027, 1, 1, tzinfo=UTC))
+    assert {"X5", "S2", "S29", "X15", "S22", "S3"} <= {finding.id for finding in verdict.findings}

@@ -1,0 +1,229 @@
+"""The SMS channel when peers refuse, throttle, fall silent or go, and when it has to stop."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.channels.sms import SmsChannel
+from gateway.model import (
+    Outcome,
+    OutcomeKind,
+    Receipt,
+    Transport,
+)
+from gateway.simulators.recorder import Outcomes
+from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, until, words
+
+
+async def test_a_throttled_message_is_tried_again_later_and_the_bind_slows_down() -> None:
+    async with simulated(throttle_per_s=20) as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port, window=10)]), Store()
+        async with running(channel, Given(*deliveries(words(), 400)), store):
+            await until(lambda: store.kinds()[OutcomeKind.RETRY])
+            retry = next(outcome for outcome in store.outcomes if outcome.kind is OutcomeKind.RETRY)
+            assert (retry.code, retry.detail) == (0x58, "ESME_RTHROTTLED")
+            assert retry.retry_after_s is not None
+            await asyncio.sleep(0.1)
+            assert len(store.outcomes) < 400
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(0x14, OutcomeKind.RETRY), (0x08, OutcomeKind.RETRY), (0x0B, OutcomeKind.FAILED), (0x45, OutcomeKind.RETRY)],
+)
+async def test_a_refusal_is_what_the_table_says(status: int, kind: OutcomeKind) -> None:
+    async with simulated(Outcomes(otherwise="refused"), refuse_status=status) as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port)]), Store()
+        async with running(channel, Given(*deliveries(words("x" * 200), 1)), store):
+            await until(lambda: len(store.outcomes) == 1)
+            (outcome,) = store.outcomes
+            assert (outcome.kind, outcome.code, outcome.message_ids) == (kind, status, ())
+
+
+async def test_a_bind_that_the_peer_says_is_wrong_is_made_anew() -> None:
+    async with simulated(Outcomes(otherwise="refused"), refuse_status=0x04) as simulator:
+        channel, store, work = SmsChannel(Transport.SIMULATED, [provider(simulator.port)]), Store(), Given()
+        work.add(deliveries(words(), 2))
+        async with running(channel, work, store):
+            await until(lambda: len(simulator.binds_seen) == 2 and simulator.bound == 1)
+            assert store.kinds() == {OutcomeKind.RETRY: 2}
+            simulator.outcomes = Outcomes()
+            work.add(deliveries(words(), 2))
+            await until(lambda: store.kinds()[OutcomeKind.ACCEPTED] == 2)
+
+
+async def test_when_the_connection_breaks_exactly_the_unanswered_are_unknown_and_sending_goes_on() -> None:
+    given = deliveries(words(), 200)
+    async with simulated(Outcomes(otherwise="silent"), close_after=60) as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port, window=20)]), Store()
+        async with running(channel, Given(*given), store):
+            await until(lambda: len(store.outcomes) == 200)
+            kinds = store.kinds()
+            assert set(kinds) <= {OutcomeKind.ACCEPTED, OutcomeKind.UNKNOWN, OutcomeKind.UNSENT}
+            assert 0 < kinds[OutcomeKind.UNKNOWN] <= 20
+            assert len({outcome.delivery.seq for outcome in store.outcomes}) == 200
+            assert simulator.submits <= 200
+
+
+async def test_answers_that_never_come_are_unknown() -> None:
+    async with simulated(Outcomes(otherwise="unanswered")) as simulator:
+        settings = provider(simulator.port, response_timeout_s=0.05)
+        channel, store = SmsChannel(Transport.SIMULATED, [settings]), Store()
+        async with running(
+            channel, Given(*deliveries(words(), 3), *deliveries(words("y" * 200, key=2), 1, first=3)), store
+        ):
+            await until(lambda: len(store.outcomes) == 4)
+            assert {(o.kind, o.detail) for o in store.outcomes} == {(OutcomeKind.UNKNOWN, "no answer in time")}
+
+
+async def test_a_part_without_an_answer_makes_the_whole_message_unknown() -> None:
+    async with simulated(drop_response_every=3) as simulator:
+        settings = provider(simulator.port, response_timeout_s=0.05)
+        channel, store = SmsChannel(Transport.SIMULATED, [settings]), Store()
+        async with running(channel, Given(*deliveries(words("x" * 400), 1)), store):
+            await until(lambda: store.outcomes)
+            assert [(o.kind, o.message_ids) for o in store.outcomes] == [(OutcomeKind.UNKNOWN, ())]
+
+
+async def test_with_no_bind_nothing_is_taken() -> None:
+    async with simulated(bind_status=0x0D) as simulator:
+        channel, store, work = SmsChannel(Transport.SIMULATED, [provider(simulator.port)]), Store(), Given()
+        work.add(deliveries(words(), 5))
+        async with running(channel, work, store):
+            await until(lambda: simulator.binds_seen)
+            await asyncio.sleep(0.05)
+            assert len(simulator.binds_seen) == 1
+            assert work.asked == []
+            assert channel.bind_up() == {"sim/1": False}
+
+
+async def test_one_provider_that_is_down_does_not_hold_the_other() -> None:
+    async with simulated() as simulator:
+        gone = provider(1, name="gone")
+        channel, store = SmsChannel(Transport.SIMULATED, [gone, provider(simulator.port)]), Store()
+        async with running(channel, Given(*deliveries(words(), 10)), store):
+            await until(lambda: len(store.outcomes) == 10)
+            assert channel.bind_up() == {"gone/1": False, "sim/1": True}
+
+
+async def test_work_that_comes_later_leaves_later() -> None:
+    async with simulated() as simulator:
+        channel, store, work = SmsChannel(Transport.SIMULATED, [provider(simulator.port)]), Store(), Given()
+        async with running(channel, work, store):
+            await until(lambda: channel.bind_up()["sim/1"])
+            for turn in range(3):
+                work.add(deliveries(words(), 5, first=turn * 5))
+                await until(lambda wanted=(turn + 1) * 5: len(store.outcomes) == wanted)  # type: ignore[misc]
+
+
+async def test_a_maximum_rate_is_held_from_the_first_second() -> None:
+    async with simulated() as simulator:
+        channel = SmsChannel(Transport.SIMULATED, [provider(simulator.port, max_rate_per_s=100.0)])
+        store = Store()
+        async with running(channel, Given(*deliveries(words(), 1_000)), store):
+            await until(lambda: simulator.submits)
+            began = asyncio.get_running_loop().time()
+            await asyncio.sleep(0.2)
+            assert simulator.submits <= 100 * (asyncio.get_running_loop().time() - began) * 1.1 + 10
+
+
+async def test_cancelled_it_waits_for_what_is_in_flight_and_unbinds() -> None:
+    async with simulated(response_delay_s=0.1) as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port)]), Store()
+        async with running(channel, Given(*deliveries(words(), 30)), store) as task:
+            await until(lambda: channel.in_flight == 30)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert store.kinds() == {OutcomeKind.ACCEPTED: 30}
+            await until(lambda: simulator.bound == 0)
+
+
+async def test_cancelled_it_gives_up_answers_that_do_not_come_within_the_drain_time() -> None:
+    async with simulated(Outcomes(otherwise="unanswered")) as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port)], drain_s=0.05), Store()
+        async with running(channel, Given(*deliveries(words(), 3)), store) as task:
+            await until(lambda: channel.in_flight == 3)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert store.kinds() == {OutcomeKind.UNKNOWN: 3}
+
+
+async def test_what_was_taken_and_not_written_is_given_back_when_its_campaign_is_withdrawn() -> None:
+    async with simulated(Outcomes(otherwise="unanswered")) as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port, window=4)], drain_s=0.05), Store()
+        first, second = deliveries(words("x" * 400), 1), deliveries(words("y" * 400, campaign=2), 1, first=1)
+        async with running(channel, Given(*first, *second), store):
+            await until(lambda: channel.in_flight == 3)
+            await channel.withdraw(2)
+            await until(lambda: store.outcomes)
+            assert [(o.delivery, o.kind) for o in store.outcomes] == [(second[0], OutcomeKind.UNSENT)]
+
+
+async def test_what_was_taken_and_not_written_is_given_back_when_the_last_bind_goes_down() -> None:
+    async with simulated(Outcomes(otherwise="unanswered")) as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port, window=4)], drain_s=0.05), Store()
+        async with running(channel, Given(*deliveries(words("x" * 400), 2)), store):
+            await until(lambda: channel.in_flight == 3)
+            simulator.behaviour.bind_status = 0x0D
+            simulator.drop()
+            await until(lambda: len(store.outcomes) == 2)
+            assert [o.kind for o in store.outcomes] == [OutcomeKind.UNKNOWN, OutcomeKind.UNSENT]
+
+
+async def test_what_one_bind_has_no_room_for_leaves_by_another() -> None:
+    async with simulated(Outcomes(otherwise="unanswered")) as simulator:
+        settings = provider(simulator.port, window=4, binds=2)
+        channel, store, work = SmsChannel(Transport.SIMULATED, [settings], drain_s=0.05), Store(), Given()
+        async with running(channel, work, store):
+            await until(lambda: all(channel.bind_up().values()))
+            work.add(deliveries(words("x" * 400), 2))
+            await until(lambda: simulator.submits == 6)
+            assert channel.in_flight == 6
+
+
+async def test_a_store_that_fails_ends_the_run_with_its_error() -> None:
+    class Broken(Exception):
+        pass
+
+    async def emit(batch: Sequence[Outcome | Receipt]) -> None:
+        raise Broken
+
+    async with simulated() as simulator:
+        channel = SmsChannel(Transport.SIMULATED, [provider(simulator.port)])
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.timeout(5):
+                await channel.run(Given(*deliveries(words(), 3)), emit)
+        assert caught.group_contains(Broken)
+
+
+async def test_a_persons_reply_is_acknowledged_and_told_to_nobody() -> None:
+    async with simulated() as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port)]), Store()
+        async with running(channel, Given(), store):
+            await until(lambda: channel.bind_up()["sim/1"])
+            simulator.reply("+32470000001", "BE-Alert", "STOP")
+            simulator.unbind()
+            await until(lambda: len(simulator.binds_seen) == 2)
+            assert store.batches == []
+
+
+async def test_a_campaign_with_the_same_key_and_another_text_is_not_confused() -> None:
+    async with simulated() as simulator:
+        channel, store, work = SmsChannel(Transport.SIMULATED, [provider(simulator.port)]), Store(), Given()
+        async with running(channel, work, store):
+            for n, body in enumerate(["first", "second"]):
+                work.add(deliveries(words(body), 1, first=n))
+                await until(lambda wanted=n + 1: simulator.recorder.count == wanted)  # type: ignore[misc]
+            assert [record.text for record in simulator.recorder.records()] == ["first", "second"]
+
+
+async def test_parts_of_different_campaigns_to_one_phone_carry_different_references() -> None:
+    async with simulated() as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port)]), Store()
+        given = [*deliveries(words("a" * 200), 1), *deliveries(words("b" * 200, campaign=2), 1)]
+        async with running(channel, Given(*given), store):
+            await until(lambda: simulator.recorder.count == 2)
+            assert {record.text for record in simulator.recorder.records()} == {"a" * 200, "b" * 200}

@@ -1,0 +1,120 @@
+"""What the SMS channel hands on: batches per loop turn, acknowledgements after durability."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from gateway.channels.sms_outbox import Outbox
+from gateway.model import Outcome, Receipt, ReceiptKind
+from gateway.smpp import pdu
+from gateway.smpp.events import BindConfig
+from gateway.smpp.link import Endpoint, Link
+from gateway.smpp.session import Session
+
+
+def receipt(n: int) -> Receipt:
+    return Receipt("sim", str(n), ReceiptKind.DELIVERED)
+
+
+class Store:
+    """Durable when told."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[Outcome | Receipt]] = []
+        self.durable = asyncio.Event()
+        self.recorded = 0
+
+    async def emit(self, batch: Sequence[Outcome | Receipt]) -> None:
+        self.batches.append(list(batch))
+        await self.durable.wait()
+
+    def count(self) -> None:
+        self.recorded += 1
+
+
+def bound() -> tuple[Link, Session]:
+    """A link with a bound session and without a socket."""
+    session = Session(BindConfig(system_id="gw", password="pw"))
+    session.bind(0.0)
+    session.receive_data(pdu.encode(pdu.RESPONSE | pdu.BIND_TRANSCEIVER, 0, 1, b"\0"), 0.0)
+    session.data_to_send()
+    session.events()
+    link = Link("sim/1", Endpoint(host="h", port=1), lambda: session, lambda link, events: None)
+    link.session = session
+    return link, session
+
+
+async def test_a_loop_turn_is_one_batch_and_batches_keep_their_order() -> None:
+    store = Store()
+    outbox = Outbox(store.emit, store.count)
+    store.durable.set()
+    for turn in range(3):
+        for n in range(4):
+            outbox.items.append(receipt(turn * 4 + n))
+            outbox.hand_on_soon()
+        await asyncio.sleep(0)
+    await outbox.settled()
+    assert store.batches == [[receipt(turn * 4 + n) for n in range(4)] for turn in range(3)]
+    assert store.recorded == 3
+    assert outbox.unrecorded == 0
+
+
+async def test_what_is_not_durable_counts() -> None:
+    store = Store()
+    outbox = Outbox(store.emit, store.count)
+    outbox.items += [receipt(1), receipt(2)]
+    outbox.hand_on()
+    outbox.items.append(receipt(3))
+    assert outbox.unrecorded == 3
+    await outbox.settled(0.01)
+    assert outbox.unrecorded == 3
+    store.durable.set()
+    await outbox.settled()
+    assert outbox.unrecorded == 0
+
+
+async def test_the_peer_is_acknowledged_after_the_batch_and_not_before() -> None:
+    store, (link, session) = Store(), bound()
+    outbox = Outbox(store.emit, store.count)
+    outbox.items.append(receipt(1))
+    outbox.owe(link, [(pdu.DELIVER_SM_RESP, 7)])
+    await outbox.settled(0.01)
+    assert session.data_to_send() == b""
+    written: list[bytes] = []
+    link.flush = lambda: written.append(session.data_to_send())  # type: ignore[method-assign]
+    store.durable.set()
+    await outbox.settled()
+    assert written == [pdu.encode(pdu.DELIVER_SM_RESP, 0, 7, b"\0")]
+
+
+async def test_acknowledgements_without_anything_to_record_need_no_store() -> None:
+    store, (link, session) = Store(), bound()
+    link.flush = lambda: None  # type: ignore[method-assign]
+    outbox = Outbox(store.emit, store.count)
+    outbox.owe(link, [(pdu.DELIVER_SM_RESP, 7)])
+    await outbox.settled()
+    assert store.batches == []
+    assert session.data_to_send() == pdu.encode(pdu.DELIVER_SM_RESP, 0, 7, b"\0")
+
+
+async def test_a_link_without_a_session_is_owed_nothing() -> None:
+    store, (link, _) = Store(), bound()
+    link.session = None
+    outbox = Outbox(store.emit, store.count)
+    outbox.owe(link, [(pdu.DELIVER_SM_RESP, 7)])
+    await outbox.settled()
+    assert store.recorded == 0
+
+
+async def test_a_failing_store_is_told_once() -> None:
+    async def emit(batch: Sequence[Outcome | Receipt]) -> None:
+        raise OSError("disk full")
+
+    outbox = Outbox(emit, lambda: None)
+    for n in range(2):
+        outbox.items.append(receipt(n))
+        outbox.hand_on()
+    await outbox.settled()
+    with pytest.raises(OSError, match="disk full"):
+        await outbox.broken

@@ -1,0 +1,50 @@
+"""gateway entity."""
+
+import json
+
+import pytest
+
+from tests.commands.conftest import Command
+
+
+def test_an_entity_is_created_shown_changed_and_listed(gateway: Command) -> None:
+    made = gateway("entity", "create", "brugge", "--name", "Stad Brugge", "--kind", "type1", "--languages", "nl,FR,nl")
+    assert made.code == 0
+    assert "gateway token create --entity brugge" in made.err
+    shown = gateway("entity", "show", "brugge")
+    assert shown.code == 0
+    assert "Stad Brugge" in shown.out
+    assert "no place can be targeted" in shown.out
+    assert gateway("entity", "change", "brugge", "--live", "--suspended").code == 0
+    record = json.loads(gateway("entity", "show", "brugge", "--json").out)
+    assert (record["live"], record["suspended"], record["languages"]) == (True, True, ["nl", "fr"])
+    heads, *rows = gateway("entity", "list").out.splitlines()
+    assert heads.split()[0] == "entity"
+    assert [row.split()[0] for row in rows] == ["brugge", "platform"]
+    assert [json.loads(line)["slug"] for line in gateway("entity", "list", "--json").out.splitlines()] == [
+        "brugge",
+        "platform",
+    ]
+
+
+def test_a_taken_slug_and_an_unknown_parent_change_nothing(gateway: Command) -> None:
+    words = ("entity", "create", "platform", "--name", "x", "--kind", "type1")
+    assert gateway(*words).code == 1
+    child = gateway("entity", "create", "new", "--name", "x", "--kind", "type2", "--parent", "nowhere")
+    assert (child.code, "there is no entity nowhere" in child.err) == (1, True)
+    assert gateway("entity", "show", "new").code == 1
+    assert gateway("entity", "change", "new", "--live").code == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "Not A Slug", "--name", "x", "--kind", "type1"),
+        ("create", "a", "--name", "x", "--kind", "type3"),
+        ("create", "a", "--name", "x", "--kind", "type1", "--languages", "nl,klingon"),
+        ("create", "a", "--kind", "type1"),
+        (),
+    ],
+)
+def test_wrong_arguments_are_refused_before_the_database_is_asked(words: tuple[str, ...], command: Command) -> None:
+    assert command("entity", *words).code == 2

@@ -1,0 +1,50 @@
+"""gateway group."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Command
+
+
+@pytest.fixture
+def brugge(gateway: Command, tmp_path: Path) -> Command:
+    gateway("entity", "create", "brugge", "--name", "Brugge", "--kind", "type1")
+    file = tmp_path / "people.csv"
+    file.write_text("key,mobile,email\n1,0470000001,\n2,,Jan@b.example\n")
+    gateway("import", "contacts", str(file), "--entity", "brugge")
+    return gateway
+
+
+def test_a_group_is_created_filled_and_listed(brugge: Command) -> None:
+    assert brugge("group", "create", "key actors", "--entity", "brugge", "--name", "Key actors").code == 0
+    added = brugge("group", "add", "key actors", "--entity", "brugge", "+32470000001", "jan@b.example", "1")
+    assert (added.code, added.err) == (0, "2 added to key actors, 0 were in it\n")
+    assert (
+        brugge("group", "add", "key actors", "--entity", "brugge", "1").err == "0 added to key actors, 1 were in it\n"
+    )
+    record = json.loads(brugge("group", "list", "--json").out)
+    assert (record["slug"], record["members"], record["exercises"]) == ("key actors", 2, False)
+    assert brugge("group", "list", "--entity", "brugge").out.splitlines()[1].split() == [
+        "brugge", "key", "actors", "2", "no", "Key", "actors",
+    ]  # fmt: skip
+
+
+def test_one_unknown_contact_changes_nothing(brugge: Command) -> None:
+    brugge("group", "create", "plp", "--entity", "brugge")
+    ran = brugge("group", "add", "plp", "--entity", "brugge", "1", "+32499999999")
+    assert (ran.code, "  +32499999999" in ran.err) == (1, True)
+    assert json.loads(brugge("group", "list", "--json").out)["members"] == 0
+
+
+def test_a_group_that_is_not_there_and_one_that_is_are_said(brugge: Command) -> None:
+    assert "gateway group create plp --entity brugge" in brugge("group", "add", "plp", "--entity", "brugge", "1").err
+    brugge("group", "create", "plp", "--entity", "brugge")
+    assert brugge("group", "create", "plp", "--entity", "brugge").code == 1
+    assert brugge("group", "create", "plp", "--entity", "nowhere").code == 1
+
+
+@pytest.mark.parametrize("slug", ["", 'a"b', " a", "x" * 101, "a\nb"])
+def test_a_slug_that_an_alert_could_not_name_is_refused(slug: str, command: Command) -> None:
+    assert command("group", "create", slug, "--entity", "brugge").code == 2

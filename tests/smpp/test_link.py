@@ -1,0 +1,281 @@
+"""One SMPP connection after another, against a small server on the loopback."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+import subprocess
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.smpp import pdu
+from gateway.smpp.events import Accepted, BindConfig, Bound, Down, Event, Receipts
+from gateway.smpp.link import Backoff, Endpoint, Link
+from gateway.smpp.session import Session
+
+QUICK = Backoff(first_s=0.01, longest_s=0.02, refused_s=0.05)
+TEMPLATE = pdu.template(source_addr="Alert", short_message=b"hello")
+
+
+class Peer:
+    """A server that answers binds, submits and unbinds, and counts what it sees."""
+
+    def __init__(self, *, bind_status: int = 0, silent: bool = False) -> None:
+        self.bind_status = bind_status
+        self.silent = silent
+        self.binds = 0
+        self.commands: list[int] = []
+        self.writers: list[asyncio.StreamWriter] = []
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                header = await reader.readexactly(16)
+                length, command, _, number = struct.unpack(">IIII", header)
+                await reader.readexactly(length - 16)
+                self.commands.append(command)
+                self.binds += command in pdu.BINDS
+                if self.silent:
+                    continue
+                status = self.bind_status if command in pdu.BINDS else 0
+                if not command & pdu.RESPONSE:
+                    writer.write(pdu.encode(pdu.RESPONSE | command, status, number, b"77\0"))
+        writer.close()
+
+    @contextlib.asynccontextmanager
+    async def listening(self, context: ssl.SSLContext | None = None) -> AsyncIterator["Peer"]:
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=context)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            for writer in self.writers:
+                writer.transport.abort()
+            await server.wait_closed()
+            await asyncio.sleep(0.01)
+
+
+class Told:
+    """Collects the events and lets a test wait for one."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.batches = 0
+        self.changed = asyncio.Event()
+
+    def __call__(self, link: Link, events: Sequence[Event]) -> None:
+        self.events += events
+        self.batches += 1
+        self.changed.set()
+
+    async def until(self, true: Callable[[], object]) -> None:
+        async with asyncio.timeout(5):
+            while not true():
+                self.changed.clear()
+                await self.changed.wait()
+
+    def of(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@contextlib.asynccontextmanager
+async def linked(
+    port: int,
+    *,
+    backoff: Backoff = QUICK,
+    context: ssl.SSLContext | None = None,
+    most_owed: int = 100,
+    **config: object,
+) -> AsyncIterator[tuple[Link, Told]]:
+    told = Told()
+    bind = BindConfig(system_id="gw", password="pw", **config)  # type: ignore[arg-type]
+    endpoint = Endpoint(host="127.0.0.1", port=port, tls=context, connect_timeout_s=2.0)
+    link = Link("peer/1", endpoint, lambda: Session(bind), told, backoff=backoff, most_owed=most_owed)
+    running = asyncio.create_task(link.run())
+    try:
+        yield link, told
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        await asyncio.sleep(0)
+
+
+async def test_a_link_binds_submits_and_hands_on_the_answers() -> None:
+    async with Peer().listening() as peer, linked(peer.port) as (link, told):
+        await told.until(lambda: link.bound)
+        assert link.session is not None
+        assert link.room == 100
+        link.session.submit(["a", "b"], [b"1", b"2"], TEMPLATE, link.now())
+        link.flush()
+        assert link.in_flight == 2
+        await told.until(lambda: link.in_flight == 0)
+        accepted = [event for event in told.events if isinstance(event, Accepted)]
+        assert [ticket for event in accepted for ticket in event.tickets] == ["a", "b"]
+        assert [message_id for event in accepted for message_id in event.message_ids] == ["77", "77"]
+
+
+async def test_small_writes_leave_at_once() -> None:
+    async with Peer().listening() as peer, linked(peer.port) as (link, told):
+        await told.until(lambda: link.bound)
+        assert link._transport is not None
+        connection = link._transport.get_extra_info("socket")
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+async def test_a_lost_connection_is_told_and_bound_again() -> None:
+    async with Peer().listening() as peer, linked(peer.port) as (link, told):
+        await told.until(lambda: link.bound)
+        assert link.session is not None
+        link.session.submit(["a"], [b"1"], TEMPLATE, link.now())
+        link.flush()
+        peer.writers[0].transport.abort()
+        await told.until(lambda: len(told.of(Bound)) == 2)
+        (down,) = told.of(Down)
+        assert isinstance(down, Down)
+        assert down.unanswered == ["a"]
+        assert peer.binds == 2
+
+
+async def test_close_unbinds_and_ends_the_run() -> None:
+    async with Peer().listening() as peer, linked(peer.port) as (link, told):
+        await told.until(lambda: link.bound)
+        async with asyncio.timeout(5):
+            await link.close()
+        assert told.events[-1] == Down("unbound", [])
+        assert peer.commands[-1] == pdu.UNBIND
+        assert link.room == 0
+
+
+async def test_close_before_the_bind_was_answered_ends_as_well() -> None:
+    async with Peer(silent=True).listening() as peer, linked(peer.port) as (link, told):
+        while not peer.binds:
+            await asyncio.sleep(0.001)
+        async with asyncio.timeout(5):
+            await link.close()
+        assert told.events == [Down("closed by us", [])]
+
+
+async def test_close_while_waiting_to_connect_again_ends_as_well() -> None:
+    async with linked(1, backoff=Backoff(first_s=60.0)) as (link, told):
+        await told.until(lambda: told.of(Down))
+        async with asyncio.timeout(5):
+            await link.close()
+
+
+async def test_a_port_where_nobody_listens_is_told_and_tried_again() -> None:
+    async with linked(1) as (link, told):
+        await told.until(lambda: len(told.of(Down)) >= 3)
+        assert told.events[0] == Down("can not connect: ConnectionRefusedError", [])
+        assert not link.bound
+
+
+async def test_a_refused_bind_waits_longer() -> None:
+    slow = Backoff(first_s=0.001, refused_s=60.0)
+    async with Peer(bind_status=0x0E).listening() as peer, linked(peer.port, backoff=slow) as (_, told):
+        await told.until(lambda: told.of(Down))
+        await asyncio.sleep(0.05)
+        assert peer.binds == 1
+        assert told.events == [Down("the peer refused the bind", [], 0x0E)]
+
+
+async def test_a_peer_that_does_not_answer_the_bind_is_left() -> None:
+    async with Peer(silent=True).listening() as peer, linked(peer.port, control_timeout_s=0.05) as (_, told):
+        await told.until(lambda: told.of(Down))
+        assert told.events[0] == Down("no answer to the bind", [])
+
+
+async def test_a_peer_that_falls_silent_is_found_by_enquire_link() -> None:
+    async with (
+        Peer().listening() as peer,
+        linked(peer.port, control_timeout_s=0.05, enquire_link_s=0.05) as (link, told),
+    ):
+        await told.until(lambda: link.bound)
+        peer.silent = True
+        await told.until(lambda: told.of(Down))
+        assert told.events[-1] == Down("no answer to enquire_link", [])
+        assert pdu.ENQUIRE_LINK in peer.commands
+
+
+async def test_one_read_is_one_batch_of_events() -> None:
+    async with Peer().listening() as peer, linked(peer.port) as (link, told):
+        await told.until(lambda: link.bound)
+        before = told.batches
+        made = pdu.template(source_addr="1", short_message=b"id:1 stat:DELIVRD err:000", esm_class=4)
+        peer.writers[0].write(b"".join(pdu.from_template(made, pdu.DELIVER_SM, n, b"A") for n in range(1, 20)))
+        await told.until(lambda: told.of(Receipts))
+        assert told.batches == before + 1
+
+
+async def test_too_many_unacknowledged_messages_stop_the_reading_until_they_are_acknowledged() -> None:
+    async with Peer().listening() as peer, linked(peer.port, most_owed=10) as (link, told):
+        await told.until(lambda: link.bound)
+        made = pdu.template(source_addr="1", short_message=b"id:1 stat:DELIVRD err:000", esm_class=4)
+
+        def some(first: int, last: int) -> bytes:
+            return b"".join(pdu.from_template(made, pdu.DELIVER_SM, n, b"A") for n in range(first, last))
+
+        peer.writers[0].write(some(1, 20))
+        await told.until(lambda: told.of(Receipts))
+        stood = link.now()
+        peer.writers[0].write(some(20, 40))
+        await asyncio.sleep(0.05)
+        assert len(told.of(Receipts)) == 1
+        assert link.now() == stood
+        (event,) = told.of(Receipts)
+        assert isinstance(event, Receipts)
+        assert link.session is not None
+        link.acknowledge(link.session, event.handles)
+        await told.until(lambda: len(told.of(Receipts)) == 2)
+        assert link.now() - stood < 0.05
+
+
+async def test_an_acknowledgement_for_an_old_connection_is_not_written_to_the_new_one() -> None:
+    async with Peer().listening() as peer, linked(peer.port) as (link, told):
+        await told.until(lambda: link.bound)
+        old = link.session
+        assert old is not None
+        peer.writers[0].transport.abort()
+        await told.until(lambda: len(told.of(Bound)) == 2)
+        seen = len(peer.commands)
+        link.acknowledge(old, [(pdu.DELIVER_SM_RESP, 5)])
+        await asyncio.sleep(0.02)
+        assert len(peer.commands) == seen
+
+
+@pytest.mark.peer("openssl")
+async def test_tls_is_spoken_and_the_certificate_is_checked(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names]
+    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(certificate, key)
+    async with Peer().listening(server) as peer:
+        async with linked(peer.port, context=ssl.create_default_context(cafile=certificate)) as (link, told):
+            await told.until(lambda: link.bound)
+            await link.close()
+        async with linked(peer.port, context=ssl.create_default_context()) as (link, told):
+            await told.until(lambda: told.of(Down))
+            assert told.events[0] == Down("can not connect: SSLCertVerificationError", [])
+
+
+@given(st.integers(1, 10_000), st.booleans(), st.floats(0, 0.999))
+def test_a_pause_is_never_shorter_than_said_and_never_endless(failures: int, refused: bool, fraction: float) -> None:
+    backoff = Backoff(first_s=1.0, longest_s=60.0, refused_s=30.0, spread=0.25)
+    wait = backoff.wait_s(failures, refused=refused, fraction=fraction)
+    assert (30.0 if refused else 1.0) <= wait <= 75.0
+
+
+def test_pauses_double() -> None:
+    backoff = Backoff(first_s=1.0, longest_s=60.0)
+    waits = [backoff.wait_s(n, refused=False, fraction=0.0) for n in range(1, 9)]
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
