@@ -43,7 +43,7 @@ from gateway.settings import Role, Settings
 from gateway.smpp import text as smpp_text
 from gateway.store.embedded import EmbeddedPostgres
 from gateway.store.migrate import migrate, pending
-from gateway.store.pool import Store
+from gateway.store.pool import Store, with_password
 from gateway.store.presence import Presence
 from gateway.web import problem
 from gateway.web.api import Api
@@ -69,7 +69,7 @@ def boottime() -> float:
 def count_sms(text: str) -> tuple[str, int]:
     """Encoding and parts of an SMS."""
     counted = smpp_text.count(text)
-    return str(counted.encoding), counted.parts
+    return str(counted.encoding.value), counted.parts
 
 
 @asynccontextmanager
@@ -77,7 +77,7 @@ async def database(settings: Settings) -> AsyncIterator[str]:
     """The application's DSN; an embedded server is started (and its schema brought forward) when configured."""
     section = settings.database
     if section.embedded is None:
-        dsn = section.dsn.get_secret_value()
+        dsn = with_password(section.dsn.get_secret_value(), section.password.get_secret_value())
         todo = await pending(dsn)
         if todo:
             raise SchemaError(f"the database lacks {', '.join(todo)}: run `gateway migrate` first")
@@ -130,7 +130,7 @@ class Gateway:
 
     async def _build(self, stack: AsyncExitStack) -> None:
         database_ = self.settings.database
-        self.store = await Store.open(self.dsn, size=database_.pool_max, queue_size=8, name=f"gateway {self.name}")
+        self.store = await Store.open(self.dsn, size=database_.pool_max, queue_size=12, name=f"gateway {self.name}")
         stack.push_async_callback(self.store.close)
         self.presence = Presence(self.dsn, self.name, news=self._news, log=self.log)
         self._wakes: list[asyncio.Event] = []
@@ -247,6 +247,7 @@ class Gateway:
             feed = self.settings.feed
             pages = FeedPages(
                 self.publisher, public_url=self.url, title=feed.title, author=feed.author, max_age_s=feed.max_age_s,
+                hub=False,  # until there is one
                 counted=self.metrics.feed_request,
             )  # fmt: skip
             app.add_routes(pages.routes())

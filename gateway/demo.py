@@ -4,6 +4,7 @@ Knows: the world, one gateway, a terminal. Never knows: a shortcut; the alert go
 """
 
 import asyncio
+import socket
 import sys
 import time
 from collections import Counter
@@ -61,13 +62,22 @@ async def _demo(once: bool, recipients: int, port: int, data: Path) -> int:
             tokens = await world.load(connection, recipients, _loading, known)
         running = world.Simulators.running(HOST, keep=4 * recipients + 10_000, time_scale=TIME_SCALE)
         async with running as simulators:
-            settings = world.settings_for(simulators, cluster.app_dsn, host=HOST, port=port, more={})
+            settings = world.settings_for(simulators, cluster.app_dsn, host=HOST, port=port or _free_port(), more={})
             async with Gateway.running(settings, frozenset(), cluster.app_dsn) as node:
                 world.write_facts(data, world.facts_of(node.url, cluster, tokens, simulators))
                 _say(f"Gateway ready: {node.url}")
+                _say(f"{recipients:,} people have an address in the alert's area")
                 return await _show(node, tokens, cluster.app_dsn, once=once)
     finally:
         await server.stop()
+
+
+def _free_port() -> int:
+    """A port that is free now: calls need to know the gateway's address before it listens."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _loading(have: int, wanted: int) -> None:

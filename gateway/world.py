@@ -3,20 +3,30 @@
 Knows: gateway.simulators, the store's administration. Never knows: what is shown, what a campaign does.
 """
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from gateway.cap.cells import contains
+from gateway.cap.cover import cover_union
 from gateway.model import EntityKind, Realm
 from gateway.policy.importing import ImportedContact
 from gateway.policy.outlines import Outline
 from gateway.settings import Settings, parse
 from gateway.simulators.recorder import Recorder
-from gateway.simulators.sample import SampleEntity, SampleOutcomes, SamplePerson, sample_entities, sample_people
+from gateway.simulators.sample import (
+    SampleEntity,
+    SampleOutcomes,
+    SamplePerson,
+    sample_area,
+    sample_entities,
+    sample_people,
+)
 from gateway.simulators.sip import SipSimulator
 from gateway.simulators.smsc import SmscSimulator
 from gateway.simulators.smtp import SmtpSimulator
@@ -59,13 +69,13 @@ class Simulators:
     async def running(cls, host: str, *, keep: int, time_scale: float) -> AsyncIterator["Simulators"]:
         """Simulators on ports of their own until the block ends."""
         # receipts come after a second or two, as networks give them
-        outcomes = SampleOutcomes(delay_s=0.5, spread_s=1.5)
+        outcomes, prompt = SampleOutcomes(delay_s=0.5, spread_s=1.5), SampleOutcomes()
         recorders = {name: Recorder(keep=keep) for name in ("sms", "email", "voice")}
         others = {name: recorders[name] for name in ("sms", "email")}
         modes = ("live", "test")
         found = cls(
             smsc={m: SmscSimulator(host, mode=m, outcomes=outcomes, recorder=recorders["sms"]) for m in modes},
-            smtp={m: SmtpSimulator(host, mode=m, outcomes=SampleOutcomes(), recorder=recorders["email"]) for m in modes},
+            smtp={m: SmtpSimulator(host, mode=m, outcomes=prompt, recorder=recorders["email"]) for m in modes},
             voice={
                 m: VoiceSimulator(
                     host, mode=m, outcomes=outcomes, recorder=recorders["voice"], auth_token=VOICE_TOKENS[m],
@@ -105,6 +115,7 @@ class Simulators:
 
 def settings_for(simulators: Simulators, dsn: str, *, host: str, port: int, more: Mapping[str, Any]) -> Settings:
     """The demo's configuration: every transport is a simulator; receipts and retries are quick."""
+    url = f"http://{host}:{port}" if port else ""  # without a known port, calls are polled
     document: dict[str, Any] = {
         "node": {"name": "demo"},
         "database": {"dsn": dsn},
@@ -128,13 +139,13 @@ def settings_for(simulators: Simulators, dsn: str, *, host: str, port: int, more
             "relays": [_relay(simulators, "live")],
             "simulated": [_relay(simulators, "test")],
         },
-        "voice": {"trunk": _trunk(simulators, "live"), "simulated": _trunk(simulators, "test")},
+        "voice": {"trunk": _trunk(simulators, "live", url), "simulated": _trunk(simulators, "test", url)},
         "support": {"name": "Demo help desk", "phone": "+32 2 555 00 00"},
         "log": {"level": "WARNING"},
     }
     for section, values in more.items():
         document[section] = {**document.get(section, {}), **values}
-    return parse(document)
+    return document
 
 
 def _sms(simulators: Simulators, mode: str) -> dict[str, Any]:
@@ -155,13 +166,14 @@ def _relay(simulators: Simulators, mode: str) -> dict[str, Any]:
     return {"name": f"relay-{mode}", "host": smtp.host, "port": smtp.port, "security": "none", "connections": 10}
 
 
-def _trunk(simulators: Simulators, mode: str) -> dict[str, Any]:
+def _trunk(simulators: Simulators, mode: str, public_url: str) -> dict[str, Any]:
     return {
         "name": f"voice-{mode}",
         "base_url": simulators.voice[mode].url,
         "account_sid": "ACsimulated",
         "auth_token": VOICE_TOKENS[mode],
         "caller_id": "+32477777755",
+        "public_url": public_url,
         "poll_interval_s": 1,
     }
 
@@ -216,16 +228,31 @@ async def _token(connection: Connection, entity_id: int, realm: Realm, known: st
 
 
 async def _citizens(connection: Connection, recipients: int, progress: Callable[[int, int], None]) -> None:
+    """Register people until `recipients` of them have an address in the sample alert's area."""
+    wanted = await asyncio.to_thread(people_for, recipients)
     have = await registry.citizens_of_source(connection, SOURCE)
-    if have > recipients:
-        await registry.drop_citizens_after(connection, SOURCE, _key(recipients - 1))
+    if have > wanted:
+        await registry.drop_citizens_after(connection, SOURCE, _key(wanted - 1))
     platform = await admin.entity(connection, "platform")
     assert platform is not None
-    people = islice(enumerate(sample_people(recipients)), have, None)
+    people = islice(enumerate(sample_people(wanted)), have, None)
     while batch := [_citizen(number, person) for number, person in islice(people, BATCH)]:
         await registry.put_citizens(connection, platform.id, batch, SOURCE)
         have += len(batch)
-        progress(have, recipients)
+        progress(have, wanted)
+
+
+def people_for(recipients: int) -> int:
+    """How many sample people there have to be so that this many have an address in the area."""
+    if not recipients:
+        return 0
+    cells = cover_union(sample_area())
+    inside = 0
+    for number, person in enumerate(sample_people(20 * recipients + 1000), 1):
+        inside += any(contains(cells, a.lon, a.lat) for a in person.addresses)
+        if inside == recipients:
+            return number
+    raise AssertionError("the sample people live elsewhere")
 
 
 def _key(number: int) -> str:
@@ -266,10 +293,3 @@ def facts_of(
 ) -> dict[str, Any]:
     """The contents of demo.json."""
     return {"url": url, "dsn": cluster.app_dsn, "tokens": tokens, **simulators.addresses()}
-
-
-def people_in(recipients: int) -> Iterator[Sequence[SamplePerson]]:
-    """The sample citizens in batches."""
-    people = sample_people(recipients)
-    while batch := list(islice(people, BATCH)):
-        yield batch

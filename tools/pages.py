@@ -3,7 +3,6 @@
 Knows: which file is made by what. Never knows: what is in them.
 """
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/standards.md": lambda: standards.page(sorted((REPOSITORY / "gateway").rglob("*.py"))),
     "docs/states.md": states.page,
-    "schemas/config.schema.json": lambda: json.dumps(settings.json_schema(), indent=1, ensure_ascii=False) + "\n",
+    "schemas/config.schema.json": settings.schema_text,
 }
 
 

@@ -29,7 +29,7 @@ _MAY_BE_EMPTY = frozenset({"areaDesc", "resourceDesc", "mimeType"})
 
 def adopt_root(root: etree._Element) -> Version | None:
     """The version of an alert whose root is in a namespace that only looks like CAP's, or in none; renames the root."""
-    sloppy = _SLOPPY.fullmatch(namespace_of(root).strip())
+    sloppy = _SLOPPY.fullmatch(namespace_of(root))
     if local_name(root) != "alert" or sloppy is None:
         return None
     written = sloppy.group("version")
@@ -79,7 +79,7 @@ class _Mender:
         namespace = namespace_of(child)
         if namespace == self._namespace:
             return True
-        if _SLOPPY.fullmatch(namespace.strip()) is None:
+        if _SLOPPY.fullmatch(namespace) is None:
             return False
         child.tag = f"{{{self._namespace}}}{local_name(child)}"
         return True

@@ -29,6 +29,9 @@ from gateway.cap.words import EXAMPLE_DATE
 _EXPLAINED_ELEMENTS = 1_500
 """Up to this size the slow engine explains (about 20 us per element); above it, libxml2's own log has to do."""
 
+_SECOND_ENGINE_FAILS = (xmlschema.XMLSchemaException, ArithmeticError, ValueError, TypeError)
+"""What xmlschema raises for values that no calendar and no number type can hold, such as the year 10^20."""
+
 _SIGNED = f"{{{SIGNATURE_NAMESPACE}}}"
 _NAMED = re.compile(r"Element '(?:\{[^}]*\})?([A-Za-z]+)'")
 
@@ -67,9 +70,12 @@ def explain(root: etree._Element, version: Version, judgement: Judgement, *, mos
     return tuple(dict.fromkeys(found)) or (_unexplained(version, judgement),)
 
 
-def _values(root: etree._Element, version: Version, judgement: Judgement) -> Iterator[Finding]:
+def _values(root: etree._Element, version: Version, judgement: Judgement) -> list[Finding]:
     small = sum(1 for _ in islice(root.iter(), _EXPLAINED_ELEMENTS + 1)) <= _EXPLAINED_ELEMENTS
-    return _values_by_xmlschema(root, version) if small else _values_by_libxml2(version, judgement)
+    try:
+        return list(_values_by_xmlschema(root, version) if small else _values_by_libxml2(version, judgement))
+    except _SECOND_ENGINE_FAILS:
+        return list(_values_by_libxml2(version, judgement))
 
 
 def _values_by_xmlschema(root: etree._Element, version: Version) -> Iterator[Finding]:

@@ -60,6 +60,8 @@ class Closer:
                 await self._step(connection, row, counts[row["id"]])
             if self._leads():
                 await self._gauges(connection)
+            else:
+                self._metrics.forget_leader_gauges()
         for gone in self._milestones.keys() - {row["id"] for row in found}:
             del self._milestones[gone]
 

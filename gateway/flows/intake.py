@@ -17,6 +17,7 @@ from gateway.cap.findings import Finding
 from gateway.cap.model import CapAlert, MsgType
 from gateway.flows import lineage
 from gateway.flows.checking import Checker
+from gateway.flows.closing import report_of
 from gateway.log import UnitLogger
 from gateway.metrics import Metrics
 from gateway.model import CampaignState, ChannelName, Mode
@@ -24,7 +25,7 @@ from gateway.policy import audience, compose, rights, target
 from gateway.policy.audience import Variant, Wishes
 from gateway.policy.compose import Composed, ComposeRules
 from gateway.policy.rights import Authority, Refusal
-from gateway.store import alerts, registry
+from gateway.store import alerts, progress, registry
 from gateway.store.pool import Connection, Store
 
 ERROR_STATUS = {"XML": 400, "S40": 400, "S41": 400, "SIZE": 413}
@@ -243,7 +244,7 @@ class Intake:
                 mode=draft.mode,
                 message_class=draft.wishes.message_class,
                 purpose=draft.wishes.purpose if draft.wishes.by_place else None,
-                channels=draft.channels,
+                channels=_all_channels(draft, past),
                 priority=audience.PRIORITY[draft.wishes.message_class],
                 state=fate.state,
                 closure=fate.closure,
@@ -254,6 +255,8 @@ class Intake:
                 texts=[_new_text(key, text) for key, text in enumerate(composed)],
             ),
         )
+        if fate.state is CampaignState.CLOSED:
+            await progress.insert_report(connection, number, authority.entity_id, await report_of(connection, number))
         await connection.execute("SELECT pg_notify('gateway', $1)", str(number))
         return Answer(status=201, body=body)
 
@@ -262,7 +265,7 @@ class Intake:
             return []
         return compose.compose(
             draft.alert,
-            channels=tuple(dict.fromkeys(draft.channels + past.channels)),
+            channels=_all_channels(draft, past),
             languages=authority.languages,
             mode=draft.mode,
             message_class=draft.wishes.message_class,
@@ -309,11 +312,19 @@ def plan_of(
         parts.append({"shapes": shapes, "texts": keys})
     silent = draft.alert.msg_type is MsgType.CANCEL
     return {
+        "channels": [c.value for c in draft.channels],
         "variants": [part | {"shapes": []} for part in parts] if silent else parts,
         "groups": [] if silent else [[g.id, g.exercises] for g in draft.groups],
         "told": [list(t) for t in told],
         "territory": [audience.shape_as_json(Ring(ring)) for ring in authority.rings],
     }
+
+
+def _all_channels(draft: Draft, past: lineage.Past) -> tuple[ChannelName, ...]:
+    """The alert's own channels, and those by which people were told before; a Cancel uses only these."""
+    if draft.alert.msg_type is MsgType.CANCEL and past.channels:
+        return past.channels
+    return tuple(dict.fromkeys(draft.channels + past.channels))
 
 
 def _identity_key(authority: Authority, alert: CapAlert) -> str:

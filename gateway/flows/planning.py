@@ -126,7 +126,7 @@ class Planner:
             entity_id=row["entity_id"],
             transport=TRANSPORT_CODES[first.transport],
             message_class=MessageClass(row["message_class"]),
-            channels=[ChannelName(c) for c in row["channels"]],
+            channels=[ChannelName(c) for c in row["plan"]["channels"]],
             texts=[(language, ChannelName(channel), key) for language, channel, key in texts],
             target=Target(
                 cells=[s.cell for s in batch if s.cell],

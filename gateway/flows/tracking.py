@@ -165,6 +165,7 @@ class Tracking:
             [r.code for r in receipts],
             [due if r.kind is ReceiptKind.RETRY else None for r in receipts],
             max_attempts=rules.attempts,
+            details=[r.detail for r in receipts],
         )
         for channel, by_outcome, ages_s in changed:
             self._metrics.delivery_seconds(channel, ages_s)

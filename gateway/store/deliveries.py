@@ -242,6 +242,7 @@ async def record_receipts(
     due: Sequence[datetime | None],
     *,
     max_attempts: int,
+    details: Sequence[str] | None = None,
     keep_orphans: bool = True,
 ) -> list[Received]:
     """Match receipts of one provider; those without a submission are kept for later."""
@@ -255,6 +256,7 @@ async def record_receipts(
         TRACKING_SHARD,
         keep_orphans,
         max_attempts,
+        [None] * len(ids) if details is None else [detail or None for detail in details],
     )
     return [Received(CHANNELS[r["channel"]], {k: r[k] for k in RECEIVED_AS}, r["ages_s"] or []) for r in rows]
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -81,6 +82,17 @@ class Store:
                 yield connection
         except GONE as error:
             raise StoreUnavailable(f"PostgreSQL can not answer now: {type(error).__name__}") from error
+
+
+def with_password(dsn: str, password: str) -> str:
+    """The DSN with this password instead of its own; unchanged when it is empty."""
+    parts = urlsplit(dsn)
+    if not password or not parts.scheme:
+        return dsn
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(
+        parts._replace(netloc=f"{quote(parts.username or '', safe='')}:{quote(password, safe='')}@{host}")
+    )
 
 
 async def _pool(dsn: str, size: int, settings: dict[str, str]) -> asyncpg.Pool:

@@ -27,7 +27,7 @@ class Presence:
         self._name = name
         self._news = news
         self._log = log
-        self._connection: "asyncpg.Connection[asyncpg.Record] | None" = None
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self.leads = False
 
     async def enter(self, patience_s: float = 10.0) -> int:

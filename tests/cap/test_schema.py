@@ -111,6 +111,10 @@ def test_no_type_of_the_schema_can_be_called_by_an_alert() -> None:
         assert not schema.judge(root, version).valid
 
 
+def test_a_value_that_upsets_the_slow_engine_is_explained_by_the_fast_one() -> None:
+    assert explained(edited(("2026-03-01T10", "2" * 30 + "-03-01T10"))) == [("X4", "sent")]
+
+
 def test_explaining_stops_at_the_limit() -> None:
     root, version = tree(edited(before("info", "<code a='1'/>" * 500)))
     assert len(schema.explain(root, version, schema.judge(root, version), most=50)) == 50

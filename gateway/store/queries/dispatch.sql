@@ -135,18 +135,21 @@ RETURNING CASE WHEN first_submit_at = now() THEN extract(epoch FROM now() - crea
 -- Receipts of one provider: found by message id (the lateral join with OFFSET 0 pins the order: index first), parts
 -- joined, one change per delivery. Also resolves unknown rows and rows waiting for a second try. A receipt that asks for
 -- another try (7: busy, no answer) is the end after $8 attempts, or when the next try would come after the alert's end.
-WITH u AS (SELECT * FROM unnest($2::text[], $3::smallint[], $4::int[], $5::timestamptz[]) AS u (msg_id, kind, code, due)),
+WITH u AS (
+    SELECT * FROM unnest($2::text[], $3::smallint[], $4::int[], $5::timestamptz[], $9::text[])
+        AS u (msg_id, kind, code, due, detail)),
 f AS MATERIALIZED (
-    SELECT m.campaign_id, m.seq, m.mask, m.parts, u.kind, u.code, u.due FROM u
+    SELECT m.campaign_id, m.seq, m.mask, m.parts, u.kind, u.code, u.due, u.detail FROM u
     CROSS JOIN LATERAL (
         SELECT campaign_id, seq, mask, parts FROM msgref
         WHERE msg_id = u.msg_id AND provider = $1 OFFSET 0) m),
 g AS MATERIALIZED (
     SELECT campaign_id, seq, max(parts) AS parts, coalesce(bit_or(mask) FILTER (WHERE kind = 3), 0) AS got,
-        max(kind) FILTER (WHERE kind <> 3) AS bad, max(code) AS code, max(due) AS due
+        max(kind) FILTER (WHERE kind <> 3) AS bad, max(code) AS code, max(due) AS due,
+        max(detail) AS detail
     FROM f GROUP BY campaign_id, seq),
 o AS MATERIALIZED (
-    SELECT d.campaign_id, d.seq, d.state, d.flags, d.channel, d.transport, d.entity_id, d.parts_got | g.got AS got, g.code, g.due,
+    SELECT d.campaign_id, d.seq, d.state, d.flags, d.channel, d.transport, d.entity_id, d.parts_got | g.got AS got, g.code, g.due, g.detail,
         CASE WHEN g.bad = 7 AND d.attempt >= $8 THEN 4::smallint
              WHEN g.bad = 7 AND g.due >= (SELECT c.expires_at FROM campaign c WHERE c.id = g.campaign_id) THEN 6::smallint
              WHEN g.bad IS NOT NULL THEN g.bad
@@ -157,6 +160,7 @@ o AS MATERIALIZED (
 x AS (
     UPDATE delivery d SET parts_got = o.got, state = coalesce(o.next, d.state),
         code = CASE WHEN o.next IS NULL THEN d.code ELSE o.code END,
+        detail = CASE WHEN o.next IS NULL OR d.channel <> 2 THEN d.detail ELSE o.detail END,
         done_at = CASE WHEN o.next IN (3, 4, 6) THEN now() ELSE d.done_at END
     FROM o WHERE d.campaign_id = o.campaign_id AND d.seq = o.seq
     RETURNING d.campaign_id, d.seq, d.channel, d.transport, d.entity_id, o.state AS was, o.flags, o.next, o.due,
