@@ -25,7 +25,6 @@ from gateway.channels.sms import SmsChannel
 from gateway.channels.voice import VoiceChannel, VoiceMeters
 from gateway.channels.voice_rest import RestDriver
 from gateway.channels.voice_settings import RestTrunk
-from gateway.errors import SchemaError
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
 from gateway.flows.closing import Closer
@@ -41,9 +40,8 @@ from gateway.model import ChannelName, Transport
 from gateway.policy.pacing import RatePacer
 from gateway.settings import Role, Settings
 from gateway.smpp import text as smpp_text
-from gateway.store.embedded import EmbeddedPostgres
-from gateway.store.migrate import migrate, pending
-from gateway.store.pool import Store, with_password
+from gateway.store.opening import opened
+from gateway.store.pool import PoolLimits, Store
 from gateway.store.presence import Presence
 from gateway.web import problem
 from gateway.web.api import Api
@@ -51,6 +49,7 @@ from gateway.web.callbacks import VoiceCallbacks, callback_source
 from gateway.web.docs import Docs
 from gateway.web.feed import FeedPages
 from gateway.web.health import Health
+from gateway.web.listening import listen
 
 VOICE_GATE = "voice"
 MARK_AHEAD_S = 0.5
@@ -70,26 +69,6 @@ def count_sms(text: str) -> tuple[str, int]:
     """Encoding and parts of an SMS."""
     counted = smpp_text.count(text)
     return str(counted.encoding.value), counted.parts
-
-
-@asynccontextmanager
-async def database(settings: Settings) -> AsyncIterator[str]:
-    """The application's DSN; an embedded server is started (and its schema brought forward) when configured."""
-    section = settings.database
-    if section.embedded is None:
-        dsn = with_password(section.dsn.get_secret_value(), section.password.get_secret_value())
-        todo = await pending(dsn)
-        if todo:
-            raise SchemaError(f"the database lacks {', '.join(todo)}: run `gateway migrate` first")
-        yield dsn
-        return
-    server = EmbeddedPostgres(section.embedded)
-    cluster = await server.start()
-    try:
-        await migrate(cluster.owner_dsn, cluster.app_role, cluster.app_password)
-        yield cluster.app_dsn
-    finally:
-        await server.stop()
 
 
 class Gateway:
@@ -129,15 +108,19 @@ class Gateway:
         await self._stop.wait()
 
     async def _build(self, stack: AsyncExitStack) -> None:
-        database_ = self.settings.database
-        self.store = await Store.open(self.dsn, size=database_.pool_max, queue_size=12, name=f"gateway {self.name}")
+        section = self.settings.database
+        limits = PoolLimits(
+            least=section.pool_min, most=section.pool_max, connect_timeout_s=section.connect_timeout_s,
+            command_timeout_s=section.command_timeout_s,
+        )  # fmt: skip
+        self.store = await Store.open(self.dsn, limits=limits, name=f"gateway {self.name}")
         stack.push_async_callback(self.store.close)
         self.presence = Presence(self.dsn, self.name, news=self._news, log=self.log)
         self._wakes: list[asyncio.Event] = []
         self.number = await self.presence.enter()
         stack.push_async_callback(self.presence.leave)
-        limits = Limits(max_bytes=self.settings.intake.max_bytes)
-        self.checker = Checker(workers=self.settings.http.parse_workers, limits=limits)
+        bounds = Limits(max_bytes=self.settings.intake.max_bytes)
+        self.checker = Checker(workers=self.settings.http.parse_workers, limits=bounds)
         stack.callback(self.checker.close)
         self._build_tracking()
         await self._build_dispatch()
@@ -226,7 +209,7 @@ class Gateway:
         self._metrics_app = app if self.settings.metrics.address is None else web.Application()
         self._metrics_app.add_routes(self.health.metrics_routes())
         app.add_routes(self.health.routes())
-        self._sockets = await _listen(http.host, http.port)
+        self._sockets = await listen(http.host, http.port)
         self.url = http.public_url or f"http://{http.host}:{self._sockets.getsockname()[1]}"
         self._routes(app)
         await runner.setup()
@@ -365,25 +348,8 @@ def rates(settings: Settings) -> Mapping[ChannelName, float]:
     }
 
 
-async def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, so that the port is known before the first request can come."""
-    loop = asyncio.get_running_loop()
-    infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, address = infos[0]
-    listening = socket.socket(family, kind, protocol)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind(address)
-    except OSError as error:
-        listening.close()
-        raise OSError(error.errno, f"port {port} on {host} is taken: choose another http.port") from error
-    listening.listen(1024)
-    listening.setblocking(False)
-    return listening
-
-
 async def _serve(settings: Settings, roles: frozenset[str]) -> int:
-    async with database(settings) as dsn, Gateway.running(settings, roles, dsn) as node:
+    async with opened(settings.database) as dsn, Gateway.running(settings, roles, dsn) as node:
         sys.stdout.write(f"Gateway ready: {node.url}\n")
         sys.stdout.flush()
         await node.until_stopped()

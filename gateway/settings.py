@@ -59,7 +59,7 @@ class DatabaseSection(Section):
     pool_min: int = Field(default=2, ge=1, le=100)
     pool_max: int = Field(default=10, ge=2, le=100)
     connect_timeout_s: float = Field(default=10.0, gt=0, le=300)
-    command_timeout_s: float = Field(default=10.0, gt=0, le=300)
+    command_timeout_s: float = Field(default=60.0, gt=0, le=300)
 
     @model_validator(mode="after")
     def _one_server(self) -> Self:
@@ -120,7 +120,6 @@ class DispatchSection(Section):
     mark_ahead: int = Field(default=500, ge=1, le=100_000)
     batch_rows: int = Field(default=500, ge=1, le=10_000)
     linger_ms: float = Field(default=20.0, ge=0, le=1000)
-    shards: int = Field(default=4, ge=1, le=64)
     unknown_grace_s: float = Field(default=10.0, ge=0, le=3600)
     receipt_window_s: float = Field(default=900.0, ge=0, le=604_800)
     drain_s: float = Field(default=20.0, ge=0, le=600)
@@ -255,7 +254,6 @@ class IntakeSection(Section):
     """What an alert may be."""
 
     max_bytes: int = Field(default=1_048_576, ge=1024, le=104_857_600)
-    future_skew_s: float = Field(default=300.0, ge=0, le=86_400)
     default_expiry_s: float = Field(default=86_400.0, ge=60, le=31_536_000)
 
 

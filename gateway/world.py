@@ -114,7 +114,12 @@ class Simulators:
 
 
 def settings_for(simulators: Simulators, dsn: str, *, host: str, port: int, more: Mapping[str, Any]) -> Settings:
-    """The demo's configuration: every transport is a simulator; receipts and retries are quick."""
+    """The demo's configuration; `more` changes keys of its sections."""
+    return parse(document_for(simulators, dsn, host=host, port=port, more=more))
+
+
+def document_for(simulators: Simulators, dsn: str, *, host: str, port: int, more: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as it stands in a file: every transport is a simulator; receipts and retries are quick."""
     url = f"http://{host}:{port}" if port else ""  # without a known port, calls are polled
     document: dict[str, Any] = {
         "node": {"name": "demo"},

@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -36,8 +37,19 @@ GONE = (
     asyncpg.exceptions.InsufficientResourcesError,  # disk full, too many connections
     asyncpg.exceptions.ReadOnlySQLTransactionError,  # a standby that has not been promoted
     asyncpg.exceptions.PostgresIOError,
+    asyncpg.exceptions.TransactionRollbackError,  # deadlock, serialisation: rolled back, may be repeated
 )
 """Errors after which the same statement may be tried again: nothing of it was committed, or it is safe to repeat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLimits:
+    """Connections of each pool, and the longest that connecting and one statement may take."""
+
+    least: int = 1
+    most: int = 10
+    connect_timeout_s: float = 10.0
+    command_timeout_s: float = 60.0
 
 
 class Store:
@@ -48,11 +60,11 @@ class Store:
         self.queue = queue
 
     @classmethod
-    async def open(cls, dsn: str, *, size: int = 8, queue_size: int = 6, name: str = "gateway") -> Self:
+    async def open(cls, dsn: str, *, limits: PoolLimits = PoolLimits(), name: str = "gateway") -> Self:
         """Connect; raises StoreUnavailable when the server can not be reached."""
         try:
-            ask = await _pool(dsn, size, {"application_name": name, "jit": "off"})
-            queue = await _pool(dsn, queue_size, PINNED | {"application_name": f"{name} queue"})
+            ask = await _pool(dsn, limits, {"application_name": name, "jit": "off"})
+            queue = await _pool(dsn, limits, PINNED | {"application_name": f"{name} queue"})
         except GONE as error:
             raise StoreUnavailable(f"PostgreSQL can not be reached: {error}") from error
         return cls(ask, queue)
@@ -95,13 +107,13 @@ def with_password(dsn: str, password: str) -> str:
     )
 
 
-async def _pool(dsn: str, size: int, settings: dict[str, str]) -> asyncpg.Pool:
+async def _pool(dsn: str, limits: PoolLimits, settings: dict[str, str]) -> asyncpg.Pool:
     return await asyncpg.create_pool(
         dsn,
-        min_size=1,
-        max_size=size,
-        command_timeout=60,
-        timeout=10,
+        min_size=limits.least,
+        max_size=limits.most,
+        command_timeout=limits.command_timeout_s,
+        timeout=limits.connect_timeout_s,
         server_settings=settings,
         init=_json_codec,
         reset=_keep,

@@ -49,7 +49,9 @@ def areas(draw: st.DrawFn) -> CapArea:
     return CapArea(
         area_desc=draw(NAMED),
         polygon=tuple(draw(st.lists(polygons(), max_size=2))),
-        circle=tuple(draw(st.lists(st.builds(Circle, LAT, LON, st.floats(0, 500).map(lambda km: round(km, 3))), max_size=2))),
+        circle=tuple(
+            draw(st.lists(st.builds(Circle, LAT, LON, st.floats(0, 500).map(lambda km: round(km, 3))), max_size=2))
+        ),
         geocode=draw(PAIRS),
         altitude=altitude,
         ceiling=None if altitude is None else draw(st.none() | above),
@@ -100,7 +102,9 @@ def infos(draw: st.DrawFn, sent: datetime) -> CapInfo:
 def alerts(draw: st.DrawFn) -> CapAlert:
     sent = draw(MOMENTS).replace(tzinfo=draw(ZONES))
     msg_type = draw(st.sampled_from(MsgType))
-    earlier = draw(st.lists(st.integers(1, 10**6), min_size=0 if msg_type is MsgType.ALERT else 1, max_size=3, unique=True))
+    earlier = draw(
+        st.lists(st.integers(1, 10**6), min_size=0 if msg_type is MsgType.ALERT else 1, max_size=3, unique=True)
+    )
     scope = draw(st.sampled_from(Scope))
     return CapAlert(
         identifier=draw(WORD),

@@ -23,8 +23,13 @@ def alert_of(*changes: tuple[str, str]) -> CapAlert:
 
 def test_every_element_becomes_its_field() -> None:
     alert = alert_of(
-        before("info", '<addresses>plp "key actors"</addresses><code>c</code><note> n </note><incidents>i j</incidents>'),
-        ("</polygon>", "</polygon><circle>50,4 2.5</circle><geocode><valueName>NIS</valueName><value>44021</value></geocode>"),
+        before(
+            "info", '<addresses>plp "key actors"</addresses><code>c</code><note> n </note><incidents>i j</incidents>'
+        ),
+        (
+            "</polygon>",
+            "</polygon><circle>50,4 2.5</circle><geocode><valueName>NIS</valueName><value>44021</value></geocode>",
+        ),
         before("area", RESOURCE.format("<size>5</size><uri>https://x.example/a</uri>")),
     )
     assert alert.addresses == ("plp", "key actors")

@@ -45,7 +45,9 @@ def test_an_invalid_alert_is_refused_for_the_rule_it_breaks(case: Case) -> None:
         assert finding.clause
 
 
-@pytest.mark.parametrize("case", [c for c in cases(CORPUS) if c.expected == "accept with warning"], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "case", [c for c in cases(CORPUS) if c.expected == "accept with warning"], ids=lambda c: c.name
+)
 def test_a_doubtful_alert_is_accepted_and_the_doubt_is_said(case: Case) -> None:
     verdict = checked(case)
     assert verdict.valid
@@ -206,7 +208,9 @@ MANY_NAMES = " ".join(f'xmlns:a{n}="u:{n}"' for n in range(20_000))
 HOSTILE = {
     "attributes on many elements": edited(before("info", '<code a="1"/>' * 3_900)),
     "too many elements": edited(before("info", "<code/>" * 140_000)),
-    "wrong codes in every info": edited((INFO, INFO.replace("<urgency>", "<responseType>x</responseType>" * 3_900 + "<urgency>") * 4)),
+    "wrong codes in every info": edited(
+        (INFO, INFO.replace("<urgency>", "<responseType>x</responseType>" * 3_900 + "<urgency>") * 4)
+    ),
     "namespaces": edited(("<alert ", f"<alert {MANY_NAMES} "), before("info", "<code/>" * 3_900)),
     "attributes on one element": edited(("<status>", "<status " + " ".join(f'a{n}="1"' for n in range(60_000)) + ">")),
     "signatures": edited(("</alert>", SIGNATURE * 3_900 + "</alert>")),
@@ -225,7 +229,9 @@ HOSTILE = {
     "brackets": b"<" * 1_000_000,
     "character references": edited(("Rook", "&#x41;" * 150_000)),
     "escaped tags": edited(("Brand", "&lt;a " * 150_000)),
-    "base64": edited(before("area", RESOURCE.format(f"<derefUri>{'A' * 1_000_000}</derefUri><digest>{'0' * 40}</digest>"))),
+    "base64": edited(
+        before("area", RESOURCE.format(f"<derefUri>{'A' * 1_000_000}</derefUri><digest>{'0' * 40}</digest>"))
+    ),
     "a long type": edited(before("area", RESOURCE.format("").replace("image/png", "a/b" + "; " * 100_000))),
     "a long language": edited(("nl-BE", "nl" + "-abcde" * 100_000)),
     "a long time": edited(("T14:00:00+01:00", "T14:00:00." + "1" * 900_000)),

@@ -10,7 +10,8 @@ from gateway.cap import dates
 SCHEMA = etree.XMLSchema(
     etree.fromstring(
         '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="d"><xs:simpleType>'
-        '<xs:restriction base="xs:dateTime"><xs:pattern value="\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d[-+]\\d\\d:\\d\\d"/>'
+        '<xs:restriction base="xs:dateTime">'
+        '<xs:pattern value="\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d[-+]\\d\\d:\\d\\d"/>'
         "</xs:restriction></xs:simpleType></xs:element></xs:schema>"
     )
 )
@@ -55,7 +56,9 @@ def test_any_other_text_is_no_instant(text: str) -> None:
     assert dates.read(text) is None
 
 
-@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00", "9999-12-31T24:00:00+00:00"])
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00", "9999-12-31T24:00:00+00:00"]
+)
 def test_a_moment_that_utc_can_not_hold_is_no_instant(text: str) -> None:
     assert dates.is_strict(text)
     assert dates.read(text) is None

@@ -21,7 +21,9 @@ def test_texts_come_with_their_lines_and_paths() -> None:
 
 
 def test_a_draft_is_read_from_what_is_there() -> None:
-    draft = draft_of(edited(("<sent>2026-03-01T10:00:00+01:00</sent>", ""), ("<event>Brand</event>", ""), ("Actual", "x")))
+    draft = draft_of(
+        edited(("<sent>2026-03-01T10:00:00+01:00</sent>", ""), ("<event>Brand</event>", ""), ("Actual", "x"))
+    )
     assert draft.sent is None
     assert draft.sent_at is None
     assert draft.text("status") == "x"

@@ -39,7 +39,12 @@ def test_what_is_right_is_left_alone() -> None:
         (("<scope>", '<scope xmlns="urn:oasis:names:tc:emergency:cap:1.1">'), "X1"),
         (("<info>", SIGNATURE + "<info>"), "X15"),
         (("<areaDesc>Gent centrum</areaDesc>", ""), "X14"),
-        (before("area", RESOURCE.format("<uri>https://x.example</uri>").replace("<mimeType>image/png</mimeType>", "")), "X13"),
+        (
+            before(
+                "area", RESOURCE.format("<uri>https://x.example</uri>").replace("<mimeType>image/png</mimeType>", "")
+            ),
+            "X13",
+        ),
         (("</area>", "<altitude></altitude></area>"), "X14"),
     ],
 )

@@ -89,7 +89,9 @@ def test_a_polygon_of_many_vertices_is_a_matter_of_policy() -> None:
 
 def test_crossings_are_looked_for_only_up_to_a_number_of_vertices() -> None:
     _, text = ring(9_000)
-    many = "".join(f"<polygon>{text.replace('50.', f'{lat}.').replace('49.', f'{lat - 1}.')}</polygon>" for lat in (50, 20, 30))
+    many = "".join(
+        f"<polygon>{text.replace('50.', f'{lat}.').replace('49.', f'{lat - 1}.')}</polygon>" for lat in (50, 20, 30)
+    )
     assert ("S31", "warning") in found((SHAPE, many))
 
 

@@ -111,7 +111,9 @@ def test_a_later_block_of_the_language_does_not_override_in_the_same_place(chang
 
 def test_a_later_block_may_add_or_be_about_another_place_or_time() -> None:
     elsewhere = INFO.replace("Gent centrum", "Aalst").replace("51.0", "50.9").replace("Severe", "Minor")
-    later = INFO.replace("<expires>", "<onset>2026-03-01T14:00:00+01:00</onset><expires>").replace("T14:00:00+01:00</e", "T18:00:00+01:00</e")
+    later = INFO.replace("<expires>", "<onset>2026-03-01T14:00:00+01:00</onset><expires>").replace(
+        "T14:00:00+01:00</e", "T18:00:00+01:00</e"
+    )
     assert found((INFO, INFO + elsewhere)) == set()
     assert found((INFO, INFO + later.replace("Severe", "Minor"))) == set()
     assert found((INFO, INFO + INFO.replace("Blijf binnen", "Bel 112 niet"))) == set()

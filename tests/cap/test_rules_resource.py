@@ -50,7 +50,9 @@ def test_content_that_is_not_base64_is_refused(text: str) -> None:
 
 
 def test_content_may_be_broken_into_lines() -> None:
-    assert said(f"<derefUri>\n{PACKED[:8]}\n {PACKED[8:]}</derefUri><digest>{SHA1.upper()}</digest>") == {("S25", "policy")}
+    assert said(f"<derefUri>\n{PACKED[:8]}\n {PACKED[8:]}</derefUri><digest>{SHA1.upper()}</digest>") == {
+        ("S25", "policy")
+    }
 
 
 def test_content_above_the_limit_is_not_unpacked() -> None:

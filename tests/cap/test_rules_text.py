@@ -3,7 +3,9 @@ import pytest
 from tests.cap.samples import found
 
 
-@pytest.mark.parametrize("text", ["&lt;br /&gt;", "&lt;b&gt;x&lt;/b&gt;", "&amp;amp;", "&amp;#233;", "&lt;a href='x'&gt;"])
+@pytest.mark.parametrize(
+    "text", ["&lt;br /&gt;", "&lt;b&gt;x&lt;/b&gt;", "&amp;amp;", "&amp;#233;", "&lt;a href='x'&gt;"]
+)
 def test_markup_in_text_is_said(text: str) -> None:
     assert found(("Brand in een", text)) == {("S38", "warning")}
 

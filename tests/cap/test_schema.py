@@ -13,9 +13,22 @@ from gateway.cap.model import Version
 from gateway.cap.parse import Limits, parse, version_of
 from gateway.cap.vocabulary import NAMESPACE_OF, SIGNATURE_NAMESPACE, TABLES
 from tests.cap.mutations import mutate_tree
-from tests.cap.samples import BASIC, CORPUS, INFO, OTHER_SCHEMAS, RESOURCE, before, cases, edited, in_version, real_alerts
+from tests.cap.samples import (
+    BASIC,
+    CORPUS,
+    INFO,
+    OTHER_SCHEMAS,
+    RESOURCE,
+    before,
+    cases,
+    edited,
+    in_version,
+    real_alerts,
+)
 
-needs_other_schemas = pytest.mark.skipif(not OTHER_SCHEMAS.is_dir(), reason="the published schemas are not on this machine")
+needs_other_schemas = pytest.mark.skipif(
+    not OTHER_SCHEMAS.is_dir(), reason="the published schemas are not on this machine"
+)
 
 
 def tree(raw: bytes) -> tuple[etree._Element, Version]:
@@ -219,7 +232,10 @@ def test_a_refusal_of_the_fast_engine_is_always_explained_by_a_rule() -> None:
 
 def test_internal_errors_of_the_library_are_a_refusal_and_no_crash() -> None:
     keeping = etree.XMLParser(resolve_entities=False)
-    root = etree.fromstring(BASIC.replace("<alert", '<!DOCTYPE alert [<!ENTITY e "x">]><alert', 1).replace("Brand", "&e;", 1).encode(), keeping)
+    root = etree.fromstring(
+        BASIC.replace("<alert", '<!DOCTYPE alert [<!ENTITY e "x">]><alert', 1).replace("Brand", "&e;", 1).encode(),
+        keeping,
+    )
     judgement = schema.judge(root, "1.2")
     assert not judgement.valid
     assert schema.explain(root, "1.2", judgement, most=9)

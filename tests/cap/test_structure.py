@@ -31,8 +31,18 @@ def test_a_good_alert_departs_from_nothing() -> None:
         (before("urgency", "<urgency>Past</urgency>"), "X7", "alert/info[1]/urgency", "more than once"),
         (before("headline", "<headline>a</headline>"), "X10", "alert/info[1]/headline", "more than once"),
         (before("headline", "<description>a</description>"), "X2", "alert/info[1]/headline", "too late"),
-        (("<area>", "<area><geocode><value>1</value></geocode>"), "X12", "alert/info[1]/area[1]/geocode[1]", "valueName"),
-        (before("area", "<resource><mimeType>a/b</mimeType></resource>"), "X13", "alert/info[1]/resource[1]", "missing"),
+        (
+            ("<area>", "<area><geocode><value>1</value></geocode>"),
+            "X12",
+            "alert/info[1]/area[1]/geocode[1]",
+            "valueName",
+        ),
+        (
+            before("area", "<resource><mimeType>a/b</mimeType></resource>"),
+            "X13",
+            "alert/info[1]/resource[1]",
+            "missing",
+        ),
         (before("area", RESOURCE.format("<uri/><uri/>")), "X13", "alert/info[1]/resource[1]/uri", "more than once"),
         (before("area", RESOURCE.format("<uri/><size/>")), "X2", "alert/info[1]/resource[1]/size", "too late"),
         (("<areaDesc>Gent centrum</areaDesc>", ""), "X14", "alert/info[1]/area[1]", "areaDesc is missing"),
@@ -66,11 +76,15 @@ def test_a_child_in_a_namespace_of_another_version_is_named() -> None:
 
 
 def test_the_schemas_before_1_2_have_no_place_for_a_signature() -> None:
-    assert [f.id for f in said(in_version("1.1").replace("</alert>", SIGNATURE + "</alert>").encode(), "1.1")] == ["X15"]
+    assert [f.id for f in said(in_version("1.1").replace("</alert>", SIGNATURE + "</alert>").encode(), "1.1")] == [
+        "X15"
+    ]
 
 
 def test_all_departures_are_said_and_not_only_the_first() -> None:
-    found = said(edited(("<status>Actual</status>", ""), ("<event>Brand</event>", ""), (f"<polygon>{POLYGON}</polygon>", "x")))
+    found = said(
+        edited(("<status>Actual</status>", ""), ("<event>Brand</event>", ""), (f"<polygon>{POLYGON}</polygon>", "x"))
+    )
     assert [f.id for f in found] == ["X3", "X7", "X15"]
 
 

@@ -25,8 +25,11 @@ def test_a_full_uri_has_no_problem(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "w", "www.example.be", "www.example.be:80/a", "/a", "//a", "a/b", "https:", "https://", "https:///a", "http:a"]
-    + ["https://a b", "https://a\n", "https://a<b", 'https://a"b', "https://a\\b", "https://a\x00", "1a:b", "urn:"],
+    [
+        *("", "w", "www.example.be", "www.example.be:80/a", "/a", "//a", "a/b", "https:", "https://", "https:///a"),
+        *("http:a", "https://a b", "https://a\n", "https://a<b", 'https://a"b', "https://a\\b", "https://a\x00"),
+        *("1a:b", "urn:"),
+    ],
 )
 def test_what_is_no_full_uri_says_why(text: str) -> None:
     assert uri.problem(text)

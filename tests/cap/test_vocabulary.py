@@ -22,7 +22,9 @@ def declared(element: etree._Element) -> Declared:
     """Name, least, most, kind and codes of an element as the schema has them."""
     most = element.get("maxOccurs", "1")
     kind = BUILT_IN.get(element.get("type", ""), Kind.TEXT if element.get("ref") else Kind.BLOCK)
-    codes = tuple(found.get("value", "") for found in element.findall(f"{XS}simpleType/{XS}restriction/{XS}enumeration"))
+    codes = tuple(
+        found.get("value", "") for found in element.findall(f"{XS}simpleType/{XS}restriction/{XS}enumeration")
+    )
     if element.find(f"{XS}simpleType") is not None:
         kind = Kind.CODE if codes else Kind.DATE
     name = element.get("name") or element.get("ref", "").removeprefix("cap:")

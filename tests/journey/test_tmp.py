@@ -1,23 +1,12 @@
-import time, asyncio
+import time, asyncio, os, subprocess
 from tests.support.line import *
 async def test_x(pg, tmp_path, port):
-    t=time.monotonic()
-    async with scene(pg, people(2000, by=("mobile","email"))) as line:
-        print("scene", time.monotonic()-t)
-        p = Process(line, tmp_path, port, sms={"rate_per_s":400}, email={"rate_per_s": 400}, log={"level":"INFO"})
-        try:
-          for i in range(3):
-            t=time.monotonic()
-            await p.start(); await p.ready()
-            print("ready", time.monotonic()-t)
-            await until(lambda: line.simulators.smsc["live"].bound)
-            print("bound", time.monotonic()-t)
-            await p.kill()
-          await p.start(); await p.ready()
-          t=time.monotonic()
-          c=await line.post(cap("x1"))
-          print("posted", time.monotonic()-t)
-          print(await line.closed(c)); print(time.monotonic()-t)
-        finally:
-          print("exit", await p.end())
-          print(p.log()[-3000:])
+    async with scene(pg, people(20, by=("mobile","email"))) as line:
+        p = Process(line, tmp_path, port, log={"level":"DEBUG"})
+        await p.start()
+        await asyncio.sleep(6)
+        print(p.log()[-3000:])
+        print(subprocess.run(["py-spy","dump","--pid",str(p._process.pid)],capture_output=True,text=True).stdout if 0 else "")
+        print(open(f"/proc/{p._process.pid}/wchan").read(), open(f"/proc/{p._process.pid}/status").read()[:200])
+        print((tmp_path/"gateway.toml").read_text())
+        await p.kill()
