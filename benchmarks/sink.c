@@ -64,6 +64,7 @@ static Tick wheel[TICKS];
 static uint64_t tick_now, submits, receipts, acknowledged, lost, waiting, random_state = 88172645463325252ULL;
 static long mean_ms = -1, failed_permille = 50;
 static int hexadecimal, poller;
+static uint32_t used; /* slots below this were in use at some time */
 static volatile sig_atomic_t ending;
 
 static void end(int number) {
@@ -196,7 +197,7 @@ static void turn(void) {
         waiting -= tick->count;
         tick->count = 0;
     }
-    for (uint32_t number = 0; number < MOST_CONNECTIONS; number++)
+    for (uint32_t number = 0; number < used; number++)
         if (connections[number].fd >= 0 && connections[number].out_bytes && !connections[number].waits_to_write)
             flush(number);
 }
@@ -223,8 +224,8 @@ static uint32_t receiver(uint32_t submitter) {
     static uint32_t next;
     if (connections[submitter].receives)
         return submitter;
-    for (uint32_t tried = 0; tried < MOST_CONNECTIONS; tried++) {
-        next = (next + 1) % MOST_CONNECTIONS;
+    for (uint32_t tried = 0; tried < used; tried++) {
+        next = (next + 1) % used;
         if (connections[next].fd >= 0 && connections[next].receives)
             return next;
     }
@@ -327,6 +328,8 @@ static void welcome(int listener) {
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (number >= used)
+        used = number + 1;
     Connection *c = &connections[number];
     c->fd = fd;
     c->in_bytes = c->out_bytes = c->out_sent = 0;
