@@ -31,6 +31,8 @@ COMMANDS: Mapping[str, Command] = {
     "migrate": Command("migrate", "bring the database's schema forward"),
     "check-config": Command("check_config", "show the effective configuration, or every mistake in it"),
     "validate": Command("validate", "check CAP files"),
+    "sign": Command("sign", "sign a CAP alert"),
+    "verify": Command("verify", "verify the signatures of a CAP alert"),
     "report": Command("report", "print a campaign's report"),
     "entity": Command("entity", "authorities: create, change, list, show"),
     "token": Command("token", "credentials: create, list, revoke"),

@@ -96,6 +96,7 @@ class Gateway:
             await node._build(stack)
             tasks = asyncio.create_task(node._work())
             try:
+                await node.checker.warm()  # what a restarted node has to send does not wait for this
                 yield node
             finally:
                 await node._wind_down(tasks)
@@ -125,7 +126,6 @@ class Gateway:
         self._build_tracking()
         await self._build_dispatch()
         await self._build_web(stack)
-        await self.checker.warm()
 
     def _build_tracking(self) -> None:
         dispatch = self.settings.dispatch

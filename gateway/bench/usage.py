@@ -4,6 +4,7 @@ Knows: /proc (proc(5)). Never knows: what the processes are for. Where there is 
 """
 
 import os
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -81,20 +82,30 @@ class Meter:
     A family whose process number is None is somebody else's: nothing is known of it.
     """
 
-    def __init__(self, roots: Mapping[str, int | None], read: Callable[[], dict[int, Status]] = processes) -> None:
+    def __init__(
+        self,
+        roots: Mapping[str, int | None],
+        read: Callable[[], dict[int, Status]] = processes,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._roots = roots
         self._read = read
+        self._clock = clock
+        self._started_at = 0.0
+        self.seconds = 0.0  # between `start` and the last `look`
         self._began: dict[str, float] = {}
         self._spent: dict[str, float] = {}
         self._peaks: defaultdict[str, int] = defaultdict(int)
 
     def start(self) -> None:
         """Count from here."""
+        self._started_at = self._clock()
         self._began = {name: used.cpu_s for name, used in self._now()}
         self._spent = {}
 
     def look(self) -> None:
         """Note CPU and memory so far; call it now and then, so that a peak of memory is seen."""
+        self.seconds = self._clock() - self._started_at
         for name, used in self._now():
             self._spent[name] = used.cpu_s - self._began.get(name, 0.0)
             self._peaks[name] = max(self._peaks[name], used.rss_bytes)

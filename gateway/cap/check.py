@@ -66,9 +66,9 @@ def check(
 
     Strict is for authorities that send to us; `lenient` is for feeds we read: slips with one possible meaning are
     mended and said as warnings. `profile` names a table of profiles.py, whose findings are added (ValueError when there
-    is none of that name). Without `received_at` nothing is said of clocks and expiry.
+    is none of that name). Without `received_at` (aware) nothing is said of clocks and expiry.
     """
-    demands = profiles.rules_of(profile)
+    demanded = profiles.demands_of(profile)
     parsed = parse_tree(raw, limits)
     root = parsed.root
     if root is None:
@@ -81,8 +81,10 @@ def check(
     signed = is_signed(root)
     found = slips + _schema_findings(root, version, lenient=lenient, most=limits.findings)
     draft = drafts.read(root, version, lenient=lenient)
-    found += rules.ask(draft, _context(limits, received_at))
-    return _verdict(draft, [*found, *demands(draft)], signed=signed, most=limits.findings)
+    context = _context(limits, received_at)
+    found += rules.ask(draft, context)
+    found += profiles.ask(demanded, draft, context)
+    return _verdict(draft, found, signed=signed, most=limits.findings)
 
 
 def _schema_findings(root: etree._Element, version: Version, *, lenient: bool, most: int) -> list[Finding]:

@@ -83,7 +83,7 @@ def parse_tree(raw: bytes, limits: Limits) -> Parsed:
     """The tree of any XML document within the limits; version stays None."""
     decoded = xmltext.decode(raw, max_bytes=limits.max_bytes)
     if decoded.text is None:
-        return Parsed(None, None, (decoded.refusal,) if decoded.refusal else (), well_formed=False)
+        return Parsed(None, None, decoded.refusals, well_formed=False)
     try:
         root = etree.fromstring(decoded.text.encode(), _parser())
     except etree.XMLSyntaxError as fault:

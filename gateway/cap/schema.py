@@ -9,7 +9,7 @@ Standard: CAP 1.2 §3.4; XML Schema 1.0. Rules X1-X15.
 import copy
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from itertools import islice
 from threading import get_ident
@@ -29,6 +29,7 @@ from gateway.cap.words import EXAMPLE_DATE
 _EXPLAINED_ELEMENTS = 1_500
 """Up to this size the slow engine explains (about 20 us per element); above it, libxml2's own log has to do."""
 
+_COMPILED = 32  # schemas in memory: three versions in as many threads as check at once
 _SECOND_ENGINE_FAILS = (xmlschema.XMLSchemaException, ArithmeticError, ValueError, TypeError)
 """What xmlschema raises for values that no calendar and no number type can hold, such as the year 10^20."""
 
@@ -67,15 +68,17 @@ def explain(root: etree._Element, version: Version, judgement: Judgement, *, mos
     found = list(islice(structure.departures(root, version), most))
     if len(found) < most:
         found.extend(islice(_values(root, version, judgement), most - len(found)))
+    if not found:  # the engines differ on few values, such as a URI with %%
+        found.extend(islice(_values_by_libxml2(root, version, judgement), most))
     return tuple(dict.fromkeys(found)) or (_unexplained(version, judgement),)
 
 
 def _values(root: etree._Element, version: Version, judgement: Judgement) -> list[Finding]:
     small = sum(1 for _ in islice(root.iter(), _EXPLAINED_ELEMENTS + 1)) <= _EXPLAINED_ELEMENTS
     try:
-        return list(_values_by_xmlschema(root, version) if small else _values_by_libxml2(version, judgement))
+        return list(_values_by_xmlschema(root, version) if small else _values_by_libxml2(root, version, judgement))
     except _SECOND_ENGINE_FAILS:
-        return list(_values_by_libxml2(version, judgement))
+        return list(_values_by_libxml2(root, version, judgement))
 
 
 def _values_by_xmlschema(root: etree._Element, version: Version) -> Iterator[Finding]:
@@ -132,17 +135,23 @@ def _code_hint(row: Row, text: str) -> str:
     return f"write {near}" if near else f"it is one of {', '.join(row.codes)}"
 
 
-def _values_by_libxml2(version: Version, judgement: Judgement) -> Iterator[Finding]:
-    """As above from libxml2's log, which knows lines and names but no paths."""
+def _values_by_libxml2(root: etree._Element, version: Version, judgement: Judgement) -> Iterator[Finding]:
+    """As above from libxml2's log, which knows names and lines: several of one name on a line are not told apart."""
+    standing: dict[tuple[str, int | None], list[etree._Element]] = {}
+    for element in root.iter(etree.Element):
+        standing.setdefault((local_name(element), line_of(element)), []).append(element)
     rows = {row.name: (parent, row) for parent, rows in TABLES[version].items() for row in rows}
     for entry in judgement.log:
         named = _NAMED.match(entry.message)
         parent, row = rows.get(named.group(1), ("", None)) if named else ("", None)
         if row is None or not is_text(row) or "not allowed" in entry.message or "expected" in entry.message:
             continue
-        value = f"a value of {row.name} is not {row.kind.value}"
-        hint = f": {', '.join(row.codes)}" if row.codes else ""
-        yield error(row.value_rule, value + hint, clause(parent, version), line=entry.line, element=row.name)
+        found = standing.get((row.name, entry.line), [])
+        if len(found) == 1:
+            yield from _value(found[0], version)
+        else:
+            message = f"a value of {row.name} is not {row.kind.value}"
+            yield error(row.value_rule, message, clause(parent, version), line=entry.line, element=row.name)
 
 
 def _unexplained(version: Version, judgement: Judgement) -> Finding:
@@ -152,7 +161,7 @@ def _unexplained(version: Version, judgement: Judgement) -> Finding:
     return error("X15", f"the schema refuses the alert: {reason}", clause("", version), line=line)
 
 
-@cache
+@lru_cache(maxsize=_COMPILED)
 def _compiled(version: Version, _thread: int) -> etree.XMLSchema:
     """One per thread, because a schema keeps the log of its last judgement."""
     return _compile(version)

@@ -104,7 +104,8 @@ class _Children:
         self._seen[name] += 1
         row, rank = self._rows[name], self._rank[name]
         if self._seen[name] == row.most + 1:
-            yield self._finding(child, row.surplus_rule, f"{name} stands here more than once; keep one")
+            for rule in row.surplus_rules:
+                yield self._finding(child, rule, f"{name} stands here more than once; keep one")
         elif rank < self._highest:
             message = f"{name} stands too late; the order is {', '.join(self._order_names())}"
             for rule in _ORDER_RULES.get(self._name, ("X2",)):

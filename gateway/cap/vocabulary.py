@@ -46,7 +46,7 @@ class Row(NamedTuple):
     codes: tuple[str, ...]
     value_rule: str
     missing_rule: str
-    surplus_rule: str
+    surplus_rules: tuple[str, ...]
 
 
 def _row(
@@ -57,7 +57,7 @@ def _row(
     count_rule: str = "",
     *,
     codes: str = "",
-    surplus_rule: str = "",
+    surplus_rules: str = "",
 ) -> Row:
     least, most = {"1": (1, 1), "?": (0, 1), "*": (0, MANY), "+": (1, MANY)}[often]
     values = tuple(codes.replace("Very Likely", "Very_Likely").split())
@@ -69,7 +69,7 @@ def _row(
         codes=tuple(value.replace("_", " ") for value in values),
         value_rule=value_rule,
         missing_rule=count_rule,
-        surplus_rule=surplus_rule or count_rule,
+        surplus_rules=tuple((surplus_rules or count_rule).split()),
     )
 
 
@@ -99,7 +99,7 @@ _ALERT_12 = (
 _INFO_12 = (
     _row("language", "?", Kind.LANGUAGE, "X9", "X10"),
     _row("category", "+", value_rule="X8", count_rule="X7", codes=_CATEGORY),
-    _row("event", "1", count_rule="X7", surplus_rule="X10"),
+    _row("event", "1", count_rule="X7", surplus_rules="X7 X10"),
     _row("responseType", "*", value_rule="X8", codes=_RESPONSE),
     _row("urgency", "1", value_rule="X8", count_rule="X7", codes="Immediate Expected Future Past Unknown"),
     _row("severity", "1", value_rule="X8", count_rule="X7", codes="Extreme Severe Moderate Minor Unknown"),

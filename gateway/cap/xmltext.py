@@ -37,10 +37,10 @@ _ENCODING_CLAUSE = "XML 1.0 §4.3.3"
 
 
 class XmlText(NamedTuple):
-    """`text` ready to parse (no mark, no declaration's encoding to obey), or None and the finding that says why not."""
+    """`text` ready to parse (no mark, no declaration's encoding to obey), or None and the findings that say why not."""
 
     text: str | None
-    refusal: Finding | None = None
+    refusals: tuple[Finding, ...] = ()
 
 
 def decode(raw: bytes, *, max_bytes: int) -> XmlText:
@@ -56,7 +56,7 @@ def decode(raw: bytes, *, max_bytes: int) -> XmlText:
     try:
         text = raw[mark:].decode(encoding)
     except (UnicodeDecodeError, LookupError) as fault:
-        return _refused("S41", f"the bytes are not {encoding}{_where(raw, fault)}; send UTF-8", _ENCODING_CLAUSE)
+        return _undecodable(encoding, raw, fault)
     return _without_doctype(text)
 
 
@@ -83,17 +83,21 @@ def _without_doctype(text: str) -> XmlText:
     if text.startswith("<!", place) and not text.startswith("<!-", place):
         line = text.count("\n", 0, place) + 1
         message = "a DOCTYPE (or what looks like one) stands before the root element; CAP needs none, remove it"
-        return XmlText(None, error("S40", message, "CAP 1.2 §3.3.3", line=line, element=""))
+        return XmlText(None, (error("S40", message, "CAP 1.2 §3.3.3", line=line, element=""),))
     if text.startswith("\ufeff"):
         text = text[1:]
     return XmlText(text)
 
 
-def _where(raw: bytes, fault: Exception) -> str:
-    if not isinstance(fault, UnicodeDecodeError):
-        return ""
-    return f" (byte {fault.start + 1}, line {raw.count(10, 0, fault.start) + 1})"
+def _undecodable(encoding: str, raw: bytes, fault: Exception) -> XmlText:
+    """Wrong bytes are a fault of the encoding, and by it the document is not well-formed."""
+    line = raw.count(10, 0, fault.start) + 1 if isinstance(fault, UnicodeDecodeError) else None
+    what = error("S41", f"the bytes are not {encoding}; send UTF-8", _ENCODING_CLAUSE, line=line, element="")
+    so = error(
+        "XML", "the document is not well-formed XML: its bytes can not be read as text", _ENCODING_CLAUSE, line=line
+    )
+    return XmlText(None, (what, so._replace(element="")))
 
 
 def _refused(rule: str, message: str, clause: str) -> XmlText:
-    return XmlText(None, error(rule, message, clause, element=""))
+    return XmlText(None, (error(rule, message, clause, element=""),))

@@ -1,30 +1,79 @@
 """`gateway bench`: reproducible capacity runs on this machine.
 
-Knows: what can be measured. Never knows: how (gateway.bench).
+Knows: what can be measured, and what can be said about a run. Never knows: how (gateway.bench).
 """
 
 import argparse
+import re
 
 from gateway import bench
+from gateway.bench.wanted import KINDS, Peer, Wanted
+from gateway.commands.numbers import whole
 
-KINDS = ("sms", "email", "voice", "all", "ingest", "targeting", "feed")
 EXAMPLES = """\
-Each run starts its own database and simulators; nothing leaves this machine. Close other programs first: the figures
-are those of the machine as it is.
+Each run starts its own database, peers and gateway, and ends them; nothing leaves this machine. Close other programs
+first: the figures are those of the machine as it is. Progress is on stderr, the result on stdout.
+
+sms        messages a second from the first submission to the last durable receipt
+email      mails a second, each recorded
+voice      call starts in any sliding minute, with a backlog
+all        500 SMS/s, 2,500 e-mails/s and 10 calls/s together: what is held, and what it costs
+ingest     alerts a second from the request to the committed answer, and checks a second on one core
+targeting  people found in a city, a municipality and a country, and made into deliveries
+feed       reads a second of the public feed, whole and "not modified"
 
 examples:
   gateway bench sms
-  gateway bench all --json > capacity.json
+  gateway bench sms --recipients 500000 --binds 8 --peer 127.0.0.1:2775
+  gateway bench all --seconds 600 --json > capacity.json
 """
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
+    usual = Wanted()
     parser.epilog = EXAMPLES
-    parser.add_argument("what", choices=KINDS, help="what to measure; all: the three channels together")
+    parser.add_argument("what", choices=list(KINDS), help="what to measure; all: the three channels together")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+    parser.add_argument(
+        "--recipients", type=whole(1, 50_000_000), default=0, metavar="N",
+        help="messages to send, alerts to post, addresses to search (default: "
+        + ", ".join(f"{name} {of.recipients:,}" for name, of in KINDS.items() if of.recipients) + ")",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seconds", type=whole(1, 86_400), default=0, metavar="S",
+        help="how long (default: " + ", ".join(f"{name} {of.seconds:g}" for name, of in KINDS.items() if of.seconds) + ")",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rate", type=whole(1, 1_000_000), default=None, metavar="N", help="sms, email: a second (default: unlimited)"
+    )
+    parser.add_argument(
+        "--peer", type=_peer, default=None, metavar="HOST:PORT", help="sms, email: this SMSC or relay, not one of ours"
+    )
+    parser.add_argument("--binds", type=whole(1, 64), default=usual.binds, metavar="N", help=f"SMPP ({usual.binds})")
+    parser.add_argument("--window", type=whole(1, 10_000), default=usual.window, metavar="N", help=f"SMPP ({usual.window})")
+    parser.add_argument(
+        "--connections", type=whole(1, 1_000), default=usual.connections, metavar="N",
+        help=f"to the relay, and of the clients of ingest (at most 16) and feed (at most 32) ({usual.connections})",
+    )  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> int:
     """Measure and print."""
-    return bench.run(options.what, as_json=options.json)
+    wanted = Wanted(
+        recipients=options.recipients,
+        seconds=options.seconds,
+        rate_per_s=options.rate,
+        peer=options.peer,
+        binds=options.binds,
+        window=options.window,
+        connections=options.connections,
+    )
+    return bench.run(options.what, as_json=options.json, wanted=wanted)
+
+
+def _peer(text: str) -> Peer:
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]{1,5})", text)
+    if found is None or not 0 < int(found[3]) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 127.0.0.1:2775")
+    return Peer(found[1] or found[2], int(found[3]))

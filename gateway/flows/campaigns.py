@@ -3,25 +3,29 @@
 Knows: the store, the reports, lineage's acts. Never knows: HTTP, channels. What belongs to another entity is not there.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from gateway.cap.area import Ring
-from gateway.cap.cells import intersect
+from gateway.cap.cells import Cell, intersect
 from gateway.cap.cover import cover_union
 from gateway.flows import lineage
 from gateway.flows.closing import report_of
-from gateway.flows.intake import Answer, Draft, Intake
-from gateway.model import CampaignState, ChannelName, DeliveryState
+from gateway.flows.filing import notes_of
+from gateway.flows.intake import Answer, Intake
+from gateway.flows.judging import Draft
+from gateway.model import CampaignState, ChannelName, DeliveryState, MessageClass
 from gateway.policy import report as reports
 from gateway.policy.forecast import Wording, forecast, units_of
-from gateway.policy.rights import Authority, Refusal
-from gateway.policy.states import CampaignEvent, campaign_after
+from gateway.policy.rights import Authority, Refusal, may_act, may_send
 from gateway.store import alerts, progress, registry
 from gateway.store.pool import Connection, Store
 
 PAGE = 50
+LEFT = ("in_flight", "submitted", "delivered", "unknown")
+Act = Callable[[Connection, int, int, str], Awaitable[CampaignState | None]]
 
 
 class Campaigns:
@@ -46,42 +50,49 @@ class Campaigns:
 
     async def forecast(self, raw: bytes, authority: Authority) -> Answer:
         """What this alert would do, nothing stored, nothing sent."""
-        now = self._utcnow()
-        judged = await self._intake.judge_bytes(raw, authority, now)
-        if isinstance(judged, Answer):
-            return judged
-        draft, composed = judged
-        async with self._store.connection() as connection:
-            reached = await self._reached(connection, draft, authority)
+        seen = await self._intake.outlook(raw, authority)
+        if isinstance(seen, Answer):
+            return seen
+        draft, fate = seen.draft, seen.fate
+        reached: Mapping[tuple[ChannelName, str], int] = {}
+        if fate.state is not CampaignState.CLOSED:
+            reached = await self._reached(draft, authority)
         wordings = [
             Wording(channel=t.channel, language=t.language, units=units_of(t.channel, t.body, t.parts))
-            for t in composed
+            for t in seen.texts
         ]
+        findings = (*draft.findings, *fate.findings, *notes_of(seen.texts))
         body = forecast(reached, wordings, self._rates) | {
             "dry_run": True,
+            "state": fate.state.value,
             "mode": draft.mode.value,
             "class": draft.wishes.message_class.value,
             "expires": draft.expires_at.isoformat(),
-            "findings": [f._asdict() for f in draft.findings],
+            "told_before": await self._told_before(seen.past),
+            "findings": [f._asdict() for f in findings],
             "texts": [
                 {
                     "channel": t.channel.value, "language": t.language, "subject": t.subject, "text": t.body,
                     "parts": t.parts, "encoding": t.encoding, "notes": list(t.notes),
                 }
-                for t in composed
+                for t in seen.texts
             ],
         }  # fmt: skip
         return Answer(status=200, body=body)
 
-    async def _reached(
-        self, connection: Connection, draft: Draft, authority: Authority
-    ) -> dict[tuple[ChannelName, str], int]:
-        shapes = [s for v in draft.variants for s in v.shapes] if draft.wishes.by_place else []
-        cells = intersect(cover_union(shapes), cover_union([Ring(r) for r in authority.rings])) if shapes else []
+    async def _reached(self, draft: Draft, authority: Authority) -> dict[tuple[ChannelName, str], int]:
+        cells = await asyncio.to_thread(_cells, draft, authority)
         target = registry.Target(cells=cells, groups=[g.id for g in draft.groups])
-        return await registry.count_targets(
-            connection, authority.entity_id, draft.wishes.message_class, draft.channels, target
-        )
+        async with self._store.connection() as connection:
+            return await registry.count_targets(
+                connection, authority.entity_id, draft.wishes.message_class, draft.channels, target
+            )
+
+    async def _told_before(self, past: lineage.Past) -> int:
+        """Messages of earlier campaigns that left: an Update or Cancel goes to these people, too."""
+        async with self._store.connection() as connection:
+            counts = await progress.counts(connection, [row["campaign_id"] for row in past.campaigns])
+        return sum(of[name] for channels in counts.values() for of in channels.values() for name in LEFT)
 
     async def alert(self, public_id: str, authority: Authority) -> dict[str, Any] | None:
         """One alert of this entity, with the present state of its campaign."""
@@ -178,33 +189,41 @@ class Campaigns:
             row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id)
             if row is None or row["realm"] != authority.realm.value:
                 return _problem(404, "not-found", "Nothing of yours has this name.")
-            state = CampaignState(row["state"])
+            refusal = _may(act, row, authority)
+            if refusal is not None:
+                return _problem(refusal.status, refusal.reason, refusal.message)
+            becomes = await _ACTS[act](connection, row["id"], row["entity_id"], actor)
+            if becomes is None:
+                state = (await alerts.lock_state(connection, row["id"])).value
+                return _problem(409, "wrong-state", f"A campaign that is {state} can not {act}.", state=state)
             if act == "approve":
-                becomes = await self._approve(connection, row, state, authority, actor)
-            else:
-                flow = {"pause": lineage.pause, "resume": lineage.resume, "stop": lineage.stop}[act]
-                becomes = await flow(connection, row["id"], row["entity_id"], state, actor)
-            if isinstance(becomes, Refusal):
-                return _problem(becomes.status, becomes.reason, becomes.message)
+                await alerts.approve(connection, row["id"], authority.token_id)
             await connection.execute("SELECT pg_notify('gateway', $1)", str(row["id"]))
-        if becomes is None:
-            return _problem(409, "wrong-state", f"A campaign that is {state.value} can not {act}.", state=state.value)
         self._changed()
         return Answer(status=200, body={"campaign": public_id, "state": becomes.value})
 
-    async def _approve(
-        self, connection: Connection, row: Any, state: CampaignState, authority: Authority, actor: str
-    ) -> CampaignState | Refusal | None:
-        """A second token of the entity lets a held campaign go; the author can not."""
-        if row["token_id"] == authority.token_id:
-            return Refusal(reason="own-alert", message="Who posted an alert can not approve it: a second person must.")
-        becomes = campaign_after(state, CampaignEvent.APPROVE)
-        if becomes is None or not await alerts.set_state(connection, row["id"], state, becomes, release=True):
-            return None
-        await alerts.approve(connection, row["id"], authority.token_id)
-        await alerts.insert_event(connection, row["id"], row["entity_id"], "approved", becomes, actor)
-        await lineage.stop_told(connection, row["id"], actor)
-        return becomes
+
+def _may(act: str, row: Any, authority: Authority) -> Refusal | None:
+    """Everybody of the entity may hold back what it sends; to let it go takes the right to send it, and to approve it
+    takes somebody else than its author."""
+    if act in ("pause", "stop"):
+        return None
+    if act == "approve" and row["token_id"] == authority.token_id:
+        return Refusal(reason="own-alert", message="Who posted an alert can not approve it: a second person must.")
+    channels = [ChannelName(name) for name in row["channels"]]
+    return may_act(authority) or may_send(authority, MessageClass(row["message_class"]), channels, by_place=False)
+
+
+_ACTS: Mapping[str, Act] = {
+    "approve": lineage.approve, "pause": lineage.pause, "resume": lineage.resume, "stop": lineage.stop,
+}  # fmt: skip
+
+
+def _cells(draft: Draft, authority: Authority) -> list[Cell]:
+    shapes = list(dict.fromkeys(shape for variant in draft.variants for shape in variant.shapes))
+    if not shapes:
+        return []
+    return intersect(cover_union(shapes), cover_union([Ring(ring) for ring in authority.rings]))
 
 
 def _problem(status: int, reason: str, detail: str, **more: Any) -> Answer:
@@ -221,7 +240,8 @@ def _delivery(row: Any) -> dict[str, Any]:
     return {
         "seq": row["seq"],
         "channel": registry.CHANNELS[row["channel"]].value,
-        "to": masked(row["address"]) if row["registered"] else row["address"],
+        # only what is known to be the entity's own contact is shown: an erased citizen is masked, too
+        "to": row["address"] if row["registered"] is False else masked(row["address"]),
         "language": row["language"],
         "state": DeliveryState(row["state"]).name.lower(),
         "attempts": row["attempt"],

@@ -304,20 +304,24 @@ class Lane:
             allowed = await self._mark_in_store(connection, held, start, stop)
         if allowed is None:
             held.gone = True
+            campaign.open = False  # paused, stopped or expired: no more chunks until the dispatcher has looked again
             return
         held.marked = stop
         campaign.served += stop - start
         dropped = (stop - start) - len(allowed)
         held.lease.remaining -= dropped
-        queue = self._ready.setdefault(campaign.priority, deque())
-        queue.extend(
+        ready = [
             Delivery(held.lease, rows.seqs[i], rows.addresses[i], texts[rows.keys[i]])
             for i in range(start, stop)
             if rows.seqs[i] in allowed
-        )
+        ]
+        if self.closed or held.gone:  # halted while the store was marking: nobody will take them
+            self._tracking.emit([Outcome(d, OutcomeKind.UNSENT, "") for d in ready])
+        else:
+            self._ready.setdefault(campaign.priority, deque()).extend(ready)
+            self._some.set()
         if dropped and held.lease.remaining == 0:
             self._tracking.emit([held.lease])
-        self._some.set()
 
     async def _mark_in_store(
         self, connection: Connection, held: Held, start: int, stop: int

@@ -3,7 +3,8 @@
 Knows: references of Update and Cancel, modes that stay silent, who must approve. Never knows: texts, audience.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,65 +14,102 @@ from gateway.cap.findings import Finding
 from gateway.cap.model import CapAlert, MsgType
 from gateway.model import CampaignState, ChannelName, Closure, MessageClass, Mode, Realm
 from gateway.policy import rights
+from gateway.policy.audience import PRIORITY, PROFILE
 from gateway.policy.compose import headlines
 from gateway.policy.rights import Authority, Refusal
 from gateway.policy.states import CampaignEvent, campaign_after
 from gateway.store import alerts, deliveries
 from gateway.store.pool import Connection
 
-_WORDS = {CampaignEvent.PAUSE: "paused", CampaignEvent.RESUME: "resumed"}
+_WORDS = {
+    CampaignEvent.APPROVE: "approved", CampaignEvent.STOP: "stopped", CampaignEvent.PAUSE: "paused",
+    CampaignEvent.RESUME: "resumed",
+}  # fmt: skip
 REPLACES = (MsgType.UPDATE, MsgType.CANCEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """The earlier campaigns that an alert speaks to; `overtaken`: an Update or Cancel of this very alert came first;
-    `missing`: referenced alerts that are not known (yet)."""
+    """The earlier campaigns that an alert speaks to, with the most urgent class among them; `overtaken`: an Update or
+    Cancel of this very alert came first; `missing`: referenced alerts that are not known (yet); `apart`: those of
+    another mode, which stay as they are."""
 
     campaigns: tuple[Any, ...] = ()
+    message_class: MessageClass | None = None
     channels: tuple[ChannelName, ...] = ()
     headlines: Mapping[str, str] = field(default_factory=dict)
     overtaken: bool = False
     missing: int = 0
+    apart: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """How the campaign begins."""
+    """How the campaign begins, and what it does to those before it: STOP, PAUSE or nothing."""
 
     state: CampaignState
     closure: Closure | None = None
     findings: tuple[Finding, ...] = ()
+    before: CampaignEvent | None = None
 
 
 async def resolve(connection: Connection, alert: CapAlert, authority: Authority) -> Past | Refusal:
     """Find the alerts that this one refers to, and those that already refer to it."""
+    mode = rights.mode_of(authority.realm, alert.status)
     later = await alerts.later_alerts(connection, authority.entity_id, alert.sender, alert.identifier, authority.realm)
+    overtaken = any(row["mode"] == mode for row in later)  # a rehearsed Cancel cancels nothing real
     if alert.msg_type not in REPLACES:
-        return Past(overtaken=bool(later))
-    references = [(r.sender, r.identifier, r.sent_text) for r in alert.references]
-    found = await alerts.referenced_alerts(connection, authority.realm, references)
+        return Past(overtaken=overtaken)
+    names = list(dict.fromkeys((r.sender, r.identifier, "") for r in alert.references))
+    found = await alerts.referenced_alerts(connection, authority.realm, names)
     mine = [row for row in found if row["entity_id"] == authority.entity_id]
-    foreign = {(r["sender"], r["identifier"]) for r in found} - {(r["sender"], r["identifier"]) for r in mine}
-    if foreign:
+    known = {(row["sender"], row["identifier"]) for row in mine}
+    if {(row["sender"], row["identifier"]) for row in found} - known:
         return Refusal(
             reason="not-yours",
             message=f"The {alert.msg_type.value} refers to an alert of another authority, which alone may change it.",
         )
-    channels = {ChannelName(c) for row in mine for c in row["channels"] or ()}
+    same = [row for row in mine if row["mode"] == mode]
+    if mode is Mode.EXERCISE and any(row["mode"] == Mode.LIVE for row in mine):
+        return Refusal(
+            reason="other-mode",
+            message=f"The {alert.msg_type.value} is an exercise and refers to an alert that was sent in earnest: "
+            "send it with status Actual.",
+            status=422,
+        )
     return Past(
-        campaigns=tuple(row for row in mine if row["campaign_id"] is not None),
-        channels=tuple(c for c in ChannelName if c in channels),
-        headlines=_headlines(mine),
-        overtaken=bool(later),
-        missing=len(references) - len(mine),
+        campaigns=tuple(same),
+        message_class=_most_urgent(same),
+        channels=_channels(same),
+        headlines=await _headlines(alert, same),
+        overtaken=overtaken,
+        missing=len(names) - len(known),
+        apart=len(mine) - len(same),
     )
 
 
-def _headlines(rows: Sequence[Any]) -> Mapping[str, str]:
+def _most_urgent(rows: Sequence[Any]) -> MessageClass | None:
+    classes = [MessageClass(row["message_class"]) for row in rows]
+    return min(classes, key=lambda of: PRIORITY[of], default=None)
+
+
+def _channels(rows: Sequence[Any]) -> tuple[ChannelName, ...]:
+    used = {ChannelName(name) for row in rows for name in row["channels"]}
+    return tuple(channel for channel in ChannelName if channel in used)
+
+
+async def _headlines(alert: CapAlert, rows: Sequence[Any]) -> Mapping[str, str]:
+    """What a Cancel without info says that it ends, by language; others say it themselves."""
+    if alert.info:
+        return {}
+    # reading an alert again may take a second: not on the loop that serves the binds
+    return await asyncio.to_thread(_read_headlines, [row["raw"] for row in rows])
+
+
+def _read_headlines(documents: Sequence[bytes]) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for row in rows:
-        old = check(row["raw"]).alert  # accepted once: these bytes are known to be harmless
+    for raw in documents:
+        old = check(raw).alert  # accepted once: these bytes are known to be harmless
         if old is not None:
             found |= headlines(old)
     return found
@@ -89,79 +127,94 @@ def fate(
     """Whether and how the campaign starts: closed at once with nobody told, held for a second person, or planned."""
     if alert.status in rights.SILENT or alert.msg_type in rights.TECHNICAL:
         return Fate(state=CampaignState.CLOSED, closure=Closure.COMPLETE)
-    if expires_at <= now:
-        return _closed("G6", "the alert had already expired when it arrived: recorded, nobody is told", Closure.EXPIRED)
+    held = mode is Mode.LIVE and authority.realm is Realm.LIVE and message_class in authority.policy.approval
+    late = expires_at <= now
+    before = _done_to_those_before(alert.msg_type, held=held, late=late)
+    if late:
+        message = "the alert had already expired when it arrived: recorded, nobody is told"
+        return _closed("G6", message, Closure.EXPIRED, before)
     if past.overtaken:
-        return _closed(
-            "G7", "an Update or Cancel of this alert arrived before it: recorded, nobody is told", Closure.STOPPED
-        )
-    findings: tuple[Finding, ...] = ()
+        message = "an Update or Cancel of this alert arrived before it: recorded, nobody is told"
+        return _closed("G7", message, Closure.STOPPED, before)
+    state = CampaignState.HELD if held else CampaignState.PLANNED
+    return Fate(state=state, findings=tuple(_left_alone(past)), before=before)
+
+
+def _done_to_those_before(kind: MsgType, *, held: bool, late: bool) -> CampaignEvent | None:
+    """A Cancel ends what it names even when nobody can be told any more; one that a second person must see pauses it.
+    An Update that comes too late or is held leaves the old text running: it is better than none."""
+    if kind is MsgType.CANCEL:
+        return CampaignEvent.PAUSE if held else CampaignEvent.STOP
+    return CampaignEvent.STOP if kind is MsgType.UPDATE and not held and not late else None
+
+
+def _left_alone(past: Past) -> Iterator[Finding]:
     if past.missing:
         message = f"{past.missing} referenced alert(s) are not known here (yet); the reference is kept"
-        findings = (Finding("S11", "policy", None, "alert/references", message, "CAP 1.2 §3.2.1"),)
-    held = mode is Mode.LIVE and authority.realm is Realm.LIVE and message_class in authority.policy.approval
-    return Fate(state=CampaignState.HELD if held else CampaignState.PLANNED, findings=findings)
+        yield Finding("S11", "policy", None, "alert/references", message, "CAP 1.2 §3.2.1")
+    if past.apart:
+        message = f"{past.apart} referenced alert(s) were sent in another mode and stay as they are"
+        yield Finding("S11", "policy", None, "alert/references", message, "CAP 1.2 §3.2.1")
 
 
-def _closed(rule: str, message: str, closure: Closure) -> Fate:
-    finding = Finding(rule, "policy", None, "alert", message, "gateway CAP profile")
-    return Fate(state=CampaignState.CLOSED, closure=closure, findings=(finding,))
+def _closed(rule: str, message: str, closure: Closure, before: CampaignEvent | None) -> Fate:
+    finding = Finding(rule, "policy", None, "alert", message, PROFILE)
+    return Fate(state=CampaignState.CLOSED, closure=closure, findings=(finding,), before=before)
 
 
-async def stop_previous(
-    connection: Connection, alert: CapAlert, fate: Fate, past: Past, actor: str
-) -> list[tuple[int, int]]:
-    """Stop what the earlier campaigns still have queued; (campaign, rows) of those whose people are to be told.
-
-    A held Update leaves them running; a held Cancel pauses them at once.
-    """
-    if alert.msg_type not in REPLACES or fate.state is CampaignState.CLOSED:
-        return []
+async def act_on_previous(connection: Connection, fate: Fate, past: Past, actor: str) -> None:
+    """Stop or pause the campaigns before this one, as its fate says."""
     for row in past.campaigns:
-        if fate.state is not CampaignState.HELD:
-            await stop(connection, row["campaign_id"], row["entity_id"], CampaignState(row["state"]), actor)
-        elif alert.msg_type is MsgType.CANCEL:
-            await pause(connection, row["campaign_id"], row["entity_id"], CampaignState(row["state"]), actor)
+        if fate.before is CampaignEvent.STOP:
+            await stop(connection, row["campaign_id"], row["entity_id"], actor)
+        elif fate.before is CampaignEvent.PAUSE:
+            await pause(connection, row["campaign_id"], row["entity_id"], actor)
+
+
+def told(fate: Fate, past: Past) -> list[tuple[int, int]]:
+    """(campaign, rows) of those whose people this one tells; `alerts.settle_told` makes them exact."""
+    if fate.state is CampaignState.CLOSED:
+        return []
     return [(row["campaign_id"], row["next_seq"]) for row in past.campaigns]
 
 
-async def stop(
-    connection: Connection, campaign: int, entity_id: int, state: CampaignState, actor: str
-) -> CampaignState | None:
-    """Stop a campaign: from this commit on none of its deliveries can be marked. None: too late."""
-    becomes = campaign_after(state, CampaignEvent.STOP)
-    if becomes is None or not await alerts.set_state(connection, campaign, state, becomes, closure=Closure.STOPPED):
-        return None
-    await deliveries.withdraw_chunks(connection, campaign, expired=False)
-    await alerts.insert_event(connection, campaign, entity_id, "stopped", becomes, actor)
+async def approve(connection: Connection, campaign: int, entity_id: int, actor: str) -> CampaignState | None:
+    """Let a held campaign go, and stop those whose people it tells; None when it is not held."""
+    becomes = await _move(connection, campaign, entity_id, CampaignEvent.APPROVE, actor)
+    if becomes is not None:
+        for row in await alerts.told_campaigns(connection, campaign):
+            await stop(connection, row["id"], row["entity_id"], actor)
+        await alerts.settle_told(connection, campaign)
     return becomes
 
 
-async def stop_told(connection: Connection, campaign: int, actor: str) -> None:
-    """When a held Update or Cancel is approved: stop the campaigns whose people it tells."""
-    for row in await alerts.told_campaigns(connection, campaign):
-        await stop(connection, row["id"], row["entity_id"], CampaignState(row["state"]), actor)
+async def stop(connection: Connection, campaign: int, entity_id: int, actor: str) -> CampaignState | None:
+    """Stop a campaign: from this commit on none of its deliveries can be marked. None: too late."""
+    return await _move(connection, campaign, entity_id, CampaignEvent.STOP, actor)
 
 
-async def pause(
-    connection: Connection, campaign: int, entity_id: int, state: CampaignState, actor: str
-) -> CampaignState | None:
+async def pause(connection: Connection, campaign: int, entity_id: int, actor: str) -> CampaignState | None:
     """Pause a campaign; None when it can not be paused."""
-    return await _move(connection, campaign, entity_id, state, CampaignEvent.PAUSE, actor)
+    return await _move(connection, campaign, entity_id, CampaignEvent.PAUSE, actor)
 
 
-async def resume(
-    connection: Connection, campaign: int, entity_id: int, state: CampaignState, actor: str
-) -> CampaignState | None:
+async def resume(connection: Connection, campaign: int, entity_id: int, actor: str) -> CampaignState | None:
     """Let a paused campaign go on; None when it is not paused."""
-    return await _move(connection, campaign, entity_id, state, CampaignEvent.RESUME, actor)
+    return await _move(connection, campaign, entity_id, CampaignEvent.RESUME, actor)
 
 
 async def _move(
-    connection: Connection, campaign: int, entity_id: int, state: CampaignState, event: CampaignEvent, actor: str
+    connection: Connection, campaign: int, entity_id: int, event: CampaignEvent, actor: str
 ) -> CampaignState | None:
+    """The state is read under its lock: a planner may be changing it at this moment."""
+    state = await alerts.lock_state(connection, campaign)
     becomes = campaign_after(state, event)
-    if becomes is None or not await alerts.set_state(connection, campaign, state, becomes):
+    if becomes is None:
         return None
+    stops, approves = event is CampaignEvent.STOP, event is CampaignEvent.APPROVE
+    closure = Closure.STOPPED if stops else None
+    await alerts.set_state(connection, campaign, state, becomes, closure=closure, release=approves)
+    if stops:
+        await deliveries.withdraw_chunks(connection, campaign, expired=False)
     await alerts.insert_event(connection, campaign, entity_id, _WORDS[event], becomes, actor)
     return becomes

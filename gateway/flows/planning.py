@@ -13,6 +13,7 @@ from typing import Any
 from gateway.cap.area import centre
 from gateway.cap.cells import Cell, intersect, nearest_first
 from gateway.cap.cover import cover_union
+from gateway.errors import StoreUnavailable
 from gateway.log import UnitLogger
 from gateway.model import ChannelName, MessageClass, Mode, Transport
 from gateway.policy.audience import shape_from_json
@@ -57,8 +58,11 @@ class Planner:
         """Plan until cancelled; looks by itself every half second, and at once when woken."""
         while True:
             self.wake.clear()
-            while await self.slice():
-                self._sliced()
+            try:
+                while await self.slice():
+                    self._sliced()
+            except StoreUnavailable as error:
+                self._log.warning("store_away", error=type(error).__name__)
             try:
                 async with asyncio.timeout(0.5):
                     await self.wake.wait()

@@ -3,14 +3,16 @@
 Knows: the gateway's CAP profile (docs/cap-profile.md), areas as cells. Never knows: SQL, rights, clocks.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from gateway.cap.area import Disc, Ring, Shape, validate
 from gateway.cap.findings import Finding, Weight
-from gateway.cap.model import CapAlert, CapArea, CapInfo, Scope, Severity, Urgency
+from gateway.cap.model import CapAlert, CapArea, CapInfo, MsgType, Scope, Severity, Urgency
 from gateway.model import ChannelName, MessageClass, Purpose
+from gateway.policy.clean import language_of
 
 PROFILE = "gateway CAP profile"
 SEVERITIES = (Severity.EXTREME, Severity.SEVERE, Severity.MODERATE, Severity.MINOR, Severity.UNKNOWN)
@@ -23,9 +25,11 @@ Geocodes = Mapping[tuple[str, str], tuple[Ring, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What the alert asks for, before anybody asked whether it may. `channels` None = the entity's policy decides."""
+    """What the alert asks for, before anybody asked whether it may. `channels` None = the entity's policy decides;
+    `class_said`: the alert names its class itself."""
 
     message_class: MessageClass
+    class_said: bool
     purpose: Purpose
     channels: tuple[ChannelName, ...] | None
     groups: tuple[str, ...]
@@ -41,18 +45,23 @@ class Variant:
 
 
 def read_wishes(alert: CapAlert) -> tuple[Wishes, list[Finding]]:
-    """The profile's parameters, addresses and areas; findings name what can not be understood."""
+    """The profile's parameters, addresses and areas; findings name what can not be understood.
+
+    Ack and Error are between systems, and a Cancel tells those who were told before: they ask for nobody.
+    """
     findings: list[Finding] = []
-    message_class = _one_of(alert, "gateway:class", MessageClass, findings) or default_class(alert)
+    said = _one_of(alert, "gateway:class", MessageClass, findings)
+    message_class = said or default_class(alert)
     purpose = _one_of(alert, "gateway:purpose", Purpose, findings)
     channels = _channels(alert, findings)
-    by_place = alert.scope is Scope.PUBLIC and any(info.area for info in alert.info)
+    asks = alert.msg_type in (MsgType.ALERT, MsgType.UPDATE)
     return Wishes(
         message_class=message_class,
+        class_said=said is not None,
         purpose=purpose or DEFAULT_PURPOSE.get(message_class, Purpose.PUBLIC_INTEREST),
         channels=channels,
-        groups=tuple(dict.fromkeys(alert.addresses)),
-        by_place=by_place,
+        groups=tuple(dict.fromkeys(alert.addresses)) if asks else (),
+        by_place=asks and alert.scope is Scope.PUBLIC and any(info.area for info in alert.info),
     ), findings
 
 
@@ -69,17 +78,19 @@ def variants(alert: CapAlert, geocodes: Geocodes) -> tuple[Variant, ...]:
     """Infos grouped by the people they address, the most severe (then most urgent) first.
 
     One info per language: together they are one message to the union of their areas. Several infos of one language:
-    each set of equal areas is a message of its own.
+    those with the same places are a message of their own, and of two in one language for the same places the more
+    severe one comes first.
     """
-    languages = [_language(info) for info in alert.info]
-    if len(set(languages)) == len(languages):
-        groups = [list(range(len(alert.info)))] if alert.info else []
-    else:
-        by_area: dict[tuple[CapArea, ...], list[int]] = {}
-        for index, info in enumerate(alert.info):
-            by_area.setdefault(info.area, []).append(index)
-        groups = list(by_area.values())
-    groups.sort(key=lambda group: min(_rank(alert.info[i]) for i in group))
+    order = sorted(range(len(alert.info)), key=lambda index: _rank(alert.info[index]))
+    languages = [language_of(info.language) for info in alert.info]
+    one_each = len(set(languages)) == len(languages)
+    layers: dict[tuple[object, int], list[int]] = {}
+    said: Counter[tuple[object, str]] = Counter()
+    for index in order:
+        places = None if one_each else _places(alert.info[index])
+        layers.setdefault((places, said[places, languages[index]]), []).append(index)
+        said[places, languages[index]] += 1
+    groups = [sorted(group) for group in layers.values()]  # in the order of their most severe info
     return tuple(
         Variant(
             infos=tuple(group),
@@ -141,8 +152,9 @@ def _rank(info: CapInfo) -> tuple[int, int]:
     return SEVERITIES.index(info.severity), URGENCIES.index(info.urgency)
 
 
-def _language(info: CapInfo) -> str:
-    return info.language.split("-")[0].lower()
+def _places(info: CapInfo) -> frozenset[object]:
+    """What an info says of places, whatever their names and order are in its language."""
+    return frozenset(part for area in info.area for part in (*area.polygon, *area.circle, *area.geocode))
 
 
 def _parameter(alert: CapAlert, name: str) -> list[tuple[int, str]]:

@@ -26,6 +26,10 @@ DEFAULT_RULES: dict[ChannelName, RetryRules] = {
     ChannelName.VOICE: RetryRules(first_s=60.0, factor=1.5, max_s=600.0, attempts=4),
 }
 
+EXPIRED_WORDS = frozenset({"expired", "expired before it was sent"})
+"""What channels say of a delivery that they did not start because its alert had ended."""
+
+LONGEST_WAIT_S = 86_400.0
 POSSIBLE_DUPLICATE = 1
 SETTLED = 4
 NOT_AN_ATTEMPT = 8  # an instruction for the record statement, never stored
@@ -42,7 +46,7 @@ class Next:
 
 def back_off_s(rules: RetryRules, attempts: int) -> float:
     """Seconds to wait after this many attempts (>= 1)."""
-    return min(rules.max_s, rules.first_s * rules.factor ** (attempts - 1))
+    return min(rules.max_s, rules.first_s * rules.factor ** min(attempts - 1, 64))
 
 
 def after_outcome(
@@ -65,10 +69,10 @@ def after_outcome(
         case OutcomeKind.ACCEPTED:
             return Next(state=DeliveryState.SUBMITTED, flags=SETTLED if settled else 0)
         case OutcomeKind.FAILED:
-            return Next(state=DeliveryState.EXPIRED if detail == "expired" else DeliveryState.FAILED)
+            return Next(state=DeliveryState.EXPIRED if detail in EXPIRED_WORDS else DeliveryState.FAILED)
         case OutcomeKind.UNKNOWN:
-            if message_class is MessageClass.URGENT and not resent:
-                due = now + timedelta(seconds=grace_s)
+            due = now + timedelta(seconds=grace_s)
+            if message_class is MessageClass.URGENT and not resent and due < expires_at:
                 return Next(state=DeliveryState.UNKNOWN, due=due, flags=POSSIBLE_DUPLICATE)
             return Next(state=DeliveryState.UNKNOWN)
         case OutcomeKind.UNSENT:
@@ -85,7 +89,9 @@ def after_refusal(
     """A temporary refusal: wait and try again, bounded by the attempts and by the alert's end."""
     if attempts >= rules.attempts:
         return Next(state=DeliveryState.FAILED)
-    due = now + timedelta(seconds=back_off_s(rules, attempts) if retry_after_s is None else retry_after_s)
+    # what a peer asks for is bounded: it may be negative, endless or no number
+    asked_s = None if retry_after_s is None else min(max(0.0, retry_after_s), LONGEST_WAIT_S)
+    due = now + timedelta(seconds=back_off_s(rules, attempts) if asked_s is None else asked_s)
     if due >= expires_at:
         return Next(state=DeliveryState.EXPIRED)
     return Next(state=DeliveryState.RETRY_WAIT, due=due)

@@ -103,6 +103,13 @@ def may_send(
             message=f"{authority.name} has no territory on record: no place lies inside it. An administrator adds it "
             "with `gateway import territory`.",
         )
+    if not channels:
+        return Refusal(
+            reason="no-channel",
+            message=f"Neither the alert nor the policy of {authority.name} names a channel for {message_class.value} "
+            "messages.",
+            status=422,
+        )
     missing = [c for c in channels if (message_class, c) not in authority.mandates]
     if missing:
         return Refusal(

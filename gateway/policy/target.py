@@ -40,8 +40,15 @@ def without_places(alert: CapAlert, geocodes: Geocodes) -> tuple[Variant, ...]:
 
 
 def nobody(alert: CapAlert, wishes: Wishes, found: Sequence[Variant]) -> Refusal | None:
-    """No usable area and no group: refused, never widened. A Cancel needs neither: it tells those reached before."""
-    if alert.msg_type in (MsgType.CANCEL, *rights.TECHNICAL) or wishes.groups or any(v.shapes for v in found):
+    """Nothing to say, or no usable area and no group: refused, never widened. A Cancel needs none of it: it tells those
+    reached before."""
+    if alert.msg_type in (MsgType.CANCEL, *rights.TECHNICAL):
+        return None
+    if not alert.info:
+        return Refusal(
+            reason="no-text", message=f"The {alert.msg_type} has no info: there is nothing to say.", status=422
+        )
+    if wishes.groups or any(v.shapes for v in found):
         return None
     if alert.scope is Scope.PUBLIC:
         message = (
@@ -55,7 +62,7 @@ def nobody(alert: CapAlert, wishes: Wishes, found: Sequence[Variant]) -> Refusal
 def inside_territory(found: Sequence[Variant], authority: Authority) -> list[Finding] | Refusal:
     """The target inside the territory: wholly outside is refused, partly outside is said (or refused by policy)."""
     territory = cover_union([Ring(ring) for ring in authority.rings])
-    shapes: list[Shape] = [shape for variant in found for shape in variant.shapes]
+    shapes: list[Shape] = list(dict.fromkeys(shape for variant in found for shape in variant.shapes))
     if not shapes:
         return []
     cells = cover_union(shapes)

@@ -191,6 +191,11 @@ async def insert_event(
     await connection.execute(_SQL["insert_event"], campaign, entity_id, event, state.value, actor)
 
 
+async def lock_state(connection: Connection, campaign: int) -> CampaignState:
+    """The state as it is now; nobody else changes it until this transaction ends."""
+    return CampaignState(await connection.fetchval(_SQL["lock_state"], campaign))
+
+
 async def set_state(
     connection: Connection,
     campaign: int,
@@ -209,6 +214,11 @@ async def set_state(
 async def told_campaigns(connection: Connection, campaign: int) -> list[Any]:
     """The earlier campaigns whose people this one tells."""
     return list(await connection.fetch(_SQL["told_campaigns"], campaign))
+
+
+async def settle_told(connection: Connection, campaign: int) -> None:
+    """Fix whom a campaign tells, when the campaigns before it are stopped in the same transaction."""
+    await connection.execute(_SQL["settle_told"], campaign)
 
 
 async def approve(connection: Connection, campaign: int, token_id: int) -> None:

@@ -215,16 +215,26 @@ async def record_outcomes(connection: Connection, batch: OutcomeColumns) -> Reco
         batch.due,
         batch.state,
         batch.flag,
-        batch.code,
-        batch.detail,
+        [_int4(code) for code in batch.code],
+        [_storable(detail) if detail else None for detail in batch.detail],
         batch.ids_provider,
         batch.ids_mask,
         batch.ids_seq,
         batch.ids_parts,
-        batch.ids_text,
+        [_storable(text) for text in batch.ids_text],
     )
     assert row is not None
     return Recorded(*row.values())
+
+
+def _int4(code: int) -> int:
+    """A peer's number as the column can hold it: SMPP's are unsigned, a provider's JSON has any size."""
+    return max(-0x8000_0000, min(code, 0x7FFF_FFFF))
+
+
+def _storable(text: str) -> str:
+    """A peer's word without what PostgreSQL refuses: NUL and halves of surrogate pairs."""
+    return text if text.isprintable() else text.replace("\0", "").encode(errors="replace").decode()
 
 
 async def note_submit(connection: Connection, campaign: int) -> float | None:
@@ -249,14 +259,14 @@ async def record_receipts(
     rows = await connection.fetch(
         _SQL["record_receipts"],
         provider,
-        list(ids),
+        [_storable(text) for text in ids],
         list(states),
-        list(codes),
+        [_int4(code) for code in codes],
         list(due),
         TRACKING_SHARD,
         keep_orphans,
         max_attempts,
-        [None] * len(ids) if details is None else [detail or None for detail in details],
+        [None] * len(ids) if details is None else [_storable(detail) if detail else None for detail in details],
     )
     return [Received(CHANNELS[r["channel"]], {k: r[k] for k in RECEIVED_AS}, r["ages_s"] or []) for r in rows]
 
@@ -294,6 +304,8 @@ async def withdraw_chunks(connection: Connection, campaign: int, *, expired: boo
 
 async def sweep(connection: Connection, campaign: int, *, expired: bool) -> int:
     """Give an end to what was withdrawn; returns the number of rows changed (0: nothing left to sweep now)."""
+    # retries that were made into chunks while the campaign was being stopped were not seen by that withdrawal
+    await withdraw_chunks(connection, campaign, expired=expired)
     row = await connection.fetchrow(_SQL["sweep_chunk"], campaign, PLANNER_SHARD, 50)
     assert row is not None
     end = DeliveryState.EXPIRED if expired else DeliveryState.CANCELLED

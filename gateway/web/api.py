@@ -4,6 +4,7 @@ Knows: HTTP, bearer tokens, JSON. Never knows: XML, SQL, channels; every act is 
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from datetime import datetime
@@ -11,9 +12,10 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.errors import StoreUnavailable
 from gateway.flows.campaigns import Campaigns
-from gateway.flows.intake import Intake
-from gateway.policy.rights import Authority
+from gateway.flows.intake import Answer, Intake
+from gateway.policy.rights import Authority, Refusal
 from gateway.store import registry
 from gateway.store.pool import Store
 from gateway.web.problem import as_response, problem
@@ -63,7 +65,7 @@ class Api:
         async def authorised(request: web.Request) -> web.StreamResponse:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
             authority = None
-            if scheme.lower() == "bearer" and token.startswith("gw_") and len(token) < 200:
+            if scheme.lower() == "bearer" and token.startswith("gw_") and len(token) < 200 and token.isascii():
                 async with self._store.connection() as connection:
                     authority = await registry.authority_of_token(connection, token.strip())
             if authority is None:
@@ -79,20 +81,28 @@ class Api:
 
     async def post_alert(self, request: web.Request) -> web.Response:
         """Take a CAP alert, or forecast what it would do (`?dry_run=true`)."""
+        authority = request[AUTHORITY]
+        source = f"token:{authority.token_id}"
+        raw = await self._readable(request)
+        if isinstance(raw, Refusal):
+            answer = await self._intake.refuse_unread(raw, authority, source)
+        elif request.query.get("dry_run", "").lower() in ("1", "true", "yes"):
+            answer = await self._campaigns.forecast(raw, authority)
+        else:
+            answer = await self._intake.accept(raw, authority, source)
+        return _answered(answer)
+
+    async def _readable(self, request: web.Request) -> bytes | Refusal:
+        """The body, or why it is not even read."""
         if request.content_type not in CAP_TYPES:
-            return problem(415, "wrong-type", "Send the alert as Content-Type: application/cap+xml.")
+            return Refusal(
+                reason="wrong-type", message="Send the alert as Content-Type: application/cap+xml.", status=415
+            )
         raw = await self._body(request)
         if raw is None:
             detail = f"An alert may have {self._max_bytes} bytes; this body has more."
-            return problem(413, "too-large", detail)
-        authority = request[AUTHORITY]
-        if request.query.get("dry_run", "").lower() in ("1", "true", "yes"):
-            answer = await self._campaigns.forecast(raw, authority)
-        else:
-            answer = await self._intake.accept(raw, authority, f"token:{authority.token_id}")
-        if answer.status >= 400:
-            return as_response(answer.status, answer.body)
-        return web.json_response(answer.body, status=answer.status)
+            return Refusal(reason="too-large", message=detail, status=413)
+        return raw
 
     async def _body(self, request: web.Request) -> bytes | None:
         """The body, read no further than the limit."""
@@ -161,7 +171,9 @@ class Api:
                 async with asyncio.timeout(EVENT_INTERVAL_S):
                     await closing.wait()
             except TimeoutError:
-                found = await self._campaigns.progress(public_id, authority)
+                # while the store is away there is nothing new to say, and the stream goes on
+                with contextlib.suppress(StoreUnavailable):
+                    found = await self._campaigns.progress(public_id, authority)
 
     async def get_report(self, request: web.Request) -> web.Response:
         """The final report (as it stands, while the campaign is open), as json, text or csv."""
@@ -183,10 +195,13 @@ class Api:
     async def post_act(self, request: web.Request) -> web.Response:
         """Approve, pause, resume or stop a campaign."""
         act, public_id = request.match_info["act"], request.match_info["campaign"]
-        answer = await self._campaigns.act(act, public_id, request[AUTHORITY])
-        if answer.status >= 400:
-            return as_response(answer.status, answer.body)
-        return web.json_response(answer.body, status=answer.status)
+        return _answered(await self._campaigns.act(act, public_id, request[AUTHORITY]))
+
+
+def _answered(answer: Answer) -> web.Response:
+    if answer.status >= 400:
+        return as_response(answer.status, answer.body)
+    return web.json_response(answer.body, status=answer.status)
 
 
 def _or_404(found: Any) -> web.Response:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
+from aiohttp.log import server_logger
 
 from gateway.errors import StoreUnavailable
 
@@ -43,10 +44,29 @@ def middleware(help_: Mapping[str, str]) -> Any:
         except web.HTTPException as error:
             if error.status < 400:
                 raise
-            detail = (error.text or error.reason).split(": ", 1)[-1]
-            reason = error.reason.lower().replace(" ", "-")
-            kept = {k: v for k, v in error.headers.items() if k in ("Allow", "WWW-Authenticate", "Retry-After")}
-            return problem(error.status, reason, detail, headers=kept, help=help_)
-        return answer
+            return _of_exception(error, help_)
+        except ConnectionError:
+            raise  # the client is gone: nobody is there to be told
+        except Exception:  # the top of a request: a fault of ours ends as an answer, and is written down
+            server_logger.exception("request_failed")
+            detail = "The gateway failed at this, and wrote it down. Try again: the same alert is never sent twice."
+            return problem(500, "internal-error", detail, help=help_)
+        return _with_help(answer, help_)
 
     return problems
+
+
+def _of_exception(error: web.HTTPException, help_: Mapping[str, str]) -> web.Response:
+    detail = (error.text or error.reason).split(": ", 1)[-1]
+    reason = error.reason.lower().replace(" ", "-")
+    kept = {k: v for k, v in error.headers.items() if k in ("Allow", "WWW-Authenticate", "Retry-After")}
+    return problem(error.status, reason, detail, headers=kept, help=help_)
+
+
+def _with_help(answer: web.StreamResponse, help_: Mapping[str, str]) -> web.StreamResponse:
+    """A problem that a handler made without knowing whom to ask."""
+    if isinstance(answer, web.Response) and answer.content_type == CONTENT_TYPE:
+        body = json.loads(answer.text or "{}")
+        if "help" not in body:
+            answer.text = json.dumps(body | {"help": dict(help_)})
+    return answer

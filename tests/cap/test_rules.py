@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 from gateway.cap.check import check
 from gateway.cap.rules import MOST_PER_RULE, RULES
-from tests.cap.samples import before, edited
+from tests.cap.samples import ROOT, before, edited
 
 
 def test_every_rule_is_a_sentence_of_its_own_with_a_clause() -> None:
@@ -38,3 +38,12 @@ def test_a_document_with_one_fault_still_gets_its_other_findings() -> None:
     raw = edited(("Actual", "Live"), ("ops@", "ops "), ("51.0500,3.7100</p", "51.05,9</p"), ("Rook:", "<i/>"))
     verdict = check(raw, received_at=datetime(2027, 1, 1, tzinfo=UTC))
     assert {"X5", "S2", "S29", "X15", "S22", "S3"} <= {finding.id for finding in verdict.findings}
+
+
+def test_the_table_of_the_conformance_document_is_this_table() -> None:
+    document = (ROOT / "docs" / "cap-conformance.md").read_text()
+    told = [
+        line for line in document.splitlines() if (line.count("|") == 6 and " CAP 1" in line) or "XML 1.0 §2.2" in line
+    ]
+    rows = [(r.id, r.check.__name__.replace("_", " "), r.strict, r.lenient, r.clause) for r in RULES]
+    assert told == [f"| {' | '.join(row)} |" for row in rows]

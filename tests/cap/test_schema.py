@@ -109,7 +109,7 @@ def test_what_came_later_is_not_yet_in_older_versions(version: str, change: tupl
 
 def test_a_large_document_is_explained_by_the_log_of_the_fast_engine() -> None:
     raw = edited(before("info", "<code/>" * 2_000), ("nl-BE", "nl_BE"), ("Severe", "Bad"))
-    assert set(explained(raw)) == {("X9", "language"), ("X8", "severity")}
+    assert set(explained(raw)) == {("X9", "alert/info[1]/language"), ("X8", "alert/info[1]/severity")}
 
 
 def test_there_is_always_a_reason() -> None:
@@ -125,7 +125,17 @@ def test_no_type_of_the_schema_can_be_called_by_an_alert() -> None:
 
 
 def test_a_value_that_upsets_the_slow_engine_is_explained_by_the_fast_one() -> None:
-    assert explained(edited(("2026-03-01T10", "2" * 30 + "-03-01T10"))) == [("X4", "sent")]
+    assert explained(edited(("2026-03-01T10", "2" * 30 + "-03-01T10"))) == [("X4", "alert/sent")]
+
+
+@pytest.mark.parametrize("text", ["%%%", "http://["])
+def test_a_value_that_only_the_fast_engine_refuses_is_explained(text: str) -> None:
+    assert explained(edited(before("area", f"<web>{text}</web>"))) == [("X11", "alert/info[1]/web")]
+
+
+def test_values_on_one_line_are_not_told_apart_by_the_log() -> None:
+    raw = edited(before("info", "<code/>" * 2_000), ("<category>Fire", "<category>Fire</category><category>x"))
+    assert explained(raw) == [("X8", "category")]
 
 
 def test_explaining_stops_at_the_limit() -> None:

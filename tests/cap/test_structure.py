@@ -27,6 +27,7 @@ def test_a_good_alert_departs_from_nothing() -> None:
         (before("scope", "<source>a</source><source>b</source>"), "X6", "alert/source", "more than once"),
         (before("scope", "<note>a</note>"), "X2", "alert/scope", "too late"),
         (("<event>Brand</event>", ""), "X7", "alert/info[1]", "event is missing"),
+        (before("event", "<event>a</event>"), "X7", "alert/info[1]/event", "more than once"),
         (before("event", "<event>a</event>"), "X10", "alert/info[1]/event", "more than once"),
         (before("urgency", "<urgency>Past</urgency>"), "X7", "alert/info[1]/urgency", "more than once"),
         (before("headline", "<headline>a</headline>"), "X10", "alert/info[1]/headline", "more than once"),

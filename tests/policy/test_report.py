@@ -54,7 +54,8 @@ FACTS: dict[str, Any] = {
     "identifier": "urn:1", "sender": "crisis@example.be", "sent": "2026-11-21T13:00:00+01:00", "msg_type": "Alert",
     "status": "Actual", "scope": "Public",
     "findings": [
-        {"id": "G5", "severity": "policy", "element": "alert/info[1]/area[1]", "message": LEFT_OUT},
+        {"id": "G4", "severity": "policy", "element": "alert/info/area", "message": LEFT_OUT},
+        {"id": "S31", "severity": "policy", "element": "alert/info[1]/area[1]/polygon[1]", "message": "many vertices"},
         {"id": "S8", "severity": "warning", "element": "alert/info[1]", "message": "no web address"},
     ],
     "entity": "demo", "entity_name": "Demo", "entity_id": 2,
@@ -177,7 +178,7 @@ def test_the_ledger_tells_minute_by_minute() -> None:
 def test_the_area_left_out_is_told_apart_from_other_findings() -> None:
     found = report()
     assert found["area_left_out"] == [LEFT_OUT]
-    assert len(found["findings"]) == 2
+    assert len(found["findings"]) == 3
     assert report(findings=[])["area_left_out"] == []
 
 

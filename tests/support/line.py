@@ -231,20 +231,32 @@ async def scene(
 
 
 @asynccontextmanager
-async def running(line: Line, **more: Mapping[str, Any]) -> AsyncIterator[Gateway]:
+async def running(line: Line, port: int = 0, **more: Mapping[str, Any]) -> AsyncIterator[Gateway]:
     """A gateway of this process on the line; `more` changes settings by section."""
-    settings = world.settings_for(line.simulators, line.cluster.app_dsn, host=HOST, port=0, more=more)
+    settings = world.settings_for(line.simulators, line.cluster.app_dsn, host=HOST, port=port, more=more)
     async with Gateway.running(settings, frozenset(), line.cluster.app_dsn) as node:
         line.url = node.url
         yield node
 
 
+def provider(line: Line, mode: str = "live", **changes: Any) -> dict[str, Any]:
+    """The settings of the line's SMS provider, changed."""
+    document = world.document_for(line.simulators, line.cluster.app_dsn, host=HOST, port=0, more={})
+    found: dict[str, Any] = document["sms"]["providers" if mode == "live" else "simulated"][0]
+    return found | changes
+
+
 @asynccontextmanager
 async def whole_line(
-    cluster: Cluster, citizens: Iterable[registry.Citizen] = (), *, time_scale: float = 40.0, **more: Mapping[str, Any]
+    cluster: Cluster,
+    citizens: Iterable[registry.Citizen] = (),
+    *,
+    port: int = 0,
+    time_scale: float = 40.0,
+    **more: Mapping[str, Any],
 ) -> AsyncIterator[Line]:
     """A line with its gateway in this process, its binds up."""
-    async with scene(cluster, citizens, time_scale=time_scale) as line, running(line, **more) as node:
+    async with scene(cluster, citizens, time_scale=time_scale) as line, running(line, port, **more) as node:
         await until(lambda: all(up for name, up in node.channel_states()[0].items() if name.startswith("smsc")))
         yield line
 
@@ -262,10 +274,12 @@ class Process:
         self._config.write_text(toml(document), encoding="utf-8")
         self._errors = folder / "gateway.log"
         self._process: asyncio.subprocess.Process | None = None
+        self._ready = False
         line.url = f"http://{HOST}:{port}"
 
     async def start(self) -> None:
         """Start it without waiting for anything."""
+        self._ready = False
         with self._errors.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "gateway", "serve", "--config", str(self._config)),
@@ -274,15 +288,23 @@ class Process:
             )
 
     async def ready(self, within_s: float = 30.0) -> None:
-        """Wait until it says that it is ready."""
+        """Wait until it says that it is ready, or has said so."""
+        if self._ready:
+            return
         assert self._process is not None and self._process.stdout is not None
         async with asyncio.timeout(within_s):
             said = await self._process.stdout.readline()
         assert said.startswith(b"Gateway ready: "), (said, self.log()[-3000:])
+        self._ready = True
 
     async def kill(self) -> None:
         """SIGKILL, and wait until the kernel has cleaned up."""
         await self.end(signal.SIGKILL)
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send a signal and go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def end(self, number: signal.Signals = signal.SIGTERM, within_s: float = 40.0) -> int:
         """Send a signal and wait; the exit code."""

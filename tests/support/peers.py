@@ -95,8 +95,9 @@ def children(parent: int) -> list[str]:
 
 
 def _of_python(process: Path) -> bool:
-    """Whether it is multiprocessing's own keeper, which lives as long as its parent."""
+    """Whether it is one of multiprocessing's own keepers, which live as long as their parent."""
     try:
-        return b"multiprocessing.resource_tracker" in (process / "cmdline").read_bytes()
+        words = (process / "cmdline").read_bytes()
+        return b"multiprocessing.resource_tracker" in words or b"multiprocessing.forkserver" in words
     except OSError:
         return True

@@ -23,14 +23,15 @@ SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[]) ON CONFLICT DO 
 
 -- name: referenced_alerts
 -- What Update and Cancel refer to: any accepted alert of the realm by this sender and identifier, whose ever it is.
-SELECT a.id, a.entity_id, a.sender, a.identifier, a.sent, a.raw, c.id AS campaign_id, c.state, c.mode, c.channels, c.next_seq
+SELECT a.id, a.entity_id, a.sender, a.identifier, a.sent, a.raw, c.id AS campaign_id, c.state, c.mode, c.message_class, c.channels,
+    c.next_seq
 FROM alert a LEFT JOIN campaign c ON c.alert_id = a.id
 JOIN unnest($2::text[], $3::text[]) AS r (sender, identifier) ON a.sender = r.sender AND a.identifier = r.identifier
-WHERE a.accepted AND a.realm = $1;
+WHERE a.accepted AND a.realm = $1 ORDER BY c.id;
 
 -- name: later_alerts
 -- Accepted Updates and Cancels of the same entity that already refer to this alert (they overtook it).
-SELECT a.id, a.msg_type FROM alert_reference r JOIN alert a ON a.id = r.alert_id
+SELECT a.id, a.msg_type, c.mode FROM alert_reference r JOIN alert a ON a.id = r.alert_id JOIN campaign c ON c.alert_id = a.id
 WHERE r.identifier = $3 AND r.sender = $2 AND a.accepted AND a.entity_id = $1 AND a.realm = $4
   AND a.msg_type IN ('Update', 'Cancel');
 
@@ -65,6 +66,10 @@ SELECT $1, c, s, $2 FROM unnest($3::smallint[]) c, generate_series(0, $4 - 1) s 
 -- name: insert_event
 -- Write down a change of a campaign.
 INSERT INTO campaign_event (campaign_id, entity_id, event, state, actor) VALUES ($1, $2, $3, $4, $5);
+
+-- name: lock_state
+-- A campaign's state, which nobody else changes until this transaction ends.
+SELECT state FROM campaign WHERE id = $1 FOR NO KEY UPDATE;
 
 -- name: set_state
 -- Change a campaign's state if it is still what the caller decided on; $4 is why it closes, if it does.
@@ -116,4 +121,16 @@ WHERE d.campaign_id = $1 AND d.seq > $2 ORDER BY d.seq LIMIT $3;
 -- The earlier campaigns whose people this one tells.
 SELECT e.id, e.entity_id, e.state FROM campaign c
 CROSS JOIN LATERAL jsonb_array_elements(c.plan -> 'told') t
-JOIN campaign e ON e.id = (t ->> 0)::int WHERE c.id = $1;
+JOIN campaign e ON e.id = (t ->> 0)::int WHERE c.id = $1 ORDER BY e.id;
+
+-- name: settle_told
+-- Whom a campaign tells, once those before it are stopped: all rows that they have by now, and those of the campaigns
+-- that they replaced themselves, newest first.
+WITH RECURSIVE before (id) AS (
+    SELECT (t ->> 0)::int FROM campaign c CROSS JOIN LATERAL jsonb_array_elements(c.plan -> 'told') t WHERE c.id = $1
+    UNION
+    SELECT (t ->> 0)::int FROM before JOIN campaign e USING (id) CROSS JOIN LATERAL jsonb_array_elements(e.plan -> 'told') t)
+UPDATE campaign SET plan = jsonb_set(plan, '{told}', (
+    SELECT coalesce(jsonb_agg(jsonb_build_array(e.id, e.next_seq) ORDER BY e.id DESC), '[]')
+    FROM before JOIN campaign e USING (id)))
+WHERE id = $1;

@@ -39,36 +39,42 @@ FROM l CROSS JOIN LATERAL (
 ORDER BY l.lo;
 
 -- name: mark_range
--- Raise the high-water mark of a range chunk: from this commit on its rows up to $4 may have left.
+-- Raise the high-water mark of a range chunk: from this commit on its rows up to $4 may have left. A repetition by the
+-- same holder (its first COMMIT went unheard) finds the mark where it put it, and counts nothing twice.
 WITH k AS (
     UPDATE chunk SET marked_to = $4, lease_until = now() + $8::interval
     WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1 AND marked_to < $4
       AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now())
-    RETURNING channel, entity_id),
+    RETURNING channel),
 p AS (
     UPDATE progress SET queued = queued - $5, in_flight = in_flight + $5
     WHERE campaign_id = $1 AND channel = $6 AND shard = $7 AND EXISTS (SELECT FROM k))
-SELECT count(*) AS marked FROM k;
+SELECT (SELECT count(*) FROM k) + (
+    SELECT count(*) FROM chunk
+    WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1 AND marked_to = $4
+      AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now())) AS marked;
 
 -- name: mark_listed
--- Mark the rows of a retry chunk one by one (they are few); returns those that may leave.
+-- Mark the rows of a retry chunk one by one (they are few); returns those that may leave. A repetition by the same
+-- holder returns them again: what it marked (1) and did not record is still in the chunk's list.
 WITH k AS (
     UPDATE chunk SET lease_until = now() + $6::interval
     WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1
       AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now())
-    RETURNING channel),
+    RETURNING channel, seqs),
 o AS (
     SELECT d.seq, d.state FROM delivery d
-    WHERE d.campaign_id = $1 AND d.seq = ANY ($4::int[]) AND d.state IN (7, 8) AND EXISTS (SELECT FROM k)
+    WHERE d.campaign_id = $1 AND d.seq = ANY ($4::int[]) AND d.seq = ANY ((SELECT seqs FROM k)::int[])
+      AND d.state IN (1, 7, 8)
     FOR NO KEY UPDATE),
 x AS (
-    UPDATE delivery d SET state = 1 FROM o WHERE d.campaign_id = $1 AND d.seq = o.seq RETURNING d.seq),
+    UPDATE delivery d SET state = 1 FROM o WHERE d.campaign_id = $1 AND d.seq = o.seq AND o.state <> 1 RETURNING d.seq),
 p AS (
     UPDATE progress SET in_flight = in_flight + (SELECT count(*) FROM x),
         retry_wait = retry_wait - (SELECT count(*) FROM o WHERE state = 7),
         unknown = unknown - (SELECT count(*) FROM o WHERE state = 8)
     WHERE campaign_id = $1 AND channel = (SELECT channel FROM k) AND shard = $5)
-SELECT array_agg(seq) AS seqs FROM x;
+SELECT array_agg(seq) AS seqs FROM o;
 
 -- name: keep_leases
 -- Heartbeat: prolong the leases this node holds; the ones that come back are still its own.
@@ -78,29 +84,41 @@ WHERE k.campaign_id = v.campaign_id AND k.lo = v.lo AND k.epoch = v.epoch AND k.
 RETURNING k.campaign_id, k.lo, k.epoch, k.state;
 
 -- name: give_back
--- Return a leased chunk whose marked rows are all recorded, so that another node may go on with the rest.
-UPDATE chunk SET state = 0, node = NULL, lease_until = NULL
-WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1;
+-- Return a leased chunk whose marked rows are all recorded, so that another node may go on with the rest. While one is
+-- not (its record is still on the way), the chunk stays leased: who takes over an ended lease finds what is unknown.
+UPDATE chunk k SET state = 0, node = NULL, lease_until = NULL
+WHERE k.campaign_id = $1 AND k.lo = $2 AND k.epoch = $3 AND k.state = 1 AND NOT EXISTS (
+    SELECT FROM delivery d WHERE d.campaign_id = k.campaign_id AND (
+        (k.seqs IS NULL AND d.seq BETWEEN k.lo AND k.marked_to AND d.state = 0)
+        OR (k.seqs IS NOT NULL AND d.seq = ANY (k.seqs) AND d.state = 1)));
 
 -- name: record_outcomes
 -- What the peers answered, for one campaign and channel: rows, message ids, retries, finished chunks, counts; fenced by
--- the chunk's epoch. $9 holds due times of those to be sent again (NULL: not again).
+-- the chunk's epoch. $9 holds due times of those to be sent again (NULL: not again). A recorded row leaves the list of
+-- its retry chunk: it waits, if at all, in one place only. Message ids are kept even of a fenced holder, because the
+-- receipts that follow resolve what is unknown.
 WITH v AS (SELECT * FROM unnest($4::int[], $5::int[], $6::bool[]) AS v (lo, epoch, done)),
+h AS (
+    SELECT k.lo, k.transport, k.entity_id, k.marked_to, k.seqs, v.done FROM v
+    JOIN chunk k ON k.campaign_id = $1 AND k.lo = v.lo AND k.epoch = v.epoch AND k.state IN (1, 8, 9)
+    FOR NO KEY UPDATE OF k),
 c AS (
-    UPDATE chunk k SET state = CASE WHEN v.done AND k.state = 1 THEN 2 ELSE k.state END
-    FROM v WHERE k.campaign_id = $1 AND k.lo = v.lo AND k.epoch = v.epoch AND k.state IN (1, 8, 9)
-    RETURNING k.lo, k.transport, k.entity_id),
+    UPDATE chunk k SET state = CASE WHEN h.done AND k.state = 1 THEN 2 ELSE k.state END,
+        seqs = CASE WHEN h.seqs IS NOT NULL THEN ARRAY(
+            SELECT unnest(h.seqs) EXCEPT SELECT t.seq FROM unnest($7::int[], $8::int[]) AS t (seq, lo) WHERE t.lo = h.lo) END
+    FROM h WHERE k.campaign_id = $1 AND k.lo = h.lo),
 u AS (
-    SELECT u.*, c.transport, c.entity_id
+    SELECT u.*, h.transport, h.entity_id
     FROM unnest($7::int[], $8::int[], $9::timestamptz[], $10::smallint[], $11::smallint[], $12::int[], $13::text[])
          AS u (seq, lo, due, state, flag, code, detail)
-    JOIN c ON c.lo = u.lo),
+    JOIN h ON h.lo = u.lo
+      AND CASE WHEN h.seqs IS NULL THEN u.seq BETWEEN h.lo AND h.marked_to ELSE u.seq = ANY (h.seqs) END),
 x AS (
-    UPDATE delivery d SET state = u.state, flags = d.flags | (u.flag & 7), code = u.code, detail = u.detail,
+    UPDATE delivery d SET state = u.state, flags = d.flags & ~4 | (u.flag & 7), code = u.code, detail = u.detail,
         attempt = d.attempt + CASE WHEN u.flag & 8 = 8 THEN 0 ELSE 1 END,
         submitted_at = CASE WHEN u.state = 2 THEN now() ELSE d.submitted_at END,
         done_at = CASE WHEN u.state IN (4, 5, 6) OR u.flag & 4 = 4 THEN now() END
-    FROM u WHERE d.campaign_id = $1 AND d.seq = u.seq AND d.state IN (0, 1)
+    FROM u WHERE d.campaign_id = $1 AND d.seq = u.seq AND d.state = CASE WHEN u.lo > 0 THEN 0 ELSE 1 END
     RETURNING d.seq, d.state, u.flag, u.due, u.transport, u.entity_id),
 r AS (
     INSERT INTO retry (campaign_id, seq, entity_id, channel, transport, not_before)
@@ -133,27 +151,37 @@ RETURNING CASE WHEN first_submit_at = now() THEN extract(epoch FROM now() - crea
 
 -- name: record_receipts
 -- Receipts of one provider: found by message id (the lateral join with OFFSET 0 pins the order: index first), parts
--- joined, one change per delivery. Also resolves unknown rows and rows waiting for a second try. A receipt that asks for
--- another try (7: busy, no answer) is the end after $8 attempts, or when the next try would come after the alert's end.
+-- joined, one change per delivery; that every part arrived outweighs all other news. Also resolves unknown rows and rows
+-- waiting for a second try; bad news of a row in flight again (1) are of an earlier try. A receipt that asks for another
+-- try (7: busy, no answer) does so once (a msgref of mask 0 remembers it, for providers repeat themselves), and is the
+-- end after $8 attempts, in a closed campaign, or when the next try would come after the alert's end.
 WITH u AS (
     SELECT * FROM unnest($2::text[], $3::smallint[], $4::int[], $5::timestamptz[], $9::text[])
         AS u (msg_id, kind, code, due, detail)),
 f AS MATERIALIZED (
-    SELECT m.campaign_id, m.seq, m.mask, m.parts, u.kind, u.code, u.due, u.detail FROM u
+    SELECT m.campaign_id, m.seq, m.mask, m.parts, u.msg_id, u.kind, u.code, u.due, u.detail FROM u
     CROSS JOIN LATERAL (
         SELECT campaign_id, seq, mask, parts FROM msgref
-        WHERE msg_id = u.msg_id AND provider = $1 OFFSET 0) m),
+        WHERE msg_id = u.msg_id AND provider = $1 AND mask <> 0 OFFSET 0) m
+    WHERE u.kind <> 7 OR NOT EXISTS (
+        SELECT FROM msgref e WHERE e.msg_id = u.msg_id AND e.provider = $1 AND e.mask = 0)),
+e AS (
+    INSERT INTO msgref (provider, mask, campaign_id, seq, parts, msg_id)
+    SELECT DISTINCT $1, 0, campaign_id, seq, 0::smallint, msg_id FROM f WHERE kind = 7),
 g AS MATERIALIZED (
     SELECT campaign_id, seq, max(parts) AS parts, coalesce(bit_or(mask) FILTER (WHERE kind = 3), 0) AS got,
-        max(kind) FILTER (WHERE kind <> 3) AS bad, max(code) AS code, max(due) AS due,
+        min(kind) FILTER (WHERE kind <> 3) AS bad, max(code) AS code, max(due) AS due,
         max(detail) AS detail
     FROM f GROUP BY campaign_id, seq),
 o AS MATERIALIZED (
     SELECT d.campaign_id, d.seq, d.state, d.flags, d.channel, d.transport, d.entity_id, d.parts_got | g.got AS got, g.code, g.due, g.detail,
-        CASE WHEN g.bad = 7 AND d.attempt >= $8 THEN 4::smallint
-             WHEN g.bad = 7 AND g.due >= (SELECT c.expires_at FROM campaign c WHERE c.id = g.campaign_id) THEN 6::smallint
-             WHEN g.bad IS NOT NULL THEN g.bad
-             WHEN d.parts_got | g.got = (1 << g.parts) - 1 THEN 3::smallint END AS next
+        CASE WHEN (d.parts_got | g.got) & ((1 << g.parts) - 1) = (1 << g.parts) - 1 THEN 3::smallint
+             WHEN d.state = 1 OR (d.state = 7 AND g.bad = 7) THEN NULL
+             WHEN g.bad = 7 AND d.attempt >= $8 THEN 4::smallint
+             WHEN g.bad = 7 THEN (
+                 SELECT CASE WHEN c.state = 'closed' THEN 4 WHEN g.due >= c.expires_at THEN 6 ELSE 7 END
+                 FROM campaign c WHERE c.id = g.campaign_id)::smallint
+             ELSE g.bad END AS next
     FROM g CROSS JOIN LATERAL (
         SELECT * FROM delivery d WHERE d.campaign_id = g.campaign_id AND d.seq = g.seq
           AND d.state IN (0, 1, 2, 7, 8) FOR NO KEY UPDATE OFFSET 0) d),
@@ -170,7 +198,9 @@ w AS (
     WHERE r.campaign_id = x.campaign_id AND r.seq = x.seq AND x.was IN (7, 8) AND x.next IN (3, 4, 6)),
 y AS (
     INSERT INTO retry (campaign_id, seq, entity_id, channel, transport, not_before)
-    SELECT campaign_id, seq, entity_id, channel, transport, due FROM x WHERE next = 7
+    SELECT campaign_id, seq, entity_id, channel, transport, due FROM x
+    WHERE next = 7 AND (was <> 8 OR NOT EXISTS (
+        SELECT FROM chunk k WHERE k.campaign_id = x.campaign_id AND k.lo < 0 AND k.state <> 2 AND x.seq = ANY (k.seqs)))
     ON CONFLICT (campaign_id, seq) DO UPDATE SET not_before = EXCLUDED.not_before),
 n AS (
     SELECT campaign_id, channel,
@@ -213,7 +243,8 @@ LIMIT 200;
 
 -- name: recover_chunk
 -- Take a chunk from a dead holder. Rows that were marked and not recorded are unknown: $5 (urgent) has them sent once
--- more after $6, flagged as possible duplicate; the rest is ready again under a new epoch.
+-- more after $6, flagged as possible duplicate; the rest is ready again under a new epoch. What became unknown leaves the
+-- list of a retry chunk, or its next holder would send it at once, and again.
 WITH k AS (
     SELECT campaign_id, lo, hi, channel, transport, entity_id, marked_to, seqs FROM chunk
     WHERE campaign_id = $1 AND lo = $2 AND state = 1 AND (lease_until < now() OR ($4 AND node = $3)) FOR UPDATE),
@@ -231,7 +262,8 @@ r AS (
     SELECT k.campaign_id, x.seq, k.entity_id, k.channel, k.transport, now() + $6::interval
     FROM x, k WHERE $5 AND x.first ON CONFLICT DO NOTHING),
 c AS (
-    UPDATE chunk SET state = 0, node = NULL, lease_until = NULL, epoch = chunk.epoch + 1
+    UPDATE chunk SET state = 0, node = NULL, lease_until = NULL, epoch = chunk.epoch + 1,
+        seqs = CASE WHEN k.seqs IS NOT NULL THEN ARRAY(SELECT unnest(k.seqs) EXCEPT SELECT seq FROM o) END
     FROM k WHERE chunk.campaign_id = k.campaign_id AND chunk.lo = k.lo),
 p AS (
     UPDATE progress SET in_flight = in_flight - (SELECT count(*) FROM x), unknown = unknown + (SELECT count(*) FROM x)

@@ -122,15 +122,15 @@ WITH person AS (
     JOIN contact c ON c.id = a.contact_id
     WHERE c.registered AND c.opt_out & $2 = 0),
 reach AS (
-    SELECT 1::smallint AS channel, mobile AS address, language FROM person WHERE mobile IS NOT NULL AND 1 = ANY ($3::smallint[])
+    SELECT id, 1::smallint AS channel, mobile AS address, language FROM person WHERE mobile IS NOT NULL AND 1 = ANY ($3::smallint[])
     UNION ALL
-    SELECT 3, email, language FROM person WHERE email IS NOT NULL AND 3 = ANY ($3::smallint[])
+    SELECT id, 3, email, language FROM person WHERE email IS NOT NULL AND 3 = ANY ($3::smallint[])
     UNION ALL
-    SELECT 2, coalesce(landline, mobile), language FROM person
+    SELECT id, 2, coalesce(landline, mobile), language FROM person
     WHERE 2 = ANY ($3::smallint[]) AND coalesce(landline, mobile) IS NOT NULL
       AND NOT (1 = ANY ($3::smallint[]) AND mobile IS NOT NULL) AND NOT (3 = ANY ($3::smallint[]) AND email IS NOT NULL))
 SELECT channel, language, count(*) AS messages FROM (
-    SELECT DISTINCT ON (channel, address) channel, address, language FROM reach ORDER BY channel, address) f
+    SELECT DISTINCT ON (channel, address) channel, address, language FROM reach ORDER BY channel, address, id) f
 GROUP BY channel, language ORDER BY channel, language;
 
 -- name: insert_chunks

@@ -1,0 +1,257 @@
+"""What profiles demand, as checks that take the particulars: this code, these elements, that form.
+
+Knows: drafts. Never knows: which profile asks, and how much it matters there.
+Each function here returns a check in the sense of rules.py.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from gateway.cap.draft import Block, Draft, InfoDraft
+from gateway.cap.findings import quoted
+from gateway.cap.model import Circle
+from gateway.cap.rules_message import Context, Mark
+
+Check = Callable[[Draft, Context], Iterable[Mark]]
+
+
+def carries_code(pattern: str, example: str) -> Check:
+    """A code element of this form."""
+    form = re.compile(pattern)
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        if not any(form.fullmatch(leaf.value) for leaf in draft.all("code")):
+            yield draft.place, f"the profile's code is absent; add <code>{example}</code>"
+
+    return check
+
+
+def has_info() -> Check:
+    """At least one info."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        if not draft.infos:
+            yield draft.place, "info is absent; the profile wants at least one"
+
+    return check
+
+
+def gives(*names: str) -> Check:
+    """These elements, not blank, in every info."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for info in draft.infos:
+            for name in names:
+                if not (info.areas if name == "area" else info.text(name)):
+                    yield info.place, f"{name} is absent or blank; the profile asks for it in every info"
+
+    return check
+
+
+def has_shapes() -> Check:
+    """A polygon or circle in every area."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for area in (area for info in draft.infos for area in info.areas):
+            if not area.shapes:
+                yield area.place, "the area has neither polygon nor circle; the profile asks for one"
+
+    return check
+
+
+def has_event_code(name: str, form: str, example: str, *, exactly: bool = False) -> Check:
+    """An eventCode of this system in every info, its value in this form; with `exactly`, no second one."""
+    names, values = re.compile(name), re.compile(form)
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for info in draft.infos:
+            own = [pair for pair in info.pairs.get("eventCode", []) if names.fullmatch(pair.value_name)]
+            if not own:
+                yield info.place, f"the profile's eventCode is absent; add {example}"
+            elif exactly and len(own) > 1:
+                yield own[1], "there is more than one eventCode of the profile; keep one"
+            for pair in own:
+                if not values.fullmatch(pair.value):
+                    yield pair, f"{quoted(pair.value)} is not a value of this eventCode; write for example {example}"
+
+    return check
+
+
+def has_geocode(name: str, form: str, example: str) -> Check:
+    """A geocode of this system in every area, its value in this form."""
+    names, values = re.compile(name), re.compile(form)
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for area in (area for info in draft.infos for area in info.areas):
+            own = [pair for pair in area.pairs.get("geocode", []) if names.fullmatch(pair.value_name)]
+            if not own:
+                yield area.place, f"the profile's geocode is absent; add {example}"
+            for pair in own:
+                if not values.fullmatch(pair.value):
+                    yield pair, f"{quoted(pair.value)} is not a value of this geocode; write for example {example}"
+
+    return check
+
+
+def has_parameter(name: str, form: str, example: str) -> Check:
+    """A parameter of this name in every info, its value in this form."""
+    values = re.compile(form)
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for info in draft.infos:
+            own = [pair for pair in info.pairs.get("parameter", []) if pair.value_name == name]
+            if not own:
+                yield info.place, f"the parameter {name} is absent; write for example {example}"
+            for pair in own:
+                if not values.fullmatch(pair.value):
+                    yield pair, f"{quoted(pair.value)} is not a value of {name}; write for example {example}"
+
+    return check
+
+
+def same_in_every_info(name: str) -> Check:
+    """The same values of an element in every info, whatever the language."""
+
+    def values(info: InfoDraft) -> frozenset[str]:
+        return frozenset(
+            [leaf.value for leaf in info.all(name)] + [f"{p.value_name}={p.value}" for p in info.pairs.get(name, [])]
+        )
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for info in draft.infos[1:]:
+            if values(info) != values(draft.infos[0]):
+                yield info.place, f"{name} is not the same as in {draft.infos[0].path}; the profile wants one event"
+
+    return check
+
+
+def in_languages(*languages: str) -> Check:
+    """An info in each of these languages."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        missing = [language for language in languages if language.lower() not in {i.language for i in draft.infos}]
+        if draft.infos and missing:
+            yield draft.infos[0].place, f"there is no info in {' and '.join(missing)}; the profile encourages it"
+
+    return check
+
+
+def not_unknown(*names: str) -> Check:
+    """No Unknown in these elements."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for info in draft.infos:
+            for name in names:
+                leaf = info.leaf(name)
+                if leaf and leaf.value == "Unknown":
+                    yield leaf, f"{name} is Unknown; the profile discourages it, estimate it"
+
+    return check
+
+
+def at_most_characters(name: str, most: int) -> Check:
+    """No longer text than this in an element of info."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for info in draft.infos:
+            leaf = info.leaf(name)
+            if leaf and len(leaf.value) > most:
+                yield leaf, f"{name} has {len(leaf.value)} characters; the profile takes {most}"
+
+    return check
+
+
+def at_most_vertices(most: int) -> Check:
+    """No polygon of more vertices than this."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for area in (area for info in draft.infos for area in info.areas):
+            for leaf, reading in area.polygons:
+                if reading.shape is not None and len(reading.shape) - 1 > most:
+                    yield leaf, f"the polygon has {len(reading.shape) - 1} vertices; the profile takes {most}"
+
+    return check
+
+
+def texts_differ(*names: str) -> Check:
+    """No two of these elements with the same text."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for info in draft.infos:
+            said: dict[str, str] = {}
+            for name in names:
+                text, leaf = info.text(name), info.leaf(name)
+                if leaf and text and text in said:
+                    yield leaf, f"{name} says the same as {said[text]}; let each add something"
+                said.setdefault(text, name)
+
+    return check
+
+
+def radius_above_zero() -> Check:
+    """No circle of radius 0."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        for area in (area for info in draft.infos for area in info.areas):
+            for leaf, reading in area.circles:
+                if isinstance(reading.shape, Circle) and reading.shape.radius_km == 0:
+                    yield leaf, "the radius is 0; the profile wants more"
+
+    return check
+
+
+def without(name: str, reason: str, *, kinds: tuple[str, ...] = ()) -> Check:
+    """An element that is not to be there, in the alert or its infos, for these msgTypes or for all."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        if kinds and draft.text("msgType") not in kinds:
+            return
+        blocks: list[Block] = [draft, *draft.infos]
+        for leaf in (leaf for block in blocks if (leaf := block.leaf(name)) and leaf.value):
+            yield leaf, f"{name} is given; {reason}"
+
+    return check
+
+
+def offset_is_local() -> Check:
+    """Times with the offset of the place and not of UTC."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        sent = draft.sent
+        if sent and sent.leaf.value.endswith(("+00:00", "-00:00")):
+            yield sent.leaf, "sent is in UTC; the profile wants the offset of the place alerted"
+
+    return check
+
+
+def value_matches(name: str, pattern: str, example: str) -> Check:
+    """An element of the alert in this form."""
+    form = re.compile(pattern)
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        leaf = draft.leaf(name)
+        if leaf and not form.fullmatch(leaf.value):
+            yield leaf, f"{name} {quoted(leaf.value)} does not have the profile's form; write for example {example}"
+
+    return check
+
+
+def is_signed() -> Check:
+    """A signature; whether it is good is asked elsewhere."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        if not draft.signatures:
+            yield draft.place, "the alert is not signed; the profile wants an enveloped XML signature"
+
+    return check
+
+
+def is_test_only() -> Check:
+    """A word on status Test."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        status = draft.leaf("status")
+        if status and status.value == "Test":
+            yield status, "status is Test; it is logged and shown to nobody"
+
+    return check

@@ -1,0 +1,48 @@
+"""What the public feeds show, and which authorities have one.
+
+Knows: the queries over released public alerts. Never knows: CAP, HTTP, languages.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from gateway.store.pool import Connection
+from gateway.store.sql import Queries
+
+_SQL = Queries.load("feeds")
+
+
+class ShownVersion(NamedTuple):
+    """Differs whenever the alerts of one status that the feeds show differ."""
+
+    entries: int
+    newest: int
+    released: float
+
+
+async def shown_alerts(connection: Connection, status: str) -> list[Any]:
+    """Rows of public_id, raw, received_at, released_at, slug of the authority; newest first."""
+    return list(await connection.fetch(_SQL["shown_alerts"], status))
+
+
+async def shown_version(connection: Connection, status: str) -> ShownVersion:
+    """A cheap look at whether something came or went."""
+    row = await connection.fetchrow(_SQL["shown_version"], status)
+    assert row is not None
+    return ShownVersion(row["entries"], row["newest"], row["released"])
+
+
+async def shown_alert(connection: Connection, public_id: str) -> bytes | None:
+    """The bytes of one public alert as they were received, or None."""
+    raw: bytes | None = await connection.fetchval(_SQL["shown_alert"], public_id)
+    return raw
+
+
+async def shown_ids(connection: Connection, identifier: str) -> list[str]:
+    """Our ids of the public alerts with this CAP identifier, newest first."""
+    return [row["public_id"] for row in await connection.fetch(_SQL["shown_ids"], identifier)]
+
+
+async def publishing_entities(connection: Connection) -> Mapping[str, str]:
+    """Names of the authorities that have a feed of their own, by slug."""
+    return {row["slug"]: row["name"] for row in await connection.fetch(_SQL["publishing_entities"])}

@@ -1,0 +1,101 @@
+"""PostgreSQL goes away and comes back in the middle of a campaign."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from gateway.store.embedded import Cluster, EmbeddedPostgres
+from gateway.store.migrate import migrate
+from tests.support.database import SETTINGS
+from tests.support.line import Line, cap, people, until, whole_line
+
+
+class Server:
+    """A PostgreSQL of this test's own, that it may stop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._server = self._made()
+        self.cluster: Cluster
+
+    def _made(self) -> EmbeddedPostgres:
+        return EmbeddedPostgres(self._folder / "own", settings=SETTINGS, state_root=self._folder)
+
+    async def start(self) -> None:
+        """Start it, or start it again."""
+        self._server = self._made()
+        self.cluster = await self._server.start()
+
+    async def stop(self) -> None:
+        """A fast shutdown: every session is told that it is over."""
+        await self._server.stop()
+
+
+@pytest_asyncio.fixture
+async def server(public_path: Path) -> AsyncIterator[Server]:
+    """Started and migrated."""
+    server = Server(public_path)
+    await server.start()
+    await migrate(server.cluster.owner_dsn, server.cluster.app_role, server.cluster.app_password)
+    yield server
+    await server.stop()
+
+
+async def reached_once(line: Line, channel: str) -> int:
+    """How many were reached; nobody may be twice."""
+    counted = Counter(record.to for record in line.received(channel))
+    assert set(counted.values()) == {1}
+    return len(counted)
+
+
+async def test_a_campaign_goes_on_after_a_restart_of_the_database(server: Server) -> None:
+    """Three times; nobody is left out or told twice, nothing is unknown, and the counts are right."""
+    everybody = people(1500, by=("mobile", "email"))
+    async with whole_line(server.cluster, everybody, sms={"rate_per_s": 200}, email={"rate_per_s": 200}) as line:
+        name = await line.post(cap("one"))
+        for before in (200, 500, 800):
+            await until(lambda at=before: len(line.received("sms")) > at)  # type: ignore[misc]
+            await server.stop()
+            await asyncio.sleep(0.7)
+            await server.start()
+        seen = await line.closed(name, within_s=40)
+        for channel, good in (("sms", "delivered"), ("email", "submitted")):
+            assert await reached_once(line, channel) == 1500
+            assert seen["channels"][channel][good] == seen["channels"][channel]["planned"] == 1500
+
+
+async def test_while_the_database_is_away_alerts_are_answered_with_try_again(server: Server) -> None:
+    """503 and Retry-After, not a lost alert; the process lives, and is not ready."""
+    async with whole_line(server.cluster, people(3)) as line:
+        await server.stop()
+        try:
+            headers = {"Authorization": f"Bearer {line.tokens['demo-commune']['live']}"}
+            for kind in ("application/cap+xml",):
+                async with line.session.post(
+                    line.url + "/v1/alerts", data=cap("one"), headers=headers | {"Content-Type": kind}
+                ) as answer:
+                    assert answer.status == 503
+                    assert int(answer.headers["Retry-After"]) > 0
+            async with line.session.get(line.url + "/healthz") as answer:
+                assert answer.status == 200
+            async with line.session.get(line.url + "/readyz") as answer:
+                assert answer.status == 503
+        finally:
+            await server.start()
+        await line.closed(await line.post(cap("one")))
+        assert await reached_once(line, "sms") == 3
+
+
+async def test_a_slice_that_the_database_lost_is_planned_again(server: Server) -> None:
+    """The server stops while a large campaign is being planned: in the end everybody is planned once."""
+    async with whole_line(server.cluster, people(12_000), sms={"rate_per_s": 20_000}) as line:
+        name = await line.post(cap("one", channels="sms"))
+        await until(lambda: len(line.received("sms")) > 0)
+        await server.stop()
+        await server.start()
+        counts = (await line.closed(name, within_s=40))["channels"]["sms"]
+        assert counts["planned"] == counts["delivered"] == 12_000
+        assert await reached_once(line, "sms") == 12_000

@@ -1,0 +1,99 @@
+"""The order in which people are told: urgent before newsletters, near before far, nobody after the end."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+
+from gateway.model import DeliveryState
+from gateway.store.embedded import Cluster
+from tests.support.line import CENTRE, cap, now, people, until, whole_line
+
+
+async def test_an_urgent_alert_overtakes_a_newsletter(pg: Cluster) -> None:
+    """Its first SMS leaves at once, and none of the newsletter in between its own."""
+    readers, endangered = people(3000), people(300, first=4000, at=(CENTRE[0], CENTRE[1] - 0.006))
+    there = f"<circle>{CENTRE[1] - 0.006},{CENTRE[0]} 0.1</circle>"
+    async with whole_line(pg, [*readers, *endangered], sms={"rate_per_s": 250}) as line:
+        news = await line.post(cap("news", words="Market on Sunday", message_class="news", channels="sms"))
+        await until(lambda: len(line.said("sms", "Market")) > 200)
+        urgent = await line.post(cap("fire", words="Fire", channels="sms", area=there))
+        accepted = time.time()
+        await until(lambda: len(line.said("sms", "Fire")) == 300)
+        order = [record.text for record in line.received("sms")]
+        first, last = order.index("Fire"), len(order) - 1 - order[::-1].index("Fire")
+        overtaken = sum(words != "Fire" for words in order[first:last])
+        assert line.received("sms")[first].at - accepted <= 1.0
+        assert overtaken <= 130  # half a second of the rate was marked ahead for the newsletter
+        assert (await line.campaign(news))["channels"]["sms"]["queued"] > 1000
+        await line.closed(urgent)
+        await until(lambda before=len(order): len(line.received("sms")) > before + 100)  # the newsletter goes on
+        await line.act(news, "stop")
+        await line.closed(news)
+
+
+async def test_campaigns_of_one_class_share_the_rate(pg: Cluster) -> None:
+    """The second of two equal campaigns does not wait for the end of the first."""
+    async with whole_line(pg, people(600), sms={"rate_per_s": 200}) as line:
+        one = await line.post(cap("one", words="First", channels="sms"))
+        two = await line.post(cap("two", words="Second", channels="sms"))
+        await line.closed(one)
+        await line.closed(two)
+        order = [record.text for record in line.received("sms")]
+        middle = order[300:900]
+        assert 200 <= middle.count("First") <= 400
+
+
+async def test_those_near_the_hazard_are_told_before_those_far_from_it(pg: Cluster) -> None:
+    """By slices: the order inside one is free."""
+    near = people(150, spread=0.0003)
+    far = [p for i, (x, y) in enumerate([(0.006, 0), (-0.006, 0), (0, 0.004), (0, -0.004)])
+           for p in people(150, first=1000 * (i + 1), at=(CENTRE[0] + x, CENTRE[1] + y), spread=0.0003)]  # fmt: skip
+    async with whole_line(pg, [*far, *near], sms={"rate_per_s": 400}) as line:
+        await line.closed(await line.post(cap("one", channels="sms")))
+        order = [record.to for record in line.received("sms")]
+        close = {citizen.mobile for citizen in near}
+        assert len(order) == 750
+        assert all(number in close for number in order[:100])
+        assert max(order.index(number or "") for number in close) <= 150 + 200  # two windows may answer out of order
+
+
+async def test_nothing_starts_after_the_alert_has_expired(pg: Cluster) -> None:
+    """The rest is expired, and the campaign closes as expired."""
+    sent, lasts = now(), timedelta(seconds=4)
+    async with whole_line(pg, people(900), sms={"rate_per_s": 100}) as line:
+        name = await line.post(cap("one", sent=now(), lasts=lasts, channels="sms"))
+        sent = now()
+        seen = await line.closed(name, within_s=15)
+        records = line.received("sms")
+        assert seen["closure"] == "expired"
+        assert records[-1].at <= (sent + lasts).timestamp() + 0.5
+        counts = seen["channels"]["sms"]
+        assert counts["expired"] == 900 - len(records) > 0
+        assert counts["delivered"] + counts["submitted"] == len(records)
+        assert counts["unknown"] == counts["cancelled"] == 0
+
+
+@pytest.mark.parametrize("ago_s", [1, 3600])
+async def test_an_alert_that_comes_too_late_is_recorded_and_not_sent(pg: Cluster, ago_s: int) -> None:
+    """It is answered as accepted, with a finding that says so."""
+    async with whole_line(pg, people(3)) as line:
+        late = cap("one", sent=now() - timedelta(seconds=ago_s + 10), lasts=timedelta(seconds=10))
+        status, body = await line.ask("POST", "/v1/alerts", raw=late)
+        assert (status, body["state"]) == (201, "closed")
+        assert any("expired" in finding["message"] for finding in body["findings"])
+        assert (await line.campaign(body["campaign"]))["closure"] == "expired"
+        await asyncio.sleep(0.3)
+        assert not line.received("sms") and not line.received("email")
+
+
+async def test_a_retry_that_would_come_after_the_end_is_not_made(pg: Cluster) -> None:
+    """An SMSC that only ever says 'too fast' is asked until the alert expires, and no longer."""
+    async with whole_line(pg, people(3), retry={"sms": {"first_s": 0.5, "max_s": 1, "max_attempts": 50}}) as line:
+        line.simulators.smsc["live"].behaviour.throttle_per_s = 0
+        name = await line.post(cap("one", lasts=timedelta(seconds=4), channels="sms"))
+        seen = await line.closed(name, within_s=15)
+        assert seen["closure"] in ("expired", "complete")
+        assert set((await line.states(name)).values()) == {DeliveryState.EXPIRED}
+        assert not line.received("sms")

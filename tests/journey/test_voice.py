@@ -1,0 +1,76 @@
+"""Calls: whoever is busy or away is called again, and every call ends as it was told to."""
+
+from collections import Counter
+
+import pytest
+
+from gateway.model import DeliveryState
+from gateway.store.embedded import Cluster
+from tests.support.line import Line, cap, now, people, reference, until, whole_line
+
+RETRY = {"voice": {"first_s": 0.5, "max_s": 1, "max_attempts": 3}}
+# what happens to a call -> how it ends, after how many calls
+ENDS = {
+    "answered": (DeliveryState.DELIVERED, 1),
+    "confirmed": (DeliveryState.DELIVERED, 1),
+    "machine": (DeliveryState.DELIVERED, 1),
+    "failed": (DeliveryState.FAILED, 1),
+    "refused": (DeliveryState.FAILED, 0),
+    "busy": (DeliveryState.FAILED, 3),
+    "no-answer": (DeliveryState.FAILED, 3),
+    "congestion": (DeliveryState.FAILED, 3),
+    "hung-up": (DeliveryState.FAILED, 3),
+}
+
+
+def calls(line: Line) -> Counter[str]:
+    """How often each number was called."""
+    return Counter(record.to for record in line.received("voice"))
+
+
+@pytest.mark.parametrize("by", ["polling", "callbacks"])
+async def test_every_call_ends_as_told(pg: Cluster, port: int, by: str) -> None:
+    """Whether the provider is asked or calls back."""
+    listeners = people(len(ENDS), by=("landline",))
+    async with whole_line(pg, listeners, port=port if by == "callbacks" else 0, retry=RETRY) as line:
+        numbers = {outcome: person.landline or "" for outcome, person in zip(ENDS, listeners, strict=True)}
+        for outcome, number in numbers.items():
+            line.simulators.outcomes.tell(number, outcome)
+        name = await line.post(cap("one", channels="sms voice email"))
+        await line.closed(name, within_s=40)
+        states, called = await line.states(name), calls(line)
+        found = {outcome: (states["voice", number], called[number]) for outcome, number in numbers.items()}
+        assert found == ENDS
+        assert bool(line.simulators.voice["live"].callbacks) is (by == "callbacks")
+        assert {record.mode for record in line.received("voice")} == {"live"}
+
+
+async def test_somebody_who_is_busy_first_is_reached_at_the_next_call(pg: Cluster) -> None:
+    """And is not called a third time."""
+    (person,) = listeners = people(1, by=("landline",))
+    async with whole_line(pg, listeners, retry=RETRY) as line:
+        number = person.landline or ""
+        line.simulators.outcomes.tell(number, "busy")
+        name = await line.post(cap("one", channels="voice"))
+        await until(lambda: calls(line)[number] == 1)
+        line.simulators.outcomes.tell(number, "confirmed")
+        assert (await line.closed(name))["channels"]["voice"]["delivered"] == 1
+        assert calls(line)[number] == 2
+
+
+async def test_a_cancel_hangs_up_and_calls_those_who_were_called(pg: Cluster) -> None:
+    """Nobody else is called."""
+    listeners = people(60, by=("landline",))
+    async with whole_line(pg, listeners, time_scale=5.0, retry=RETRY) as line:
+        sent = now()
+        old = await line.post(cap("one", words="Old words", sent=sent, channels="voice"))
+        await until(lambda: len(line.received("voice")) >= 10)
+        cancel = cap("two", words="All clear", msg_type="Cancel", references=reference("one", sent), area="")
+        new = await line.post(cancel)
+        await line.closed(old, within_s=40)
+        await line.closed(new, within_s=60)
+        before = {record.to for record in line.received("voice") if "Old words" in record.text}
+        told = {record.to for record in line.received("voice") if "All clear" in record.text}
+        assert before <= told
+        assert len(told - before) <= 10
+        assert len(before) < 60
