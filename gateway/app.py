@@ -53,6 +53,7 @@ from gateway.web.listening import listen
 
 VOICE_GATE = "voice"
 MARK_AHEAD_S = 0.5
+ALPHABETS = {smpp_text.Encoding.GSM: "gsm7", smpp_text.Encoding.UCS2: "ucs2"}
 
 
 def utcnow() -> datetime:
@@ -68,7 +69,7 @@ def boottime() -> float:
 def count_sms(text: str) -> tuple[str, int]:
     """Encoding and parts of an SMS."""
     counted = smpp_text.count(text)
-    return str(counted.encoding.value), counted.parts
+    return ALPHABETS[counted.encoding], counted.parts
 
 
 class Gateway:

@@ -20,6 +20,7 @@ from gateway.errors import GatewayError, StoreUnavailable
 
 __all__ = ["BENCHES", "KINDS", "Peer", "Wanted", "run"]
 
+INTERRUPTED = 130
 Bench = Callable[[Wanted, Line], Awaitable[Mapping[str, Any]]]
 
 BENCHES: Mapping[str, Bench] = {
@@ -38,6 +39,8 @@ def run(what: str, *, as_json: bool, wanted: Wanted | None = None) -> int:
     logging_.setup("WARNING", "logfmt")
     try:
         found = uvloop.run(_measured(what, wanted or Wanted()))
+    except asyncio.CancelledError:  # SIGTERM; Ctrl-C comes out as KeyboardInterrupt
+        return INTERRUPTED
     except StoreUnavailable:
         raise
     except (GatewayError, OSError) as error:

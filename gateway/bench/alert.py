@@ -20,7 +20,9 @@ SENTENCE = "Fire in the harbour: stay indoors, close windows and doors, switch o
 
 def text_of(characters: int) -> str:
     """Sensible words of exactly this length."""
-    return (SENTENCE * (characters // len(SENTENCE) + 1))[: characters - 1].rstrip(" ,.").ljust(characters - 1, ".") + "."
+    return (SENTENCE * (characters // len(SENTENCE) + 1))[: characters - 1].rstrip(" ,.").ljust(
+        characters - 1, "."
+    ) + "."
 
 
 def capacity_alert(area: Area, channels: Sequence[str], *, call_s: float = 40.0, now: datetime | None = None) -> bytes:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from gateway.errors import GatewayError
 
 READY_S = 60.0
 STOP_S = 30.0
+FAILED_STOP_S = 5.0
 TAIL_CHARACTERS = 1_500
 
 
@@ -70,24 +71,24 @@ class Child:
 
 
 @asynccontextmanager
-async def started(
-    name: str, words: Sequence[str | Path], *, log: Path, environment: Mapping[str, str] | None = None
-) -> AsyncIterator[Child]:
-    """Run a program while the block runs. Its stderr goes to `log`; Ctrl-C at the terminal does not reach it."""
+async def started(name: str, words: Sequence[str | Path], *, log: Path) -> AsyncIterator[Child]:
+    """Run a program while the block runs. Its stderr goes to `log`; Ctrl-C at the terminal does not reach it.
+
+    After a failure in the block it gets less time, and what it started and left behind is ended with it.
+    """
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
             *words,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
-            env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
     child = Child(name, process)
     try:
         yield child
     except BaseException:
+        await asyncio.shield(child.stop(FAILED_STOP_S))
         child.kill()
         raise
-    finally:
-        await asyncio.shield(child.stop())
+    await asyncio.shield(child.stop())

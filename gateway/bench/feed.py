@@ -122,6 +122,9 @@ def read_wrk(said: str) -> Load:
     total = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m),", said)
     if total is None:
         raise ValueError(f"wrk said: {said[:500]}")
-    at = {share: float(value) * _UNITS_S[unit] for share, value, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s|m)\b", said)}
+    at = {
+        share: float(value) * _UNITS_S[unit]
+        for share, value, unit in re.findall(r"(\d+)%\s+([\d.]+)(us|ms|s|m)\b", said)
+    }
     p50, p99 = (quantiles.milliseconds(at.get(share)) for share in ("50", "99"))
     return Load(int(total[1]), float(total[2]) * _UNITS_S[total[3]], p50, p99)

@@ -80,13 +80,14 @@ async def read_again(
 ) -> tuple[list[float], float]:
     """Seconds that each answer took, and seconds in all. Raises OSError when the page can not be read like this."""
     parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 80
     told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     request = f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n{told}\r\n".encode()
     took_s: list[float] = []
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     readers = [
-        (await loop.create_connection(lambda: Reader(request, began + seconds, took_s), parts.hostname, parts.port))[1]
+        (await loop.create_connection(lambda: Reader(request, began + seconds, took_s), host, port))[1]
         for _ in range(connections)
     ]
     await asyncio.gather(*(reader.ended for reader in readers))

@@ -42,7 +42,11 @@ async def measure(wanted: Wanted, line: Line) -> dict[str, Any]:
             cpu_s={"gateway": meter.cpu_s("gateway"), "postgres": meter.cpu_s("postgres"), "peer": client_cpu_s},
             latency_ms=_percentiles(one_by_one),
             rss_mb=meter.rss_mb("gateway"),
-            settings={"connections": connections, "alert_bytes": len(_alert(0)), "shared_buffers": floor.shared_buffers},
+            settings={
+                "connections": connections,
+                "alert_bytes": len(_alert(0)),
+                "shared_buffers": floor.shared_buffers,
+            },
             more={"latency_ms_at_full_rate": _percentiles(many), "checks_per_s": round(_checks_per_s(line), 1)},
         )
         return {"machine": floor.machine} | found.as_dict()

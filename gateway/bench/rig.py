@@ -1,4 +1,4 @@
-"""The rig of a bench: a database and a gateway of its own, started as in production, and the way to drive and read them.
+"""The rig of a bench: a database and a gateway of its own, started as in production, and how they are driven and read.
 
 Knows: the embedded PostgreSQL, `gateway serve`, the API, /metrics. Never knows: which bench it serves.
 Nothing of it outlives the block, whatever happens inside.
@@ -197,7 +197,9 @@ class Node:
 
 
 @asynccontextmanager
-async def node(floor: Ground, channels: Mapping[str, Any], *, roles: Sequence[str] = (), port: int = 0) -> AsyncIterator[Node]:
+async def node(
+    floor: Ground, channels: Mapping[str, Any], *, roles: Sequence[str] = (), port: int = 0
+) -> AsyncIterator[Node]:
     """`gateway serve` with these channels, until the block ends."""
     port = port or free_port()
     document = config.base(floor.cluster.app_dsn, port) | dict(channels)
@@ -206,7 +208,7 @@ async def node(floor: Ground, channels: Mapping[str, Any], *, roles: Sequence[st
     file.touch(mode=0o600)
     file.write_text(config.as_toml(document), encoding="utf-8")
     chosen = ["--roles", ",".join(roles)] if roles else []
-    words = [sys.executable, "-m", "gateway", "serve", "--config", file, *chosen]
+    words: list[str | Path] = [sys.executable, "-m", "gateway", "serve", "--config", file, *chosen]
     log = floor.folder / "gateway.log"
     async with AsyncExitStack() as stack:
         floor.line.step("starting the gateway")

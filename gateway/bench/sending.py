@@ -58,7 +58,8 @@ class Run:
         """From writing to the record of the answer, of one delivery in 64, out of the gateway's own histogram."""
         labels = {"channel": channel.value}
         counted = quantiles.between(
-            quantiles.read_buckets(self.before, HISTOGRAM, labels), quantiles.read_buckets(self.after, HISTOGRAM, labels)
+            quantiles.read_buckets(self.before, HISTOGRAM, labels),
+            quantiles.read_buckets(self.after, HISTOGRAM, labels),
         )
         return {
             name: quantiles.milliseconds(quantiles.of_buckets(counted, share))
@@ -151,7 +152,7 @@ def _settings(
 ) -> dict[str, Any]:
     """What a reader has to know to run the same again."""
     told: dict[str, Any] = {"shared_buffers": floor.shared_buffers}
-    of_channel = {
+    of_channel: dict[ChannelName, dict[str, Any]] = {
         SMS: {"binds": wanted.binds, "window": wanted.window, "receipts_ms": wanted.receipts_ms},
         EMAIL: {"connections": wanted.connections},
         VOICE: {"call_s": wanted.call_s, "max_starts_per_minute": config.CALLS_PER_MINUTE},
@@ -252,7 +253,9 @@ def result(channel: ChannelName, run: Run, on: Stage, *, receipts: bool) -> Resu
             "submit_rate_per_s": round(span.submitted / submit_s, 1) if submit_s else None,
             "first_submit_ms": quantiles.milliseconds(run.first_submit_s),
             "per_second": steady(run.seconds.get(channel, {})),
-            "counts": {name: counts[name] for name in ("planned", "submitted", "delivered", "failed", "unknown") if counts},
+            "counts": {
+                name: counts[name] for name in ("planned", "submitted", "delivered", "failed", "unknown") if counts
+            },
         },
     )
 

@@ -10,11 +10,8 @@ canonical form of SignedInfo. A pure function of its arguments, and everything i
 """
 
 import hashlib
-from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,12 +20,12 @@ from signxml.algorithms import CanonicalizationMethod
 from signxml.exceptions import InvalidDigest, SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
+from gateway.cap import canonical, xmltext
 from gateway.cap import signature_form as form
 from gateway.cap import trust as trusted
-from gateway.cap import xmltext
 from gateway.cap.findings import Finding, Weight
 from gateway.cap.parse import Limits, parse
-from gateway.cap.signature_form import SIGNATURE, Canonical, Fault, Form, Reason
+from gateway.cap.signature_form import SIGNATURE, Fault, Form, Reason
 from gateway.cap.tree import line_of
 from gateway.cap.trust import Certificate, Trust
 
@@ -36,7 +33,6 @@ CLAUSE = "CAP 1.2 §3.3.4.1"
 _DEFAULT_LIMITS = Limits()
 _FOREIGN = frozenset({Reason.UNKNOWN_SIGNER})
 """A signature by somebody we do not know takes nothing away from one by somebody we do."""
-_SKIPPED_WITHOUT_HARM = (etree.Comment, etree.ProcessingInstruction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,14 +123,9 @@ def verify(
         return SignatureVerdict(readable=False, refusals=parsed.findings)
     if next(parsed.root.iter(SIGNATURE), None) is None:
         return SignatureVerdict(readable=True)
-    tree = whole_tree(text)
-    try:
-        content = content_of(parsed.root)
-    except etree.C14NError:
-        fault: Fault | None = Fault(Reason.MALFORMED, "the alert has no canonical form: a namespace in it is relative")
-        content = b""
-    else:
-        fault = form.fault_of_document(tree)
+    tree = canonical.whole_tree(text)
+    content = _content_if_canonical(parsed.root, tree)
+    fault = form.fault_of_document(tree) if content else Fault(Reason.MALFORMED, "a namespace in the alert is relative")
     case = _Case(tree, content, trust, at, allow_sha1)
     if fault is not None:
         found = [_described(element, fault) for element in tree.iter(SIGNATURE)][: form.MOST_SIGNATURES]
@@ -143,31 +134,13 @@ def verify(
     return _verdict(found, content)
 
 
-def whole_tree(text: str) -> etree._Element:
-    """The tree with comments and instructions, of a text that was parsed without them before and found harmless."""
-    return etree.fromstring(text.encode(), _parser(whole=True))
-
-
-def content_of(root: etree._Element) -> bytes:
-    """The alert without its signatures, comments and instructions, in exclusive canonical form. Changes `root`."""
-    etree.strip_tags(root, *_SKIPPED_WITHOUT_HARM)
-    _remove(root.findall(SIGNATURE))
-    return etree.tostring(root, method="c14n", exclusive=True, with_comments=False)
-
-
-def _parser(*, whole: bool) -> etree.XMLParser:
-    """The parser of parse.py; with `whole` it leaves nothing out, for digests cover instructions."""
-    return etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        huge_tree=False,
-        remove_comments=not whole,
-        remove_pis=False,
-    )
+def _content_if_canonical(root: etree._Element, tree: etree._Element) -> bytes:
+    """What is read of the alert; b"" when it, or a signature in it, has no canonical form."""
+    try:
+        etree.tostring(tree, method="c14n")
+        return canonical.content_of(root)
+    except etree.C14NError:
+        return b""
 
 
 def _verdict(found: list[Signature], content: bytes) -> SignatureVerdict:
@@ -226,7 +199,7 @@ def _counting(signature: Signature, signer: Certificate, *, sha1: bool) -> Signa
 
 def _try_all(case: _Case, element: etree._Element, read: Form, candidates: list[Certificate]) -> Certificate | Fault:
     """The candidate that made the signature over what is read, or why none did."""
-    alone = _with_this_one_only(case.tree, element)
+    alone = canonical.with_one_signature(case.tree, element)
     fault = Fault(Reason.WRONG_SIGNATURE, "")
     for candidate in candidates:
         verified = _signed(alone, read, candidate, case.at)
@@ -234,7 +207,7 @@ def _try_all(case: _Case, element: etree._Element, read: Form, candidates: list[
             verified = _signed_among_others(case.tree, element, read)
         if isinstance(verified, Fault):
             fault = verified
-        elif _content_of_signed(verified) == case.content:
+        elif canonical.content_of_signed(verified) == case.content:
             return candidate
         else:
             return Fault(Reason.NOT_WHAT_IS_READ, "what was signed is not what is read of the alert")
@@ -258,7 +231,11 @@ def _signed(alone: etree._Element, read: Form, signer: Certificate, at: datetime
     )
     try:
         result = _Verifier().verify(
-            alone, x509_cert=signer.x509, validate_schema=False, parser=_parser(whole=True), expect_config=config
+            alone,
+            x509_cert=signer.x509,
+            validate_schema=False,
+            parser=canonical.parser(whole=True),
+            expect_config=config,
         )
     except InvalidDigest:
         return Fault(Reason.ALTERED, "the alert was changed after it was signed, or not all of it was signed")
@@ -275,73 +252,11 @@ def _signed_among_others(tree: etree._Element, element: etree._Element, read: Fo
     Only after signxml found that the key did sign this reference. The standard takes away one signature, the
     reference's own; signxml leaves out what stands outside the root, and all other signatures were taken away for it.
     """
-    for view in _views(tree, element):
-        data = _canonical_bytes(view, read.canonical)
+    for view in canonical.views(tree, element):
+        data = canonical.canonical_bytes(view, read.canonical)
         if hashlib.new(read.digest.name.lower(), data).digest() == read.digest_value:
             return data
     return Fault(Reason.ALTERED, "the alert was changed after it was signed, or not all of it was signed")
-
-
-def _views(tree: etree._Element, element: etree._Element) -> Iterator[etree._Element]:
-    """The documents, with what stands outside the root, that a signer can have signed: each a copy."""
-    signatures = tree.findall(SIGNATURE)
-    own = signatures.index(element)
-    before, after = frozenset(range(own)), frozenset(range(own + 1, len(signatures)))
-    has_outside = next(chain(tree.itersiblings(), tree.itersiblings(preceding=True)), None) is not None
-    for kept in sorted({frozenset[int](), before, after, before | after}, key=len):
-        for outside in (True, False) if has_outside else (False,):
-            if kept or outside:
-                yield _view(tree, kept, outside=outside)
-
-
-def _view(tree: etree._Element, kept: frozenset[int], *, outside: bool) -> etree._Element:
-    root = deepcopy(tree.getroottree()).getroot()
-    if not outside:
-        _strip_outside(root)
-    _remove([one for number, one in enumerate(root.findall(SIGNATURE)) if number not in kept])
-    return root
-
-
-def _strip_outside(root: etree._Element) -> None:
-    for sibling in list(chain(root.itersiblings(), root.itersiblings(preceding=True))):
-        # lxml gives no way to remove a sibling of the root but to move it elsewhere
-        etree.Element("elsewhere").append(sibling)
-
-
-def _canonical_bytes(root: etree._Element, canonical: Canonical) -> bytes:
-    return etree.tostring(
-        root.getroottree(),
-        method="c14n",
-        exclusive=canonical.exclusive,
-        with_comments=False,
-        inclusive_ns_prefixes=list(canonical.prefixes) or None,
-    )
-
-
-def _with_this_one_only(tree: etree._Element, element: etree._Element) -> etree._Element:
-    """A copy of the tree with one signature in it. URI="" leaves out comments, and so does the copy."""
-    # XMLDSig 1.1 §4.4.3.3
-    own = tree.findall(SIGNATURE).index(element)
-    copy = deepcopy(tree)
-    etree.strip_tags(copy, etree.Comment)
-    _remove([one for number, one in enumerate(copy.findall(SIGNATURE)) if number != own])
-    return copy
-
-
-def _content_of_signed(data: bytes) -> bytes:
-    return content_of(etree.fromstring(data, _parser(whole=False)))
-
-
-def _remove(elements: list[etree._Element]) -> None:
-    """Take the elements out of their parent; the text behind them stays where it is."""
-    for element in elements:
-        parent, before, tail = element.getparent(), element.getprevious(), element.tail or ""
-        assert parent is not None
-        if before is None:
-            parent.text = (parent.text or "") + tail
-        else:
-            before.tail = (before.tail or "") + tail
-        parent.remove(element)
 
 
 def _finding(signature: Signature) -> Finding:

@@ -71,7 +71,6 @@ class Reason(StrEnum):
     """Why a signature does not count. The names are kept with verdicts: they do not change."""
 
     NESTED = "nested"
-    ENVELOPING = "enveloping"
     DUPLICATE_ID = "duplicate-id"
     TOO_MANY = "too-many"
     MALFORMED = "malformed"
@@ -123,8 +122,6 @@ class Form(NamedTuple):
 def fault_of_document(root: etree._Element) -> Fault | None:
     """What makes every signature of a document worthless: where they stand, or ids that stand for two things."""
     own = root.findall(SIGNATURE)
-    if root.tag == SIGNATURE:
-        return Fault(Reason.ENVELOPING, "the signature holds the alert; CAP takes enveloped signatures only")
     if len(own) != sum(1 for _ in root.iter(SIGNATURE)):
         return Fault(Reason.NESTED, "a signature stands deeper in the document; each is a child of alert")
     if len(own) > MOST_SIGNATURES:
@@ -191,7 +188,9 @@ def _hidden(signature: etree._Element) -> Iterator[Fault]:
         if callable(element.tag):
             yield Fault(Reason.MALFORMED, "a comment or instruction stands inside the signature")
         elif etree.QName(element).namespace in NAMESPACES:
-            yield Fault(Reason.HIDDEN_ALERT, f"the CAP element {quoted(local_name(element))} stands in the signature")
+            yield Fault(
+                Reason.HIDDEN_ALERT, f"the CAP element {quoted(local_name(element))} stands inside the signature"
+            )
 
 
 def _wrong_parts(parent: etree._Element, names: tuple[str, ...], *, more: bool = False) -> Iterator[Fault]:

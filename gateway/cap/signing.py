@@ -21,9 +21,9 @@ from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, Signatur
 from signxml.signer import XMLSigner
 
 from gateway.cap import xmltext
+from gateway.cap.canonical import whole_tree
 from gateway.cap.findings import Finding, error
 from gateway.cap.parse import Limits, parse
-from gateway.cap.signature import whole_tree
 from gateway.cap.signature_form import SIGNATURE, fault_of_document
 from gateway.cap.trust import LEAST_EC_BITS, LEAST_RSA_BITS
 

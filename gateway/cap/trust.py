@@ -93,8 +93,8 @@ def read(der: bytes) -> Certificate | None:
 def _from_pem(content: bytes) -> list[Certificate]:
     try:
         return [_certificate(one) for one in x509.load_pem_x509_certificates(content)]
-    except UnsupportedAlgorithm as fault:
-        raise ValueError(f"a certificate with a key of an unknown kind: {fault}") from fault
+    except (ValueError, UnsupportedAlgorithm) as fault:
+        raise ValueError("there is no certificate in PEM form that can be read") from fault
 
 
 def _certificate(one: x509.Certificate) -> Certificate:
@@ -147,15 +147,15 @@ def _out_of_date(certificate: Certificate, at: datetime) -> Fault:
 
 
 def _certified(shown: list[Certificate], authorities: list[Certificate], at: datetime) -> list[Certificate] | Fault:
-    """The certificate that leads to an authority. No order is implied among those a signature shows."""
+    """Those that lead to an authority. No order is implied among the certificates that a signature shows."""
     leaves = [certificate for certificate in shown if not certificate.certifies]
     if not authorities or not leaves:
         return []
     store = verification.Store([certificate.x509 for certificate in authorities])
     between = [certificate.x509 for certificate in shown if certificate.certifies]
-    for leaf in leaves:
-        if _leads(leaf, between, store, at):
-            return [leaf]
+    leading = [leaf for leaf in leaves if _leads(leaf, between, store, at)]
+    if leading:
+        return leading
     for leaf in leaves:
         if _leads(leaf, between, store, leaf.not_before + (leaf.not_after - leaf.not_before) / 2):
             return _out_of_date_chain(leaf, at)

@@ -8,6 +8,7 @@ import re
 
 from gateway import bench
 from gateway.bench.wanted import KINDS, Peer, Wanted
+from gateway.commands.console import Exit, complain
 from gateway.commands.numbers import whole
 
 EXAMPLES = """\
@@ -42,7 +43,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--seconds", type=whole(1, 86_400), default=0, metavar="S",
-        help="how long (default: " + ", ".join(f"{name} {of.seconds:g}" for name, of in KINDS.items() if of.seconds) + ")",
+        help="how long (default: "
+        + ", ".join(f"{name} {of.seconds:g}" for name, of in KINDS.items() if of.seconds) + ")",
     )  # fmt: skip
     parser.add_argument(
         "--rate", type=whole(1, 1_000_000), default=None, metavar="N", help="sms, email: a second (default: unlimited)"
@@ -51,7 +53,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--peer", type=_peer, default=None, metavar="HOST:PORT", help="sms, email: this SMSC or relay, not one of ours"
     )
     parser.add_argument("--binds", type=whole(1, 64), default=usual.binds, metavar="N", help=f"SMPP ({usual.binds})")
-    parser.add_argument("--window", type=whole(1, 10_000), default=usual.window, metavar="N", help=f"SMPP ({usual.window})")
+    parser.add_argument(
+        "--window", type=whole(1, 10_000), default=usual.window, metavar="N", help=f"SMPP ({usual.window})"
+    )
     parser.add_argument(
         "--connections", type=whole(1, 1_000), default=usual.connections, metavar="N",
         help=f"to the relay, and of the clients of ingest (at most 16) and feed (at most 32) ({usual.connections})",
@@ -60,6 +64,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure and print."""
+    if options.peer is not None and not KINDS[options.what].foreign:
+        complain(f"--peer is for {', '.join(name for name, of in KINDS.items() if of.foreign)}")
+        return Exit.UNREADABLE
     wanted = Wanted(
         recipients=options.recipients,
         seconds=options.seconds,

@@ -8,7 +8,7 @@ import asyncio
 import csv
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -16,14 +16,24 @@ from typing import BinaryIO, TextIO
 
 import phonenumbers
 
+from gateway.cap.area import Ring
 from gateway.commands.console import Exit, Progress, complain, note, say
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
 from gateway.commands.group import group_of
+from gateway.policy import geocodes
 from gateway.policy.importing import COLUMNS, ImportedContact, ImportOptions, Problem, read_contacts
-from gateway.policy.outlines import MAX_BYTES, Outlines, read_outlines
+from gateway.policy.outline_table import (
+    GeocodeOutline,
+    GeocodeTable,
+    read_outline_table,
+    read_union_table,
+    united,
+)
+from gateway.policy.outlines import MAX_BYTES, MAX_PROBLEMS, Outline, Outlines, read_outlines
 from gateway.policy.tabular import TableLimits, read_rows
-from gateway.store import admin
+from gateway.store import admin, registry
+from gateway.store.pool import Connection
 
 BLOCK_BYTES = 2**16
 BATCH_ROWS = 500
@@ -45,6 +55,8 @@ examples:
   gateway import contacts export.csv --entity brugge --mapping "Contact GSM=mobile"
   gateway import territory brugge.geojson --entity brugge
   gateway import geocodes communes.geojson --scheme NIS --property nis_code
+  gateway import geocodes communes.csv                 columns scheme, value, rings (WKT or GeoJSON)
+  gateway import geocodes regions.csv --made-of NIS    columns NIS, EMMA_ID, NUTS: which communes make up a region
 """
 
 
@@ -88,10 +100,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     territory = kinds.add_parser("territory", help="where an entity may target people by place")
     territory.add_argument("--entity", required=True, metavar="SLUG")
-    geocodes = kinds.add_parser("geocodes", help="outlines behind the geocodes of alerts")
-    geocodes.add_argument("--scheme", required=True, help="valueName in CAP, like NIS")
-    geocodes.add_argument("--property", required=True, help="of each feature: its value in CAP")
-    for below in (contacts, territory, geocodes):
+    codes = kinds.add_parser("geocodes", help="outlines behind the geocodes of alerts")
+    codes.add_argument("--scheme", help="valueName in CAP, like NIS; for a file that does not name it")
+    codes.add_argument("--property", help="of each GeoJSON feature: its value in CAP")
+    codes.add_argument("--made-of", metavar="SCHEME", help="a CSV file of the values of SCHEME that make up others")
+    for below in (contacts, territory, codes):
         below.add_argument("file", metavar="FILE", help="- reads from stdin")
         below.add_argument("--dry-run", action="store_true", help="read and report, change nothing")
         database_arguments(below)
@@ -221,23 +234,66 @@ def _tell(done: admin.Imported, refusals: Refusals, options: argparse.Namespace)
 
 
 def _outlines(file: BinaryIO, options: argparse.Namespace) -> int:
-    wanted = options.property if options.kind == "geocodes" else None
-    found = read_outlines(file.read(MAX_BYTES + 1), value_property=wanted)
-    if found.problems:
-        complain(f"{options.file} can not be used, nothing was changed:", *(f"  {line}" for line in found.problems))
-        return Exit.UNREADABLE
-    return asyncio.run(_store_outlines(found, options))
+    document = file.read(MAX_BYTES + 1)
+    if options.kind == "geocodes":
+        table = _geocode_table(document, options)
+        return _unusable(table.problems, options) or asyncio.run(_store_geocodes(table, options))
+    found = read_outlines(document)
+    return _unusable(found.problems, options) or asyncio.run(_store_territory(found, options))
 
 
-async def _store_outlines(found: Outlines, options: argparse.Namespace) -> int:
+def _unusable(problems: Sequence[str], options: argparse.Namespace) -> int:
+    """Say what is wrong with the file; 0 when nothing is."""
+    if not problems:
+        return 0
+    complain(f"{options.file} can not be used, nothing was changed:", *(f"  {line}" for line in problems))
+    return Exit.UNREADABLE
+
+
+def _geocode_table(document: bytes, options: argparse.Namespace) -> GeocodeTable:
+    """What the file holds, whichever of its three forms it has."""
+    if not document.removeprefix(b"\xef\xbb\xbf").lstrip().startswith((b"{", b"[")):
+        if options.made_of:
+            return read_union_table(document, base=options.made_of)
+        return read_outline_table(document, scheme=options.scheme or "")
+    if not (options.scheme and options.property):
+        return GeocodeTable(problems=("a GeoJSON file needs --scheme and --property",))
+    found = read_outlines(document, value_property=options.property)
+    scheme = geocodes.canonical(options.scheme)
+    wrong = [reason for outline in found.outlines if (reason := geocodes.problem(scheme, outline.value))]
+    outlines = tuple(GeocodeOutline(scheme, outline) for outline in found.outlines)
+    return GeocodeTable(outlines=outlines, problems=(*found.problems, *wrong[:MAX_PROBLEMS]))
+
+
+async def _store_geocodes(table: GeocodeTable, options: argparse.Namespace) -> int:
+    async with session(options) as connection, connection.transaction():
+        outlines = list(table.outlines)
+        if table.unions:
+            parts = dict.fromkeys(part for union in table.unions for part in union.parts)
+            made, missing = united(table.unions, await _on_record(connection, list(parts)))
+            if code := _unusable(missing[:MAX_PROBLEMS], options):
+                return code
+            outlines += made
+        by_scheme: dict[str, list[Outline]] = {}
+        for found in outlines:
+            by_scheme.setdefault(found.scheme, []).append(found.outline)
+        would = "would have " if options.dry_run else ""
+        for scheme, values in by_scheme.items():
+            if not options.dry_run:
+                await admin.put_geocodes(connection, scheme, values)
+            say(f"{would}stored {len(values)} values of {scheme}, {sum(len(one.rings) for one in values)} rings")
+    return Exit.DONE
+
+
+async def _on_record(connection: Connection, codes: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Sequence[Ring]]:
+    rings = await registry.geocode_rings(connection, codes)
+    return {code: found for code, found in rings.items() if found}
+
+
+async def _store_territory(found: Outlines, options: argparse.Namespace) -> int:
     rings = sum(len(outline.rings) for outline in found.outlines)
     would = "would have " if options.dry_run else ""
     async with session(options) as connection, connection.transaction():
-        if options.kind == "geocodes":
-            if not options.dry_run:
-                await admin.put_geocodes(connection, options.scheme, found.outlines)
-            say(f"{would}stored {len(found.outlines)} values of {options.scheme}, {rings} rings")
-            return Exit.DONE
         entity = await admin.entity(connection, options.entity)
         if entity is None:
             return no_entity(options.entity)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from gateway.cap.check import Verdict, check
 from gateway.cap.findings import Finding
 from gateway.cap.parse import Limits
-from gateway.cap.profiles import rules_of
+from gateway.cap.profiles import demands_of
 from gateway.commands.console import Exit, as_json, complain, say
 
 EXAMPLES = """\
@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check every file; the worst answer is the exit code."""
     try:
-        rules_of(options.profile)
+        demands_of(options.profile)
     except ValueError as error:
         complain(str(error))
         return Exit.UNREADABLE

@@ -61,19 +61,18 @@ def _moment(text: str) -> datetime:
 
 
 def _trust(names: list[str]) -> Trust | None:
-    contents = [read_file(name) for name in names]
-    for name, content in zip(names, contents, strict=True):
-        try:
-            Trust.from_pem(content or b"")
-        except ValueError:
-            if content is not None:
-                complain(f"{name}: no certificate in PEM form that can be read")
+    contents: list[bytes] = []
+    for name in names:
+        content = read_file(name)
+        if content is None:
             return None
-    try:
-        return Trust.from_pem(*(content for content in contents if content is not None))
-    except ValueError as error:
-        complain(str(error))
-        return None
+        contents.append(content)
+        try:
+            trust = Trust.from_pem(*contents)
+        except ValueError as error:
+            complain(f"{name}: {error}")
+            return None
+    return trust
 
 
 def _record(name: str, verdict: SignatureVerdict) -> dict[str, object]:

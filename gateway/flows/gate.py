@@ -13,6 +13,7 @@ from gateway.store import deliveries
 from gateway.store.pool import GONE, Store
 
 SLOTS_AT_ONCE = 5
+AHEAD_S = 1.0
 
 
 class StoreGate:
@@ -22,6 +23,8 @@ class StoreGate:
         self._store = store
         self._name = name
         self._period_s = GatePlan(limit=max_starts_per_minute).period_s
+        # a slot that is reserved and not used is lost: where they are rare, one at a time
+        self._at_once = max(1, min(SLOTS_AT_ONCE, int(AHEAD_S / self._period_s)))
         self._pacer = CeilingPacer(max_starts_per_minute)
         self._monotonic = monotonic
         self._slots: deque[float] = deque()
@@ -49,13 +52,13 @@ class StoreGate:
         try:
             asked_at = self._monotonic()
             async with self._store.queue.acquire(timeout=5) as connection:
-                wait_s, period_s = await deliveries.reserve_starts(connection, self._name, SLOTS_AT_ONCE)
+                wait_s, period_s = await deliveries.reserve_starts(connection, self._name, self._at_once)
         except GONE:
             await asyncio.sleep(0.5)
             return False
         # the answer was made between asking and now: the later moment keeps two nodes apart
         first = max(asked_at, self._monotonic()) + wait_s
-        self._slots.extend(first + i * period_s for i in range(SLOTS_AT_ONCE))
+        self._slots.extend(first + i * period_s for i in range(self._at_once))
         return True
 
     def starts_in_last_minute(self) -> int:

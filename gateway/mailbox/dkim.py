@@ -3,8 +3,8 @@
 Knows: tag lists, canonical forms, key records. Never knows: DNS, the clock, which domain is to be believed.
 Standard: RFC 6376, RFC 8301 (no SHA-1, keys of 1024 bits and more), RFC 8463 (Ed25519).
 
-Stricter than the standard in one place: a signature that covers only the first octets of a body (l=) does not count, for
-anybody could add an alert behind them. Every step takes time in proportion to the mail.
+Stricter than the standard in one place: a signature that covers only the first octets of a body (l=) does not count,
+for anybody could add an alert behind them. Every step takes time in proportion to the mail.
 """
 
 import hashlib
@@ -204,7 +204,7 @@ def read_tags(text: str) -> dict[str, str] | None:
 
 
 def header_data(signature: Signature, fields: Sequence[Field]) -> bytes:
-    """What is signed of the header: the last field of each name first, the signature itself at the end. # RFC 6376 §5.4.2"""
+    """What is signed of the header: the last field of each name first, the signature itself last. # RFC 6376 §5.4.2"""
     waiting: dict[str, list[Field]] = {}
     for field in fields:
         waiting.setdefault(field.name.decode("latin-1"), []).append(field)
@@ -228,9 +228,8 @@ def canonical_body(body: bytes, *, relaxed: bool) -> bytes:
     if relaxed:
         body = _one_space(body).replace(b" \r\n", b"\r\n")
         body = body[:-1] if body.endswith(b" ") else body
-    end = len(body)
-    while body.endswith(b"\r\n", 0, end):
-        end -= 2
+    marked = body[len(body.rstrip(b"\r\n")) :].replace(b"\r\n", b"-")
+    end = len(body) - 2 * (len(marked) - len(marked.rstrip(b"-")))  # before the empty lines
     if end == 0:
         return b"" if relaxed else b"\r\n"
     return body[:end] + b"\r\n"

@@ -3,14 +3,14 @@
 Knows: header fields, Content-Type, boundaries, transfer encodings. Never knows: CAP, signatures, who sent it, sockets.
 Standard: RFC 5322 §2.2, RFC 2045 §5 and §6, RFC 2046 §5.1.
 
-Whatever readers could take in two ways (a bare line feed or a broken line in a header, a field twice that may stand once)
-makes a mail unreadable here: what was proven has to be what is read.
+Whatever readers could take in two ways (a bare line feed or a broken line in a header, a field twice that may stand
+once) makes a mail unreadable here: what was proven has to be what is read.
 """
 
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64, a2b_qp
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,6 +26,9 @@ ONCE = frozenset({
     b"content-type", b"content-transfer-encoding", b"content-disposition",
 })  # fmt: skip
 """Fields that stand once or not at all. # RFC 5322 §3.6"""
+
+_SMALLEST_SHARE = {"base64": 0.7, "quoted-printable": 0.3}
+"""How much of a part is left at least without its transfer encoding; less is padding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
-    """A header and a body: a mail or one part of it. `start` and `end` bound the whole, `body` is where its body begins."""
+    """A header and a body: a mail or one part of it. `start` and `end` bound it, `body` is where its body begins."""
 
     fields: tuple[Field, ...]
     kind: str
@@ -91,9 +94,11 @@ class Entity:
 
 def read_entity(raw: bytes, start: int, end: int, limits: Limits, default: str = "text/plain") -> Entity | Unreadable:
     """The header of what lies between start and end. # RFC 5322 §2.1"""
-    header_end = start if raw.startswith(b"\r\n", start, end) else raw.find(b"\r\n\r\n", start, end) + 2
-    if header_end < start or header_end == 1:  # no empty line: a header without a body
-        header_end = end
+    empty_line = raw.find(b"\r\n\r\n", start, end)
+    if raw.startswith(b"\r\n", start, end):
+        header_end = start
+    else:
+        header_end = end if empty_line < 0 else empty_line + 2
     if header_end - start > limits.header_bytes:
         return Unreadable("a header is too large")
     fields = read_fields(raw[start:header_end])
@@ -101,9 +106,7 @@ def read_entity(raw: bytes, start: int, end: int, limits: Limits, default: str =
         return fields
     content_type = next((field.value for field in fields if field.name == b"content-type"), None)
     kind, parameters = (default, dict[str, str]()) if content_type is None else parse_structured(content_type)
-    return Entity(
-        fields=fields, kind=kind, parameters=parameters, start=start, body=min(header_end + 2, end), end=end
-    )
+    return Entity(fields=fields, kind=kind, parameters=parameters, start=start, body=min(header_end + 2, end), end=end)
 
 
 def read_fields(header: bytes) -> tuple[Field, ...] | Unreadable:
@@ -163,33 +166,32 @@ def divide(raw: bytes, entity: Entity, most: int) -> list[tuple[int, int]] | Unr
         return Unreadable("a multipart has no usable boundary")
     spans: list[tuple[int, int]] = []
     begun: int | None = None
-    for before, behind, last in _delimiters(raw, entity.body, entity.end, b"--" + boundary, most * 4 + 100):
-        if begun is not None:
-            spans.append((begun, max(begun, before)))
-        if last:
-            return spans
-        if len(spans) >= most:
+    for number, (before, behind, rest) in enumerate(_delimiters(raw, entity.body, entity.end, b"--" + boundary)):
+        if len(spans) >= most or number > 10 * most:
             return Unreadable("a mail has too many parts")
-        begun = behind
+        if rest in (b"", b"--"):
+            if begun is not None:
+                spans.append((begun, max(begun, before)))
+            if rest:
+                return spans
+            begun = behind
     if begun is not None:  # the closing line is missing: cut off on its way, or never written
         spans.append((begun, entity.end))
     return spans
 
 
-def _delimiters(raw: bytes, start: int, end: int, delimiter: bytes, most: int) -> Iterator[tuple[int, int, bool]]:
-    """(end of what is before, start of what is behind, whether it is the closing one) of each delimiter line."""
+def _delimiters(raw: bytes, start: int, end: int, delimiter: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(end of what is before, start of what is behind, rest of the line) of each line that begins like a delimiter."""
     at = start if raw.startswith(delimiter, start, end) else raw.find(b"\r\n" + delimiter, start, end)
-    for _ in range(most):
-        if at < 0:
-            return
+    while at >= 0:
         before = at
         at += len(delimiter) + (2 if raw.startswith(b"\r\n", at) else 0)
-        line_end = raw.find(b"\r\n", at, min(end, at + 200))
-        rest = raw[at : min(end, at + 200) if line_end < 0 else line_end].strip(b" \t")
-        behind = end if line_end < 0 else line_end + 2
-        if rest in (b"", b"--"):
-            yield before, behind, rest == b"--"
-        at = raw.find(b"\r\n" + delimiter, max(start, behind - 2), end)
+        stop = min(end, at + 200)
+        line_end = raw.find(b"\r\n", at, stop)
+        behind = line_end + 2 if line_end >= 0 else stop
+        yield before, behind, raw[at : stop if line_end < 0 else line_end].strip(b" \t")
+        # the line end of this line may begin the next delimiter
+        at = raw.find(b"\r\n" + delimiter, behind - 2 if line_end >= 0 else behind, end)
 
 
 def leaves(raw: bytes, entity: Entity, limits: Limits) -> list[Part] | Unreadable:
@@ -232,8 +234,8 @@ def _part(entity: Entity) -> Part:
 
 def decode(raw: bytes, part: Part, most: int) -> bytes | None:
     """The part without its transfer encoding; None when it would be larger than `most`. # RFC 2045 §6"""
-    size = part.end - part.start
-    if (size * 3 // 4 if part.encoding == "base64" else size) > most + most // 10 + 1000:  # line ends, padding
+    share = _SMALLEST_SHARE.get(part.encoding, 1.0)
+    if (part.end - part.start) * share > most + 1000:
         return None
     decoded = _decoded(raw[part.start : part.end], part.encoding)
     return decoded if len(decoded) <= most else None
@@ -259,8 +261,3 @@ def _decoded(piece: bytes, encoding: str) -> bytes:
         case "quoted-printable":
             return a2b_qp(piece)
     return piece
-
-
-def total_size(parts: Sequence[Part]) -> int:
-    """Bytes of all bodies as they stand."""
-    return sum(part.end - part.start for part in parts)

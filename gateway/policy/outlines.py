@@ -5,7 +5,7 @@ Standard: RFC 7946 §3.1.6 (Polygon), §3.2 (Feature), §3.3 (FeatureCollection)
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gateway.cap.area import Point, Ring, validate
@@ -28,8 +28,8 @@ class Outlines(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
-class _Unusable(Exception):
-    """One feature can not be used; never leaves this module."""
+class Unusable(Exception):
+    """One feature can not be used; never leaves the readers of outlines."""
 
 
 def read_outlines(document: bytes, *, value_property: str | None = None) -> Outlines:
@@ -46,8 +46,8 @@ def read_outlines(document: bytes, *, value_property: str | None = None) -> Outl
     for number, feature in enumerate(_features(content), 1):
         try:
             value = _value(feature, value_property) if value_property else ""
-            found.setdefault(value, []).extend(_rings(feature))
-        except _Unusable as unusable:
+            found.setdefault(value, []).extend(rings_of(feature.get("geometry")))
+        except Unusable as unusable:
             problems.append(f"feature {number}: {unusable}")
         if len(problems) == MAX_PROBLEMS:
             problems.append("and perhaps more: reading ended here")
@@ -75,34 +75,40 @@ def _value(feature: dict[str, Any], value_property: str) -> str:
         case {"id": value} if value_property == "id":
             pass
         case _:
-            raise _Unusable(f"it has no property {value_property}")
+            raise Unusable(f"it has no property {value_property}")
     if isinstance(value, bool) or not isinstance(value, str | int) or not 1 <= len(str(value)) <= 100:
-        raise _Unusable(f"its property {value_property} is not a short text or whole number")
+        raise Unusable(f"its property {value_property} is not a short text or whole number")
     return str(value)
 
 
-def _rings(feature: dict[str, Any]) -> Iterator[Ring]:
-    match feature.get("geometry"):
+def rings_of(geometry: object) -> Iterator[Ring]:
+    """The outer rings of a GeoJSON geometry. Raises Unusable."""
+    match geometry:
         case {"type": "Polygon", "coordinates": list(polygon)}:
             yield _outer(polygon)
         case {"type": "MultiPolygon", "coordinates": list(polygons)} if polygons:
             yield from (_outer(polygon) for polygon in polygons)
         case _:
-            raise _Unusable("its geometry is no Polygon or MultiPolygon")
+            raise Unusable("its geometry is no Polygon or MultiPolygon")
 
 
 def _outer(polygon: object) -> Ring:
     """The outer ring of a polygon. One with a hole is refused: without the hole it would reach too many people."""
     if not isinstance(polygon, list) or not polygon:
-        raise _Unusable("a polygon of it is empty")
+        raise Unusable("a polygon of it is empty")
     if len(polygon) > 1:
-        raise _Unusable("a polygon of it has a hole: cut it into polygons without holes")
+        raise Unusable("a polygon of it has a hole: cut it into polygons without holes")
     if not isinstance(polygon[0], list):
-        raise _Unusable("a ring of it is not a list of points")
-    ring = Ring(tuple(_point(position) for position in polygon[0]))
+        raise Unusable("a ring of it is not a list of points")
+    return outer_ring(polygon[0])
+
+
+def outer_ring(positions: Sequence[object]) -> Ring:
+    """A ring that people can be sought in, of [longitude, latitude] positions. Raises Unusable."""
+    ring = Ring(tuple(_point(position) for position in positions))
     problems = validate(ring)
     if problems:
-        raise _Unusable(problems[0])
+        raise Unusable(problems[0])
     return ring
 
 
@@ -110,4 +116,4 @@ def _point(position: object) -> Point:
     match position:
         case [int() | float() as lon, int() | float() as lat, *_] if abs(lon) <= 180 and abs(lat) <= 90:
             return float(lon), float(lat)
-    raise _Unusable("a point of it is not [longitude, latitude] in degrees")
+    raise Unusable("a point of it is not [longitude, latitude] in degrees")

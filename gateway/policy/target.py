@@ -4,12 +4,13 @@ Knows: cells, scopes, the authority's territory. Never knows: SQL, HTTP. A targe
 never widened.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.cap.area import Ring, Shape
-from gateway.cap.cells import intersect, share_outside
+from gateway.cap.cells import Cell, contains, intersect, narrowed, quad_of, share_outside
 from gateway.cap.cover import cover_union
 from gateway.cap.findings import Finding
 from gateway.cap.model import CapAlert, MsgType, Scope
@@ -17,6 +18,9 @@ from gateway.model import Mode, Realm
 from gateway.policy import rights
 from gateway.policy.audience import PROFILE, Geocodes, Variant, Wishes, variants
 from gateway.policy.rights import Authority, Refusal
+
+MOST_LOOKS = 2_000
+FINEST_LEVEL = 24  # quads of some metres
 
 
 def expiry(alert: CapAlert, now: datetime, default: timedelta) -> datetime:
@@ -66,7 +70,7 @@ def inside_territory(found: Sequence[Variant], authority: Authority) -> list[Fin
     if not shapes:
         return []
     cells = cover_union(shapes)
-    if not intersect(cells, territory):
+    if not _hold_a_place(intersect(cells, territory)):
         return Refusal(
             reason="outside-territory", message=f"The area lies wholly outside the territory of {authority.name}."
         )
@@ -81,6 +85,28 @@ def inside_territory(found: Sequence[Variant], authority: Authority) -> list[Fin
     share = f"{left_out:.0%}" if left_out >= 0.01 else "less than 1 %"
     message = f"{share} of the area lies outside the territory of {authority.name}: nobody is alerted there"
     return [Finding("G4", "policy", None, "alert/info/area", message, PROFILE)]
+
+
+def _hold_a_place(cells: Sequence[Cell]) -> bool:
+    """Whether any place lies in the cells; a border that both sides share, or a sliver of some metres, is none.
+
+    Cells at two borders carry both as tests, and may hold no point of both: they are quartered until one is found.
+    """
+    if any(not cell.tests for cell in cells):
+        return True
+    waiting = deque(cells)
+    looks = len(cells) + MOST_LOOKS
+    while waiting and looks:
+        looks -= 1
+        quad, tests = quad_of(waiting[0]), waiting.popleft().tests
+        box = quad.box()
+        if contains([quad.cell(tests)], (box.west + box.east) / 2, (box.south + box.north) / 2):
+            return True
+        for child in quad.children() if quad.level < FINEST_LEVEL else ():
+            left = [narrowed(test, child.box()) for test in tests]
+            if None not in left:
+                waiting.append(child.cell(tuple(test for some in left for test in some or ())))
+    return False
 
 
 def in_feed(alert: CapAlert, mode: Mode, authority: Authority) -> bool:

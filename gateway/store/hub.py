@@ -1,6 +1,6 @@
 """Subscribers of the feeds: their wishes, their leases, and who waits for which edition.
 
-Knows: the tables websub_*. Work is leased with an epoch, so that several nodes share it and a late record changes nothing.
+Knows: the tables websub_*. Work is leased with an epoch: several nodes share it, and a late record changes nothing.
 Never knows: HTTP, feeds' content, when something is tried again.
 """
 
@@ -150,7 +150,8 @@ async def announce(connection: Connection, digests: Mapping[str, bytes]) -> int:
 
 async def lease_deliveries(connection: Connection, limit: int, lease_s: float) -> list[LeasedDelivery]:
     """Subscribers that are due, for this node alone."""
-    return [LeasedDelivery(**dict(row)) for row in await connection.fetch(_SQL["lease_deliveries"], limit, lease_s)]
+    rows = await connection.fetch(_SQL["lease_deliveries"], limit, lease_s)
+    return sorted((LeasedDelivery(**dict(row)) for row in rows), key=lambda leased: leased.failures)
 
 
 async def record_deliveries(connection: Connection, told: Sequence[Told]) -> None:

@@ -32,6 +32,7 @@ GONE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a session that a shutdown ended, handed out before its end was noticed
     asyncpg.PostgresConnectionError,
     asyncpg.exceptions.OperatorInterventionError,  # shutdown in progress, starting up, terminated by the administrator
     asyncpg.exceptions.InsufficientResourcesError,  # disk full, too many connections

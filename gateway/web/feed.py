@@ -14,33 +14,47 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from gateway.cap.feed import CAP_MEDIA_TYPE, Document, FeedEntry, FeedInfo
-from gateway.cap.feed_json import geojson, json_feed
-from gateway.cap.feed_xml import atom, rss
+from gateway.cap.derive import Attachment
+from gateway.cap.feed import CAP_MEDIA_TYPE, FeedEntry, FeedInfo
 from gateway.errors import StoreUnavailable
+from gateway.flows.publishing import FeedKind, FeedName
 from gateway.web.held import CORS, Held, HeldCache, answer_of, hold
 from gateway.web.problem import problem
+from gateway.web.topic import KINDS, SLUG, Kind, Query, Topic, offered, path_of, read_query, read_topic
 
 STORE_TIMEOUT_S = 5.0
 ALERT_MAX_AGE_S = 3600
 RETRY_S = 1.0
-_PREFIXES = {False: "/cap", True: "/cap/exercise"}
+_STAMPS = {FeedKind.PUBLIC: "", FeedKind.EXERCISE: " - EXERCISE", FeedKind.HEARTBEAT: " - HEARTBEAT"}
 _OUR_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_PAGE = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}", re.ASCII)
+_RESOURCE = "/cap/alerts/{alert:[A-Za-z0-9_-]{1,64}}/resources/{number:[0-9]{1,3}}"
+# what a browser may be told that it is; anything else is a file to save
+_SHOWN_TYPES = frozenset({
+    "application/pdf", "audio/aac", "audio/mpeg", "audio/ogg", "audio/wav", "image/gif", "image/jpeg", "image/png",
+    "image/webp", "text/plain", "video/mp4", "video/webm",
+})  # fmt: skip
+_RESOURCE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
 class FeedSource(Protocol):
-    """What the feed shows. `version` counts up whenever an answer of `entries` may have changed; reading it is free."""
+    """What the feeds show. `version` counts up whenever an answer of `entries` may have changed; reading it is free."""
 
     version: int
 
-    async def entries(self, exercise: bool) -> Sequence[FeedEntry]:
-        """The alerts that the feed shows now."""
+    async def entries(self, name: FeedName) -> Sequence[FeedEntry] | None:
+        """The alerts that a feed shows now; None when there is no such feed."""
+        ...
+
+    async def authority(self, slug: str) -> str | None:
+        """The name of an authority, "" for all of them, None when there is none of this slug."""
         ...
 
     async def alert_xml(self, public_id: str) -> bytes | None:
-        """A public alert as it was received, by our own id."""
+        """A public alert in its published form, by our own id."""
+        ...
+
+    async def attachment(self, public_id: str, number: int) -> Attachment | None:
+        """What stood inside a public alert and was cut from its published form."""
         ...
 
     async def public_ids(self, identifier: str) -> list[str]:
@@ -48,28 +62,11 @@ class FeedSource(Protocol):
         ...
 
 
-class Writer(Protocol):
-    """Makes one kind of document."""
+class Content(NamedTuple):
+    """What a subscriber of a topic gets."""
 
-    def __call__(self, info: FeedInfo, entries: Sequence[FeedEntry], *, language: str | None, page: int) -> Document:
-        """One page."""
-        ...
-
-
-class Kind(NamedTuple):
-    """A kind of document: the end of its address, its media type, who writes it."""
-
-    suffix: str
+    body: bytes
     media_type: str
-    write: Writer
-
-
-KINDS = (
-    Kind("atom", "application/atom+xml; charset=utf-8", atom),
-    Kind("rss", "application/rss+xml; charset=utf-8", rss),
-    Kind("json", "application/feed+json; charset=utf-8", json_feed),
-    Kind("geojson", "application/geo+json; charset=utf-8", geojson),
-)
 
 
 @dataclass(slots=True)
@@ -77,6 +74,7 @@ class _Shelf:
     """One feed's entries of one version, and the documents made of them so far."""
 
     version: int
+    title: str
     entries: tuple[FeedEntry, ...]
     modified: datetime
     languages: frozenset[str]
@@ -111,30 +109,54 @@ class FeedPages:
         self._cache = f"public, max-age={max_age_s}"
         self._counted = counted
         self._clock = clock
-        self._shelves: dict[bool, _Shelf] = {}
+        self._shelves: dict[FeedName, _Shelf] = {}
         self._alerts_version = -1
         self._alerts = HeldCache(most=500, most_bytes=16_777_216)
         self._making = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application; GET answers HEAD as well."""
-        routes = [web.get("/cap/alerts/{alert:.+}.xml", self.alert), web.options("/cap/{any:.*}", self.preflight)]
-        for exercise, prefix in _PREFIXES.items():
-            routes += [web.get(f"{prefix}/feed.{kind.suffix}", self._handler(kind, exercise)) for kind in KINDS]
+        routes = [
+            web.get("/cap/alerts/{alert:.+}.xml", self.alert),
+            web.get(_RESOURCE, self.resource),
+            web.options("/cap/{any:.*}", self.preflight),
+        ]
+        for of in FeedKind:
+            for kind in KINDS:
+                routes.append(web.get(path_of(FeedName(of), kind.suffix), self._handler(kind, of)))
+                if of is not FeedKind.HEARTBEAT:
+                    pattern = path_of(FeedName(of, f"{{authority:{SLUG}}}"), kind.suffix)
+                    routes.append(web.get(pattern, self._handler(kind, of)))
         return routes
 
-    def _handler(self, kind: Kind, exercise: bool) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def content(self, topic_url: str) -> Content | None:
+        """What subscribers of a topic get now: its first page, as it is. None when it is no topic (any more)."""
+        topic = read_topic(topic_url, self._url)
+        held = None if topic is None else await self._document(topic.kind, topic.feed, Query(topic.language))
+        return None if topic is None or held is None else Content(held.plain.body, topic.kind.media_type)
+
+    async def topic(self, topic_url: str) -> Topic | None:
+        """The document that a URL names, when there is such a feed."""
+        topic = read_topic(topic_url, self._url)
+        if topic is None or await self._source.authority(topic.feed.authority) is None:
+            return None
+        return topic
+
+    def _handler(self, kind: Kind, of: FeedKind) -> Callable[[web.Request], Awaitable[web.Response]]:
+        whole = FeedName(of)
+
         async def feed(request: web.Request) -> web.Response:
             query = request.rel_url.raw_query_string
-            wanted = _Query("", 1) if not query else _read_query(request)
+            wanted = Query() if not query else read_query(request.query)
             if wanted is None:
                 return self._refused(400, "bad-query", "lang is a language tag such as fr; page is a number from 1 on.")
+            authority = request.match_info.get("authority")
             try:
-                held = await self._document(kind, exercise, wanted)
+                held = await self._document(kind, FeedName(of, authority) if authority else whole, wanted)
             except (StoreUnavailable, TimeoutError):
                 return self._away()
             if held is None:
-                return self._refused(404, "no-such-page", "The feed has no such page.")
+                return self._refused(404, "no-such-page", "There is no such feed, or it has no such page.")
             return self._answer(request, held)
 
         return feed
@@ -151,6 +173,28 @@ class FeedPages:
         except (StoreUnavailable, TimeoutError):
             return self._away()
         return self._elsewhere(ids)
+
+    async def resource(self, request: web.Request) -> web.Response:
+        """What stood inside an alert, as a file of strangers: never shown as a page of ours."""
+        alert, number = request.match_info["alert"], int(request.match_info["number"])
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT_S):
+                found = await self._source.attachment(alert, number)
+        except (StoreUnavailable, TimeoutError):
+            return self._away()
+        if found is None:
+            return self._refused(404, "no-such-alert", "No public alert has such a resource.")
+        self._counted(200)
+        kind = found.mime_type.lower()
+        headers = {
+            **CORS,
+            "Content-Type": kind if kind in _SHOWN_TYPES else "application/octet-stream",
+            "Content-Disposition": f'attachment; filename="{alert}-{number}"',
+            "Content-Security-Policy": _RESOURCE_POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": f"public, max-age={ALERT_MAX_AGE_S}",
+        }
+        return web.Response(body=found.content, headers=headers)
 
     async def preflight(self, _: web.Request) -> web.Response:
         """Any page may read the feed, with conditions, too."""
@@ -193,50 +237,61 @@ class FeedPages:
 
     # --- documents
 
-    async def _document(self, kind: Kind, exercise: bool, wanted: "_Query") -> Held | None:
-        shelf = self._shelves.get(exercise)
+    async def _document(self, kind: Kind, name: FeedName, wanted: Query) -> Held | None:
+        shelf = self._shelves.get(name)
         if shelf is None or shelf.version != self._source.version:
-            shelf = await self._fresh(exercise)
-        language = _offered(shelf.languages, wanted.language)
+            shelf = await self._fresh(name)
+            if shelf is None:
+                return None
+        language = offered(shelf.languages, wanted.language)
         held = shelf.documents.get((kind.suffix, language, wanted.page))
         if held is not None:
             return held
         async with self._making:
-            if wanted.page > 1 and wanted.page > (await self._made(shelf, kind, exercise, language, 1)).pages:
+            if wanted.page > 1 and wanted.page > (await self._made(shelf, kind, name, language, 1)).pages:
                 return None
-            return await self._made(shelf, kind, exercise, language, wanted.page)
+            return await self._made(shelf, kind, name, language, wanted.page)
 
-    async def _fresh(self, exercise: bool) -> _Shelf:
-        """The shelf of the present version; the old one, while the store is away."""
+    async def _fresh(self, name: FeedName) -> _Shelf | None:
+        """The shelf of the present version; the old one, while the store is away; None when there is no such feed."""
         async with self._making:
-            old, version = self._shelves.get(exercise), self._source.version
+            old, version = self._shelves.get(name), self._source.version
             now_s = asyncio.get_running_loop().time()
             if old is not None and (old.version == version or now_s - old.tried_at < RETRY_S):
                 return old
             try:
                 async with asyncio.timeout(STORE_TIMEOUT_S):
-                    entries = tuple(await self._source.entries(exercise))
+                    found, authority = await self._source.entries(name), await self._source.authority(name.authority)
             except (StoreUnavailable, TimeoutError):
                 if old is None:
                     raise
                 old.tried_at = now_s
                 return old
-            if old is not None and old.entries == entries:
-                old.version = version
-                return old
-            # a second change within a second counts as one of the next: If-Modified-Since knows no fractions
-            modified = self._clock().replace(microsecond=0)
-            if old is not None:
-                modified = max(modified, old.modified + timedelta(seconds=1))
-            languages = frozenset(text.language.lower() for entry in entries for text in entry.texts)
-            shelf = self._shelves[exercise] = _Shelf(version, entries, modified, languages)
-            return shelf
+            if found is None:
+                self._shelves.pop(name, None)
+                return None
+            return self._shelved(name, version, tuple(found), authority or "")
 
-    async def _made(self, shelf: _Shelf, kind: Kind, exercise: bool, language: str, page: int) -> Held:
+    def _shelved(self, name: FeedName, version: int, entries: tuple[FeedEntry, ...], authority: str) -> _Shelf:
+        """A new shelf; the old one when it holds the same entries, so that its documents stay what they are."""
+        old = self._shelves.get(name)
+        if old is not None and old.entries == entries:
+            old.version = version
+            return old
+        # a second change within a second counts as one of the next: If-Modified-Since knows no fractions
+        modified = self._clock().replace(microsecond=0)
+        if old is not None:
+            modified = max(modified, old.modified + timedelta(seconds=1))
+        title = self._title + (f" - {authority}" if authority else "") + _STAMPS[name.kind]
+        languages = frozenset(text.language.lower() for entry in entries for text in entry.texts)
+        shelf = self._shelves[name] = _Shelf(version, title, entries, modified, languages)
+        return shelf
+
+    async def _made(self, shelf: _Shelf, kind: Kind, name: FeedName, language: str, page: int) -> Held:
         """The document from the shelf, or made now, beside the event loop. The caller holds the lock."""
         held = shelf.documents.get((kind.suffix, language, page))
         if held is None:
-            info = self._info(shelf, kind, exercise, language)
+            info = self._info(shelf, kind, name, language)
             held = await asyncio.to_thread(self._make, info, shelf, kind, language, page)
             shelf.documents.put((kind.suffix, language, page), held)
         return held
@@ -247,11 +302,11 @@ class FeedPages:
         headers = {"Content-Type": kind.media_type, "Cache-Control": self._cache, "Link": links}
         return hold(document.body, headers, shelf.modified)._replace(pages=document.pages)
 
-    def _info(self, shelf: _Shelf, kind: Kind, exercise: bool, language: str) -> FeedInfo:
-        url = f"{self._url}{_PREFIXES[exercise]}/feed.{kind.suffix}{f'?lang={language}' if language else ''}"
+    def _info(self, shelf: _Shelf, kind: Kind, name: FeedName, language: str) -> FeedInfo:
+        url = f"{self._url}{path_of(name, kind.suffix)}{f'?lang={language}' if language else ''}"
         return FeedInfo(
             id=url,
-            title=f"{self._title} - EXERCISE" if exercise else self._title,
+            title=shelf.title,
             self_url=url,
             # of the entries, so that several nodes make the same bytes
             updated=max((entry.updated for entry in shelf.entries), default=shelf.modified),
@@ -276,29 +331,3 @@ class FeedPages:
             held = await asyncio.to_thread(hold, raw, headers, self._clock().replace(microsecond=0))
             self._alerts.put(public_id, held)
         return held
-
-
-class _Query(NamedTuple):
-    """What a query asks for: a language tag in lower case ("" for none) and a page."""
-
-    language: str
-    page: int
-
-
-def _read_query(request: web.Request) -> _Query | None:
-    """None for a query that makes no sense; parameters that are not ours are let pass."""
-    language, page = request.query.get("lang", ""), request.query.get("page", "1")
-    if (language and not _LANGUAGE.fullmatch(language)) or not _PAGE.fullmatch(page):
-        return None
-    return _Query(language.lower(), int(page))
-
-
-def _offered(languages: frozenset[str], wanted: str) -> str:
-    """The wanted tag cut down until some entry has it or a kin of it, so that few documents answer all wishes."""
-    tag = wanted
-    while tag:
-        if tag in languages:
-            return tag
-        tag = tag.rpartition("-")[0]
-    primary = wanted.partition("-")[0]
-    return primary if any(language.partition("-")[0] == primary for language in languages) else ""

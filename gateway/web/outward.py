@@ -46,7 +46,7 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
 
 
 class Guard:
-    """Judges addresses. `allowed` are let pass whatever they are; `refused` are not, on top of all that is not global."""
+    """Judges addresses: global ones pass but for the `refused`; the `allowed` pass whatever they are."""
 
     def __init__(self, *, allowed: Iterable[Network] = (), refused: Iterable[Network] = ()) -> None:
         self._allowed, self._refused = tuple(allowed), tuple(refused)

@@ -57,7 +57,7 @@ async def test_a_campaign_goes_on_after_a_restart_of_the_database(server: Server
     async with whole_line(server.cluster, everybody, sms={"rate_per_s": 200}, email={"rate_per_s": 200}) as line:
         name = await line.post(cap("one"))
         for before in (200, 500, 800):
-            await until(lambda at=before: len(line.received("sms")) > at)  # type: ignore[misc]
+            await until(lambda at=before: len(line.received("sms")) > at)
             await server.stop()
             await asyncio.sleep(0.7)
             await server.start()

@@ -31,10 +31,9 @@ class Ordeal:
     sending_s: float
     seed: int
 
-    def rates(self) -> dict[str, dict[str, object]]:
+    def rates(self) -> dict[str, dict[str, float]]:
         """Settings that pace the campaign."""
-        pace = {"sms": {"rate_per_s": SMS / self.sending_s}, "email": {"rate_per_s": MAILS / self.sending_s}}
-        return {**pace, "http": {"parse_workers": 1}}
+        return {"sms": {"rate_per_s": SMS / self.sending_s}, "email": {"rate_per_s": MAILS / self.sending_s}}
 
     @property
     def mark_ahead(self) -> int:
@@ -114,7 +113,7 @@ async def kill_again_and_again(ordeal: Ordeal, line: Line, process: Process, nam
         if draw.random() < 1 / 6:
             continue
         await process.ready()
-        await until(lambda before=arrived: sum(_arrived(line).values()) > before, within_s=30)  # type: ignore[misc]
+        await until(lambda before=arrived: sum(_arrived(line).values()) > before, within_s=30)
         diary.back_s.append(time.monotonic() - began)
     await process.ready()
     return diary
@@ -128,7 +127,9 @@ async def look(line: Line, name: str) -> Seen:
     """After a kill, once the last bytes and statements of the dead process have ended."""
     smsc, smtp = line.simulators.smsc["live"], line.simulators.smtp["live"]
     await until(lambda: not smsc.bound and not smtp.connections)
-    gone = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'gateway%'"
+    gone = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'gateway%'"
+    )
     while (await line.fetch(gone))[0]["count"]:
         await asyncio.sleep(0.01)
     states = await line.states(name)

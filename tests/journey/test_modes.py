@@ -87,7 +87,9 @@ async def test_every_alert_keeps_to_its_transports(pg: Cluster) -> None:
         live_sms, live_mail, simulated_sms, simulated_mail = separate(line)
         names = {}
         for case in CASES:
-            alert = cap(f"id {case.words}".replace(" ", "-"), words=case.words, status=case.status, addresses=case.group)
+            alert = cap(
+                f"id {case.words}".replace(" ", "-"), words=case.words, status=case.status, addresses=case.group
+            )
             names[case] = await line.post(alert, realm=case.realm)
         for case, name in names.items():
             seen = await line.closed(name, realm=case.realm)

@@ -8,7 +8,7 @@ from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
 from tests.support.line import Line, cap, now, people, reference, until, whole_line
 
-RETRY = {"voice": {"first_s": 0.5, "max_s": 1, "max_attempts": 3}}
+RETRY = {"voice": {"first_s": 0.3, "max_s": 0.5, "max_attempts": 2}}
 # what happens to a call -> how it ends, after how many calls
 ENDS = {
     "answered": (DeliveryState.DELIVERED, 1),
@@ -16,10 +16,10 @@ ENDS = {
     "machine": (DeliveryState.DELIVERED, 1),
     "failed": (DeliveryState.FAILED, 1),
     "refused": (DeliveryState.FAILED, 0),
-    "busy": (DeliveryState.FAILED, 3),
-    "no-answer": (DeliveryState.FAILED, 3),
-    "congestion": (DeliveryState.FAILED, 3),
-    "hung-up": (DeliveryState.FAILED, 3),
+    "busy": (DeliveryState.FAILED, 2),
+    "no-answer": (DeliveryState.FAILED, 2),
+    "congestion": (DeliveryState.FAILED, 2),
+    "hung-up": (DeliveryState.FAILED, 2),
 }
 
 
@@ -40,7 +40,8 @@ async def test_every_call_ends_as_told(pg: Cluster, port: int, by: str) -> None:
         await line.closed(name, within_s=40)
         states, called = await line.states(name), calls(line)
         found = {outcome: (states["voice", number], called[number]) for outcome, number in numbers.items()}
-        assert found == ENDS
+        # the API that is asked does not say why a call failed: it may have been the network
+        assert found == ENDS | ({"failed": (DeliveryState.FAILED, 2)} if by == "polling" else {})
         assert bool(line.simulators.voice["live"].callbacks) is (by == "callbacks")
         assert {record.mode for record in line.received("voice")} == {"live"}
 
@@ -60,8 +61,8 @@ async def test_somebody_who_is_busy_first_is_reached_at_the_next_call(pg: Cluste
 
 async def test_a_cancel_hangs_up_and_calls_those_who_were_called(pg: Cluster) -> None:
     """Nobody else is called."""
-    listeners = people(60, by=("landline",))
-    async with whole_line(pg, listeners, time_scale=5.0, retry=RETRY) as line:
+    listeners = people(40, by=("landline",))
+    async with whole_line(pg, listeners, time_scale=15.0, retry=RETRY) as line:
         sent = now()
         old = await line.post(cap("one", words="Old words", sent=sent, channels="voice"))
         await until(lambda: len(line.received("voice")) >= 10)
@@ -73,4 +74,4 @@ async def test_a_cancel_hangs_up_and_calls_those_who_were_called(pg: Cluster) ->
         told = {record.to for record in line.received("voice") if "All clear" in record.text}
         assert before <= told
         assert len(told - before) <= 10
-        assert len(before) < 60
+        assert len(before) < 40

@@ -9,15 +9,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize
+from hypothesis.stateful import RuleBasedStateMachine
 
 from gateway.model import CampaignState, ChannelName, DeliveryState, MessageClass, OutcomeKind
 from gateway.policy.retry import RetryRules
 from gateway.policy.states import DELIVERY, DeliveryEvent
 from gateway.store import progress
 from gateway.store.deliveries import Leased, OutcomeColumns
-from gateway.store.pool import Connection, Store
+from gateway.store.pool import Connection
 from tests.store import made
 
 T = TypeVar("T")
@@ -84,8 +83,8 @@ class MessageId:
 class Ground(RuleBasedStateMachine):
     """One campaign of two channels in the database, looked at and compared after every step."""
 
-    runner: asyncio.Runner
-    store: Store
+    loop: asyncio.AbstractEventLoop
+    connection: Connection
     entity_id: int
 
     def __init__(self) -> None:
@@ -104,15 +103,12 @@ class Ground(RuleBasedStateMachine):
 
     # the ground ---------------------------------------------------------------------------------------------------
 
-    def run(self, work: Callable[[Connection], Awaitable[T]], *, queue: bool = True) -> T:
+    def run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         async def once() -> T:
-            pool = self.store.queue if queue else self.store.ask
-            async with pool.acquire() as connection:
-                return await work(connection)
+            return await work(self.connection)
 
-        return self.runner.run(once())
+        return self.loop.run_until_complete(once())
 
-    @initialize(urgent=st.booleans())
     def start(self, urgent: bool) -> None:
         self.urgent = urgent
         self.message_class = MessageClass.URGENT if urgent else MessageClass.NEWS
@@ -128,7 +124,7 @@ class Ground(RuleBasedStateMachine):
             self.provider = await progress.provider_id(connection, "peer")
             return number
 
-        self.campaign = self.run(make, queue=False)
+        self.campaign = self.run(make)
         self.settle({seq for seqs in LANES.values() for seq in seqs})
 
     def settle(self, may: set[int], events: set[DeliveryEvent] | None = None) -> None:

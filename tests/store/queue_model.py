@@ -12,7 +12,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from gateway.flows.closing import is_done
 from gateway.model import CampaignState, ChannelName, Closure, DeliveryState, OutcomeKind, Transport
 from gateway.policy.retry import RetryRules, after_outcome
-from gateway.policy.states import after
+from gateway.policy.states import FINAL, after
 from gateway.store import alerts, deliveries, progress
 from gateway.store.deliveries import OutcomeColumns
 from gateway.store.pool import Connection
@@ -21,6 +21,7 @@ from tests.store.queue_ground import BY_OUTCOME, BY_RECEIPT, LANES, D, E, Ground
 
 K = OutcomeKind
 ATTEMPTS = 3
+LEFT_BEHIND = (K.RETRY, K.UNKNOWN, K.UNSENT, K.ACCEPTED, K.ACCEPTED)
 RULES = RetryRules(attempts=ATTEMPTS)
 
 
@@ -29,15 +30,9 @@ class QueueMachine(Ground):
 
     # the holders --------------------------------------------------------------------------------------------------
 
-    @initialize(kinds=st.none() | st.lists(st.sampled_from([K.RETRY, K.UNKNOWN, K.UNSENT, K.ACCEPTED]), min_size=10))
-    def first_round(self, kinds: list[K] | None) -> None:
-        """Three runs of four start where a first try of every row has left retries behind: that is where it is hard."""
-        for channel in LANES if kinds else ():
-            self.lease(1, channel, 9, and_mark=True)
-        for holding in self.holdings:
-            self.record_kinds(holding, {seq: kinds[seq - 1] for seq in holding.in_hand} if kinds else {})
-        if kinds:
-            self.due_retries(20)
+    @initialize(urgent=st.booleans())
+    def begin(self, urgent: bool) -> None:
+        self.start(urgent)
 
     @rule(
         node=st.sampled_from([1, 2]),
@@ -64,7 +59,7 @@ class QueueMachine(Ground):
             self.holdings.append(Holding(node, leased))
         self.settle(set())
         for holding in self.holdings[-len(taken) :] if taken and and_mark else ():
-            self.mark_next(holding, len(holding.leased.seqs), twice=False)
+            self.mark_next(holding, len(holding.leased.seqs), twice=node == 1)  # who never hears of its COMMIT
 
     @precondition(lambda self: self.holdings)
     @rule(data=st.data(), limit=st.integers(1, 4), twice=st.booleans())
@@ -173,18 +168,13 @@ class QueueMachine(Ground):
 
     @precondition(lambda self: self.holdings)
     @rule(data=st.data())
-    def give_back(self, data: st.DataObject) -> None:
-        holding = data.draw(st.sampled_from(self.holdings))
-        self.run(lambda c: deliveries.give_back(c, holding.leased.lease))
-        self.settle(set())
-
-    @rule()
-    def beat(self) -> None:
+    def beat_and_give_back(self, data: st.DataObject) -> None:
         leases = [h.leased.lease for h in self.holdings]
         kept = self.run(lambda c: deliveries.keep_leases(c, leases, lease_s=60))
-        assert {(k.lo, k.epoch) for k in kept} == {
-            (h.leased.lease.lo, h.leased.lease.epoch) for h in self.holdings if self.mine(h)
-        }
+        mine = [h for h in self.holdings if self.mine(h)]
+        assert {(k.lo, k.epoch) for k in kept} == {(h.leased.lease.lo, h.leased.lease.epoch) for h in mine}
+        holding = data.draw(st.sampled_from(self.holdings))
+        self.run(lambda c: deliveries.give_back(c, holding.leased.lease))
         self.settle(set())
 
     # the network --------------------------------------------------------------------------------------------------
@@ -197,7 +187,9 @@ class QueueMachine(Ground):
             for h in self.holdings
             for seq, mark in h.in_hand.items()
         ]
-        ids = data.draw(st.lists(st.sampled_from([*self.known.values(), *coming]), min_size=1, max_size=4, unique=True))
+        everything = [*self.known.values(), *coming]
+        open_rows = [one for one in everything if self.rows[one.seq].state not in FINAL]
+        ids = data.draw(st.lists(st.sampled_from(open_rows or everything), min_size=1, max_size=4, unique=True))
         kinds = [data.draw(st.sampled_from(self.kinds_of(one))) for one in ids]
         found = [(one, kind) for one, kind in zip(ids, kinds, strict=True) if one.text in self.known]
         self.early += [(one, kind) for one, kind in zip(ids, kinds, strict=True) if one.text not in self.known]
@@ -249,6 +241,7 @@ class QueueMachine(Ground):
             bad = D.FAILED
         return after(row.state, BY_RECEIPT[bad]) if bad is not D.RETRY_WAIT or row.state is not bad else row.state
 
+    @precondition(lambda self: self.early)
     @rule()
     def match_orphans(self) -> None:
         found = [(one, kind) for one, kind in self.early if one.text in self.known]
@@ -292,16 +285,12 @@ class QueueMachine(Ground):
         self.run(recover)
         self.settle(set(self.rows), {E.NO_ANSWER})
 
-    @rule(limit=st.integers(1, 20))
-    def due_retries(self, limit: int) -> None:
+    @rule(limit=st.integers(1, 20), and_lease=st.booleans())
+    def due_retries(self, limit: int, and_lease: bool) -> None:
         self.run(lambda c: deliveries.due_retries(c, limit))
         self.settle(set())
-
-    @rule(node=st.sampled_from([1, 2]))
-    def second_round(self, node: int) -> None:
-        self.due_retries(20)
-        for channel in LANES:
-            self.lease(node, channel, 9, and_mark=True)
+        for channel in LANES if and_lease else ():
+            self.lease(1, channel, 9, and_mark=True)
 
     @rule(to=st.sampled_from(["paused", "sending"]), luck=st.integers(0, 3))
     def pause_or_resume(self, to: str, luck: int = 0) -> None:
@@ -357,7 +346,7 @@ class QueueMachine(Ground):
     def finish_sending(self) -> None:
         for _ in range(6):
             self.everybody_dies()
-            self.due_retries(20)
+            self.due_retries(20, and_lease=False)
             for channel in LANES:
                 self.lease(3, channel, 20, and_mark=False)
             for holding in self.holdings:
@@ -385,3 +374,16 @@ class QueueMachine(Ground):
         batch = self.batch_of(holding, dict.fromkeys(sorted(marked), K.ACCEPTED), parts=1, settled=True)
         self.run(lambda c: deliveries.record_outcomes(c, batch))
         self.settle(marked, {E.ACCEPTED})
+
+
+class SecondTries(QueueMachine):
+    """The same, starting where a first try of every row has left retries behind: that is where it is hard."""
+
+    @initialize(urgent=st.booleans(), kinds=st.lists(st.sampled_from(LEFT_BEHIND), min_size=10, max_size=10))
+    def begin(self, urgent: bool, kinds: list[K]) -> None:  # type: ignore[override]
+        self.start(urgent)
+        for channel in LANES:
+            self.lease(1, channel, 9, and_mark=True)
+        for holding in self.holdings:
+            self.record_kinds(holding, {seq: kinds[seq - 1] for seq in holding.in_hand})
+        self.due_retries(20, and_lease=False)

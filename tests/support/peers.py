@@ -28,6 +28,7 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "sipp": ("sipp",),
     "smtp-sink": ("smtp-sink",),
     "wrk": ("wrk",),
+    "xmlsec1": ("xmlsec1",),
 }
 ROOT_ONLY = frozenset({"dovecot", "postfix"})
 MAY_BE_MISSING = frozenset({"asterisk"})  # of an older Debian, whose packages may go any day

@@ -12,10 +12,13 @@ import pytest
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.cap.derive import Attachment
 from gateway.cap.feed import FeedEntry, FeedText
 from gateway.errors import StoreUnavailable
+from gateway.flows.publishing import HEARTBEAT, PUBLIC, FeedKind, FeedName
 from gateway.web.feed import FeedPages
 
+EXERCISE, FOREST = FeedName(FeedKind.EXERCISE), FeedName(FeedKind.PUBLIC, "forest-vorst")
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 Client = TestClient[web.Request, web.Application]
 
@@ -53,15 +56,29 @@ class Source:
 
     def __init__(self) -> None:
         self.version = 0
-        self.shown: dict[bool, list[FeedEntry]] = {False: [entry(1), entry(2)], True: []}
+        self.shown: dict[FeedName, list[FeedEntry]] = {
+            PUBLIC: [entry(1), entry(2)],
+            EXERCISE: [],
+            HEARTBEAT: [],
+            FOREST: [entry(2)],
+        }
+        self.names = {"": "", "forest-vorst": "Forest & Vorst"}
         self.xml = {"abc": b"<alert/>" * 50}
         self.ids = {"urn:oid:2.49/1 é%41": ["abc"], "A-1": ["abc", "def"]}
+        self.files = {("abc", 0): Attachment("image/png", b"PNG"), ("abc", 1): Attachment("text/html", b"<script>")}
         self.away = False
         self.asked: list[str] = []
 
-    async def entries(self, exercise: bool) -> Sequence[FeedEntry]:
-        self._ask(f"entries {exercise}")
-        return list(self.shown[exercise])
+    async def entries(self, name: FeedName) -> Sequence[FeedEntry] | None:
+        self._ask(f"entries {name.kind.value}{name.authority}")
+        return list(self.shown.get(name, [])) if name.authority in self.names else None
+
+    async def authority(self, slug: str) -> str | None:
+        return self.names.get(slug)
+
+    async def attachment(self, public_id: str, number: int) -> Attachment | None:
+        self._ask(f"resource {public_id} {number}")
+        return self.files.get((public_id, number))
 
     async def alert_xml(self, public_id: str) -> bytes | None:
         self._ask(f"xml {public_id}")
@@ -96,9 +113,8 @@ def counted() -> list[int]:
 
 
 @pytest.fixture
-async def client(source: Source, counted: list[int]) -> AsyncIterator[Client]:
-    app = web.Application()
-    pages = FeedPages(
+def pages(source: Source, counted: list[int]) -> FeedPages:
+    return FeedPages(
         source,
         public_url="https://alerts.example/",
         title="Alerts",
@@ -106,6 +122,11 @@ async def client(source: Source, counted: list[int]) -> AsyncIterator[Client]:
         counted=counted.append,
         clock=Clock(),
     )
+
+
+@pytest.fixture
+async def client(pages: FeedPages) -> AsyncIterator[Client]:
+    app = web.Application()
     app.add_routes(pages.routes())
     async with TestClient(TestServer(app)) as client:
         yield client
@@ -142,11 +163,83 @@ async def test_the_feed_is_json_and_geojson_as_well(client: Client) -> None:
 
 
 async def test_exercises_have_a_feed_of_their_own(client: Client, source: Source) -> None:
-    source.shown[True] = [replace(entry(9), status="Exercise")]
+    source.shown[EXERCISE] = [replace(entry(9), status="Exercise")]
     found = await parsed(await client.get("/cap/exercise/feed.atom"))
     assert [item.title for item in found.entries] == ["OEFENING - Brand 9"]
     assert "EXERCISE" in found.feed.title
     assert len((await parsed(await client.get("/cap/feed.atom"))).entries) == 2
+
+
+async def test_an_authority_has_feeds_of_its_own(client: Client, source: Source) -> None:
+    answer = await client.get("/cap/forest-vorst/feed.atom?lang=fr")
+    found = await parsed(answer)
+    assert [item.title for item in found.entries] == ["Incendie 2"]
+    assert found.feed.title == "Alerts - Forest & Vorst"
+    links = {link.rel: link.href for link in found.feed.links}
+    assert links["self"] == "https://alerts.example/cap/forest-vorst/feed.atom?lang=fr"
+    for kind in ("rss", "json", "geojson"):
+        assert (await client.get(f"/cap/forest-vorst/feed.{kind}")).status == 200
+    drill = await parsed(await client.get("/cap/forest-vorst/exercise/feed.atom"))
+    assert drill.feed.title == "Alerts - Forest & Vorst - EXERCISE"
+    assert drill.entries == []
+
+
+@pytest.mark.parametrize("slug", ["nobody", "platform", "a-"])
+async def test_an_authority_that_is_not_there_has_no_feed(client: Client, source: Source, slug: str) -> None:
+    assert (await client.get(f"/cap/{slug}/feed.atom")).status == 404
+    assert (await client.get(f"/cap/{slug}/exercise/feed.rss")).status == 404
+
+
+@pytest.mark.parametrize("path", ["Forest-Vorst", "a" * 64, "forest-vorst%2F..", "-forest"])
+async def test_what_is_no_slug_is_no_feed(client: Client, path: str) -> None:
+    assert (await client.get(f"/cap/{path}/feed.atom")).status in {404, 405}
+
+
+async def test_an_authority_that_leaves_takes_its_feed_along(client: Client, source: Source) -> None:
+    assert (await client.get("/cap/forest-vorst/feed.atom")).status == 200
+    del source.names["forest-vorst"]
+    source.version += 1
+    assert (await client.get("/cap/forest-vorst/feed.atom")).status == 404
+
+
+async def test_the_heartbeat_has_a_feed_of_its_own_and_is_in_no_other(client: Client, source: Source) -> None:
+    source.shown[HEARTBEAT] = [replace(entry(7), status="System")]
+    found = await parsed(await client.get("/cap/heartbeat.atom"))
+    assert [item.title for item in found.entries] == ["SYSTEM - Brand 7"]
+    assert found.feed.title == "Alerts - HEARTBEAT"
+    for path in ("/cap/feed.atom", "/cap/exercise/feed.atom", "/cap/forest-vorst/feed.atom"):
+        assert all("/7" not in item.id for item in (await parsed(await client.get(path))).entries)
+
+
+async def test_a_subscriber_gets_what_a_reader_gets(client: Client, pages: FeedPages) -> None:
+    read = await client.get("/cap/forest-vorst/feed.rss?lang=fr", headers={"Accept-Encoding": "identity"})
+    content = await pages.content("https://alerts.example/cap/forest-vorst/feed.rss?lang=fr")
+    assert content is not None
+    assert content.body == await read.read()
+    assert content.media_type == read.headers["Content-Type"]
+    assert await pages.content("https://alerts.example/cap/nobody/feed.atom") is None
+    assert await pages.content("https://elsewhere.example/cap/feed.atom") is None
+
+
+async def test_a_topic_is_a_feed_that_is_there(pages: FeedPages) -> None:
+    found = await pages.topic("https://alerts.example/cap/forest-vorst/feed.atom")
+    assert found is not None and found.feed == FOREST
+    assert await pages.topic("https://alerts.example/cap/nobody/feed.atom") is None
+    assert await pages.topic("https://alerts.example/cap/validate") is None
+
+
+async def test_what_stood_inside_an_alert_is_a_file_and_never_a_page_of_ours(client: Client, source: Source) -> None:
+    picture = await client.get("/cap/alerts/abc/resources/0")
+    assert (picture.status, picture.content_type, await picture.read()) == (200, "image/png", b"PNG")
+    page = await client.get("/cap/alerts/abc/resources/1")
+    assert page.content_type == "application/octet-stream"
+    for answer in (picture, page):
+        assert answer.headers["Content-Disposition"].startswith("attachment;")
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert (await client.get("/cap/alerts/abc/resources/2")).status == 404
+    source.away = True
+    assert (await client.get("/cap/alerts/abc/resources/0")).status == 503
 
 
 @pytest.mark.parametrize(
@@ -181,7 +274,7 @@ async def test_a_reader_that_has_the_feed_gets_304_until_it_changes(
     assert again.status == 304
     assert await again.read() == b""
     assert again.headers["ETag"] == first.headers["ETag"]
-    source.shown[False].append(entry(3))
+    source.shown[PUBLIC].append(entry(3))
     source.version += 1
     changed = await client.get("/cap/feed.atom", headers=conditions)
     assert len((await parsed(changed)).entries) == 3
@@ -192,7 +285,7 @@ async def test_a_reader_that_has_the_feed_gets_304_until_it_changes(
 async def test_two_changes_in_one_second_can_be_told_apart_by_date(client: Client, source: Source) -> None:
     first = await client.get("/cap/feed.atom")
     assert first.headers["Last-Modified"] == "Sat, 21 Nov 2026 13:00:00 GMT"
-    source.shown[False].append(entry(3))
+    source.shown[PUBLIC].append(entry(3))
     source.version += 1
     dated = {"If-Modified-Since": first.headers["Last-Modified"]}
     second = await client.get("/cap/feed.atom", headers=dated)
@@ -203,7 +296,7 @@ async def test_two_changes_in_one_second_can_be_told_apart_by_date(client: Clien
 
 async def test_an_entry_that_leaves_changes_the_feed(client: Client, source: Source) -> None:
     first = await client.get("/cap/feed.atom")
-    source.shown[False].pop()
+    source.shown[PUBLIC].pop()
     source.version += 1
     assert (await client.get("/cap/feed.atom", headers={"If-None-Match": first.headers["ETag"]})).status == 200
 
@@ -217,7 +310,7 @@ async def test_a_new_version_with_the_same_entries_stays_the_same_document(clien
 async def test_entries_are_read_once_a_version_however_many_ask(client: Client, source: Source) -> None:
     answers = await asyncio.gather(*(client.get("/cap/feed.atom") for _ in range(20)))
     assert {answer.status for answer in answers} == {200}
-    assert source.asked == ["entries False"]
+    assert source.asked == ["entries Actual"]
 
 
 async def test_the_body_travels_compressed_when_the_reader_takes_it(client: Client) -> None:
@@ -255,7 +348,7 @@ async def test_a_page_on_another_site_may_ask_with_conditions(client: Client) ->
 
 async def test_a_long_feed_has_pages(client: Client, source: Source) -> None:
     long = "x" * 60_000
-    source.shown[False] = [entry(number, replace(text("en", "Fire"), summary=long)) for number in range(20)]
+    source.shown[PUBLIC] = [entry(number, replace(text("en", "Fire"), summary=long)) for number in range(20)]
     url: str | None = "/cap/feed.atom"
     seen: list[str] = []
     while url:
@@ -313,7 +406,7 @@ async def test_a_store_that_is_away_leaves_the_last_feed_standing(client: Client
     assert second.status == 200
     assert second.headers["ETag"] == first.headers["ETag"]
     assert (await client.get("/cap/feed.rss")).status == 200
-    assert source.asked == ["entries False", "entries False"]
+    assert source.asked == ["entries Actual", "entries Actual"]
 
 
 async def test_a_store_that_was_never_there_is_503(client: Client, source: Source, counted: list[int]) -> None:

@@ -1,5 +1,6 @@
 -- The work queue: chunks leased, marked, recorded. Every statement here runs on sessions whose plans are pinned
 -- (generic plans, no sequential scans or hash joins), because a plan made on an empty partition would scan a campaign.
+-- For the same reason deliveries are found by arrays of seqs: a range or a list behind an OR would be a filter only.
 
 -- name: lanes_open
 -- Campaigns that may send now, most urgent first, with what each lane still has to give.
@@ -16,7 +17,8 @@ ORDER BY c.priority, c.id;
 SELECT id FROM campaign WHERE id = ANY ($1::int[]) AND state = 'sending' AND expires_at > now();
 
 -- name: lease_chunks
--- Take up to $5 ready chunks of one campaign and lane; the rows of each come back as arrays, in order.
+-- Take up to $5 ready chunks of one campaign and lane; the rows of each come back as arrays, in order. Of a range chunk
+-- those above its mark, of a retry chunk the listed ones that wait (7) or are unknown (8).
 WITH pick AS (
     SELECT campaign_id, lo FROM chunk
     WHERE campaign_id = $1 AND channel = $2 AND transport = $3 AND state = 0
@@ -24,7 +26,8 @@ WITH pick AS (
 l AS (
     UPDATE chunk k SET state = 1, node = $4, epoch = k.epoch + 1, lease_until = now() + $6::interval
     FROM pick WHERE k.campaign_id = pick.campaign_id AND k.lo = pick.lo
-    RETURNING k.campaign_id, k.lo, k.hi, k.epoch, k.marked_to, k.seqs, k.exercise_group)
+    RETURNING k.campaign_id, k.lo, k.epoch, k.marked_to, k.seqs, k.exercise_group,
+        coalesce(k.seqs, ARRAY(SELECT generate_series(greatest(k.lo, k.marked_to + 1), k.hi))) AS held)
 SELECT l.lo, l.epoch, l.marked_to, l.seqs IS NOT NULL AS listed, l.exercise_group, d.seqs, d.keys, d.addresses,
     d.attempts, d.flags
 FROM l CROSS JOIN LATERAL (
@@ -33,9 +36,8 @@ FROM l CROSS JOIN LATERAL (
            CASE WHEN l.lo < 0 THEN array_agg(d.attempt ORDER BY d.seq) END AS attempts,
            CASE WHEN l.lo < 0 THEN array_agg(d.flags ORDER BY d.seq) END AS flags
     FROM delivery d
-    WHERE d.campaign_id = l.campaign_id
-      AND ((l.seqs IS NULL AND d.seq BETWEEN greatest(l.lo, l.marked_to + 1) AND l.hi AND d.state = 0)
-        OR (l.seqs IS NOT NULL AND d.seq = ANY (l.seqs) AND d.state IN (7, 8)))) d
+    WHERE d.campaign_id = l.campaign_id AND d.seq = ANY (l.held)
+      AND CASE WHEN l.seqs IS NULL THEN d.state = 0 ELSE d.state IN (7, 8) END) d
 ORDER BY l.lo;
 
 -- name: mark_range
@@ -64,8 +66,8 @@ WITH k AS (
     RETURNING channel, seqs),
 o AS (
     SELECT d.seq, d.state FROM delivery d
-    WHERE d.campaign_id = $1 AND d.seq = ANY ($4::int[]) AND d.seq = ANY ((SELECT seqs FROM k)::int[])
-      AND d.state IN (1, 7, 8)
+    WHERE d.campaign_id = $1 AND d.state IN (1, 7, 8)
+      AND d.seq = ANY (ARRAY(SELECT unnest($4::int[]) INTERSECT SELECT unnest(seqs) FROM k))
     FOR NO KEY UPDATE),
 x AS (
     UPDATE delivery d SET state = 1 FROM o WHERE d.campaign_id = $1 AND d.seq = o.seq AND o.state <> 1 RETURNING d.seq),
@@ -86,11 +88,13 @@ RETURNING k.campaign_id, k.lo, k.epoch, k.state;
 -- name: give_back
 -- Return a leased chunk whose marked rows are all recorded, so that another node may go on with the rest. While one is
 -- not (its record is still on the way), the chunk stays leased: who takes over an ended lease finds what is unknown.
-UPDATE chunk k SET state = 0, node = NULL, lease_until = NULL
-WHERE k.campaign_id = $1 AND k.lo = $2 AND k.epoch = $3 AND k.state = 1 AND NOT EXISTS (
-    SELECT FROM delivery d WHERE d.campaign_id = k.campaign_id AND (
-        (k.seqs IS NULL AND d.seq BETWEEN k.lo AND k.marked_to AND d.state = 0)
-        OR (k.seqs IS NOT NULL AND d.seq = ANY (k.seqs) AND d.state = 1)));
+WITH k AS (
+    SELECT seqs, coalesce(seqs, ARRAY(SELECT generate_series(lo, marked_to))) AS marked FROM chunk
+    WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1 FOR NO KEY UPDATE)
+UPDATE chunk SET state = 0, node = NULL, lease_until = NULL
+FROM k WHERE chunk.campaign_id = $1 AND chunk.lo = $2 AND NOT EXISTS (
+    SELECT FROM delivery d WHERE d.campaign_id = $1 AND d.seq = ANY ((SELECT marked FROM k)::int[])
+      AND d.state = CASE WHEN k.seqs IS NULL THEN 0 ELSE 1 END);
 
 -- name: record_outcomes
 -- What the peers answered, for one campaign and channel: rows, message ids, retries, finished chunks, counts; fenced by
@@ -101,12 +105,12 @@ WITH v AS (SELECT * FROM unnest($4::int[], $5::int[], $6::bool[]) AS v (lo, epoc
 h AS (
     SELECT k.lo, k.transport, k.entity_id, k.marked_to, k.seqs, v.done FROM v
     JOIN chunk k ON k.campaign_id = $1 AND k.lo = v.lo AND k.epoch = v.epoch AND k.state IN (1, 8, 9)
-    FOR NO KEY UPDATE OF k),
+    WHERE k.lo = ANY ($4::int[]) FOR NO KEY UPDATE OF k),
 c AS (
     UPDATE chunk k SET state = CASE WHEN h.done AND k.state = 1 THEN 2 ELSE k.state END,
         seqs = CASE WHEN h.seqs IS NOT NULL THEN ARRAY(
             SELECT unnest(h.seqs) EXCEPT SELECT t.seq FROM unnest($7::int[], $8::int[]) AS t (seq, lo) WHERE t.lo = h.lo) END
-    FROM h WHERE k.campaign_id = $1 AND k.lo = h.lo),
+    FROM h WHERE k.campaign_id = $1 AND k.lo = h.lo AND k.lo = ANY ($4::int[])),
 u AS (
     SELECT u.*, h.transport, h.entity_id
     FROM unnest($7::int[], $8::int[], $9::timestamptz[], $10::smallint[], $11::smallint[], $12::int[], $13::text[])
@@ -159,20 +163,19 @@ WITH u AS (
     SELECT * FROM unnest($2::text[], $3::smallint[], $4::int[], $5::timestamptz[], $9::text[])
         AS u (msg_id, kind, code, due, detail)),
 f AS MATERIALIZED (
-    SELECT m.campaign_id, m.seq, m.mask, m.parts, u.msg_id, u.kind, u.code, u.due, u.detail FROM u
-    CROSS JOIN LATERAL (
-        SELECT campaign_id, seq, mask, parts FROM msgref
-        WHERE msg_id = u.msg_id AND provider = $1 AND mask <> 0 OFFSET 0) m
-    WHERE u.kind <> 7 OR NOT EXISTS (
-        SELECT FROM msgref e WHERE e.msg_id = u.msg_id AND e.provider = $1 AND e.mask = 0)),
+    SELECT m.campaign_id, m.seq, m.mask, m.parts, u.msg_id, u.kind, u.code, u.due, u.detail,
+        m.mask <> 0 AND NOT (u.kind = 7 AND m.ended) AS news FROM u
+    LEFT JOIN LATERAL (
+        SELECT campaign_id, seq, mask, parts, bool_or(mask = 0) OVER () AS ended FROM msgref
+        WHERE msg_id = u.msg_id AND provider = $1 OFFSET 0) m ON true),
 e AS (
     INSERT INTO msgref (provider, mask, campaign_id, seq, parts, msg_id)
-    SELECT DISTINCT $1, 0, campaign_id, seq, 0::smallint, msg_id FROM f WHERE kind = 7),
+    SELECT DISTINCT $1, 0, campaign_id, seq, 0::smallint, msg_id FROM f WHERE news AND kind = 7),
 g AS MATERIALIZED (
     SELECT campaign_id, seq, max(parts) AS parts, coalesce(bit_or(mask) FILTER (WHERE kind = 3), 0) AS got,
         min(kind) FILTER (WHERE kind <> 3) AS bad, max(code) AS code, max(due) AS due,
         max(detail) AS detail
-    FROM f GROUP BY campaign_id, seq),
+    FROM f WHERE news GROUP BY campaign_id, seq),
 o AS MATERIALIZED (
     SELECT d.campaign_id, d.seq, d.state, d.flags, d.channel, d.transport, d.entity_id, d.parts_got | g.got AS got, g.code, g.due, g.detail,
         CASE WHEN (d.parts_got | g.got) & ((1 << g.parts) - 1) = (1 << g.parts) - 1 THEN 3::smallint
@@ -215,11 +218,11 @@ p AS (
         expired = progress.expired + n.expired, submitted = progress.submitted - n.from_submitted,
         awaiting = progress.awaiting - n.answered, unknown = progress.unknown - n.from_unknown,
         retry_wait = progress.retry_wait + n.retried - n.from_retry, in_flight = progress.in_flight - n.from_flight
-    FROM n WHERE progress.campaign_id = n.campaign_id AND progress.channel = n.channel AND progress.shard = $6),
+    FROM n WHERE progress.campaign_id = n.campaign_id AND progress.channel = n.channel AND progress.shard = $6
+      AND progress.campaign_id = ANY (ARRAY(SELECT n.campaign_id FROM n))),
 q AS (
     INSERT INTO receipt_orphan (provider, msg_id, kind, code)
-    SELECT $1, u.msg_id, u.kind, u.code FROM u
-    WHERE $7 AND NOT EXISTS (SELECT FROM msgref m WHERE m.msg_id = u.msg_id AND m.provider = $1))
+    SELECT $1, msg_id, kind, code FROM f WHERE $7 AND campaign_id IS NULL)
 SELECT channel, count(*) FILTER (WHERE next = 3) AS delivered, count(*) FILTER (WHERE next = 4) AS failed,
     count(*) FILTER (WHERE next = 6) AS expired, count(*) FILTER (WHERE next = 7) AS retried,
     (array_agg(age_s) FILTER (WHERE next = 3))[1:16] AS ages_s
@@ -246,12 +249,12 @@ LIMIT 200;
 -- more after $6, flagged as possible duplicate; the rest is ready again under a new epoch. What became unknown leaves the
 -- list of a retry chunk, or its next holder would send it at once, and again.
 WITH k AS (
-    SELECT campaign_id, lo, hi, channel, transport, entity_id, marked_to, seqs FROM chunk
+    SELECT campaign_id, lo, channel, transport, entity_id, seqs,
+        coalesce(seqs, ARRAY(SELECT generate_series(lo, marked_to))) AS marked FROM chunk
     WHERE campaign_id = $1 AND lo = $2 AND state = 1 AND (lease_until < now() OR ($4 AND node = $3)) FOR UPDATE),
 o AS (
-    SELECT d.seq, d.flags & 1 = 0 AS first FROM k JOIN delivery d ON d.campaign_id = k.campaign_id
-      AND ((k.seqs IS NULL AND d.seq BETWEEN k.lo AND k.marked_to AND d.state = 0)
-        OR (k.seqs IS NOT NULL AND d.seq = ANY (k.seqs) AND d.state = 1))
+    SELECT d.seq, d.flags & 1 = 0 AS first FROM k JOIN delivery d ON d.campaign_id = $1
+      AND d.seq = ANY ((SELECT marked FROM k)::int[]) AND d.state = CASE WHEN k.seqs IS NULL THEN 0 ELSE 1 END
     FOR NO KEY UPDATE OF d),
 x AS (
     UPDATE delivery d SET state = 8, flags = d.flags | CASE WHEN $5 THEN 1 ELSE 0 END, attempt = d.attempt + 1
@@ -267,7 +270,7 @@ c AS (
     FROM k WHERE chunk.campaign_id = k.campaign_id AND chunk.lo = k.lo),
 p AS (
     UPDATE progress SET in_flight = in_flight - (SELECT count(*) FROM x), unknown = unknown + (SELECT count(*) FROM x)
-    FROM k WHERE progress.campaign_id = k.campaign_id AND progress.channel = k.channel AND shard = $7)
+    WHERE campaign_id = $1 AND channel = (SELECT channel FROM k) AND shard = $7)
 SELECT k.channel, (SELECT count(*) FROM x) AS unknown FROM k;
 
 -- name: due_retries
@@ -293,12 +296,13 @@ UPDATE chunk SET state = $2 WHERE campaign_id = $1 AND state IN (0, 1) RETURNING
 -- name: sweep_chunk
 -- Give the rows of one withdrawn chunk their end; those marked before are recorded or become unknown by the next sweep.
 WITH k AS (
-    SELECT campaign_id, lo, hi, channel, marked_to, seqs, state FROM chunk
+    SELECT campaign_id, lo, channel, seqs, state,
+        coalesce(seqs, ARRAY(SELECT generate_series(lo, marked_to))) AS marked,
+        coalesce(seqs, ARRAY(SELECT generate_series(greatest(lo, marked_to + 1), hi))) AS held FROM chunk
     WHERE campaign_id = $1 AND state IN (8, 9) ORDER BY lo LIMIT $3 FOR UPDATE SKIP LOCKED),
 o AS (
     SELECT d.seq, d.state AS was, k.state AS why, k.channel FROM k JOIN delivery d ON d.campaign_id = k.campaign_id
-      AND ((k.seqs IS NULL AND d.seq BETWEEN greatest(k.lo, k.marked_to + 1) AND k.hi AND d.state = 0)
-        OR (k.seqs IS NOT NULL AND d.seq = ANY (k.seqs) AND d.state = 7))
+      AND d.seq = ANY (k.held) AND d.state = CASE WHEN k.seqs IS NULL THEN 0 ELSE 7 END
     FOR NO KEY UPDATE OF d),
 x AS (
     UPDATE delivery d SET state = CASE WHEN o.why = 9 THEN 5 ELSE 6 END, done_at = now()
@@ -306,9 +310,8 @@ x AS (
 c AS (
     UPDATE chunk SET state = 2 FROM k
     WHERE chunk.campaign_id = k.campaign_id AND chunk.lo = k.lo AND NOT EXISTS (
-        SELECT FROM delivery d WHERE d.campaign_id = k.campaign_id AND (
-            (k.seqs IS NULL AND d.seq BETWEEN k.lo AND k.marked_to AND d.state = 0)
-            OR (k.seqs IS NOT NULL AND d.seq = ANY (k.seqs) AND d.state = 1)))),
+        SELECT FROM delivery d WHERE d.campaign_id = k.campaign_id AND d.seq = ANY (k.marked)
+          AND d.state = CASE WHEN k.seqs IS NULL THEN 0 ELSE 1 END)),
 n AS (
     SELECT channel, count(*) FILTER (WHERE was = 0) AS queued, count(*) FILTER (WHERE was = 7) AS retried,
         count(*) FILTER (WHERE why = 9) AS cancelled, count(*) FILTER (WHERE why = 8) AS expired
@@ -322,14 +325,14 @@ SELECT (SELECT count(*) FROM k) AS chunks, (SELECT count(*) FROM x) AS rows;
 -- name: sweep_lost
 -- Marked rows of withdrawn chunks whose holder is gone and whose answer will not come: unknown.
 WITH k AS (
-    SELECT campaign_id, lo, hi, channel, marked_to, seqs FROM chunk
+    SELECT campaign_id, channel, seqs, coalesce(seqs, ARRAY(SELECT generate_series(lo, marked_to))) AS marked FROM chunk
     WHERE campaign_id = $1 AND state IN (8, 9) AND (lease_until IS NULL OR lease_until < now())
+      AND (seqs IS NOT NULL OR marked_to >= lo)
     FOR UPDATE SKIP LOCKED),
 x AS (
     UPDATE delivery d SET state = 8, attempt = d.attempt + 1
-    FROM k WHERE d.campaign_id = k.campaign_id
-      AND ((k.seqs IS NULL AND d.seq BETWEEN k.lo AND k.marked_to AND d.state = 0)
-        OR (k.seqs IS NOT NULL AND d.seq = ANY (k.seqs) AND d.state = 1))
+    FROM k WHERE d.campaign_id = k.campaign_id AND d.seq = ANY (k.marked)
+      AND d.state = CASE WHEN k.seqs IS NULL THEN 0 ELSE 1 END
     RETURNING k.channel),
 n AS (SELECT channel, count(*) AS lost FROM x GROUP BY channel),
 p AS (
@@ -341,8 +344,8 @@ SELECT coalesce(sum(lost), 0)::bigint AS lost FROM n;
 -- Deliveries that waited for another try when their campaign was stopped or expired; the unknown ones stay unknown.
 WITH r AS (DELETE FROM retry WHERE campaign_id = $1 RETURNING seq),
 x AS (
-    UPDATE delivery d SET state = $2, done_at = now() FROM r
-    WHERE d.campaign_id = $1 AND d.seq = r.seq AND d.state = 7 RETURNING d.channel),
+    UPDATE delivery d SET state = $2, done_at = now()
+    WHERE d.campaign_id = $1 AND d.seq = ANY (ARRAY(SELECT seq FROM r)) AND d.state = 7 RETURNING d.channel),
 n AS (SELECT channel, count(*) AS rows FROM x GROUP BY channel),
 p AS (
     UPDATE progress SET retry_wait = progress.retry_wait - n.rows,

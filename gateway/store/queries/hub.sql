@@ -45,10 +45,13 @@ RETURNING r.id, r.settled;
 WITH wish AS (
     SELECT DISTINCT ON (topic, callback) id, topic, feed, callback, host, secret, lease_s FROM websub_request WHERE id = ANY ($1::bigint[]) AND mode = 'subscribe'
     ORDER BY topic, callback, id DESC
-), placed AS (
-    SELECT w.*, EXISTS (SELECT 1 FROM websub_subscription s WHERE s.topic = w.topic AND s.callback = w.callback) AS known,
-        row_number() OVER (ORDER BY w.id) AS nth, row_number() OVER (PARTITION BY w.host ORDER BY w.id) AS nth_of_host
+), told_apart AS (
+    SELECT w.*, EXISTS (SELECT 1 FROM websub_subscription s WHERE s.topic = w.topic AND s.callback = w.callback) AS known
     FROM wish w
+), placed AS (
+    SELECT t.*, row_number() OVER (PARTITION BY known ORDER BY id) AS nth,
+        row_number() OVER (PARTITION BY known, host ORDER BY id) AS nth_of_host
+    FROM told_apart t
 ), fitting AS (
     SELECT p.* FROM placed p
     WHERE p.known

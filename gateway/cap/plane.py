@@ -1,0 +1,103 @@
+"""Turns, triangles and a grid of edges: the plane geometry that outlines are simplified with.
+
+Knows: points in the plane. Never knows: degrees, rings, why somebody asks. Turns are exact for the numbers given.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+Point = tuple[float, float]
+Triangle = tuple[Point, Point, Point]
+
+_ROUNDING = 4e-16
+"""A determinant larger than this share of its terms has the right sign; others are computed exactly."""
+
+
+def turn(a: Point, b: Point, c: Point) -> int:
+    """1 when c lies to the left of the line from a to b, -1 to the right, 0 on it."""
+    left, right = (b[0] - a[0]) * (c[1] - a[1]), (b[1] - a[1]) * (c[0] - a[0])
+    if abs(left - right) > _ROUNDING * (abs(left) + abs(right)):
+        return 1 if left > right else -1
+    (ax, ay), (bx, by), (cx, cy) = ((Fraction(x), Fraction(y)) for x, y in (a, b, c))
+    exact = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    return (exact > 0) - (exact < 0)
+
+
+def touches(triangle: Triangle, here: Point, there: Point) -> bool:
+    """Whether the edge from `here` to `there` has a point in the closed triangle, which is given clockwise."""
+    a, b, c = triangle
+    if _beside(a[0], b[0], c[0], here[0], there[0]) or _beside(a[1], b[1], c[1], here[1], there[1]):
+        return False
+    if _holds(triangle, here) or _holds(triangle, there):
+        return True
+    return _meet(a, b, here, there) or _meet(b, c, here, there) or _meet(c, a, here, there)
+
+
+def _beside(a: float, b: float, c: float, here: float, there: float) -> bool:
+    """Whether three numbers all lie above, or all below, two others."""
+    return min(a, b, c) > max(here, there) or max(a, b, c) < min(here, there)
+
+
+def _holds(triangle: Triangle, point: Point) -> bool:
+    a, b, c = triangle
+    return turn(a, b, point) <= 0 and turn(b, c, point) <= 0 and turn(c, a, point) <= 0
+
+
+def _meet(a: Point, b: Point, here: Point, there: Point) -> bool:
+    """Whether two edges have a point in common, when no end of the second lies in the first's triangle."""
+    return turn(a, b, here) * turn(a, b, there) <= 0 and turn(here, there, a) * turn(here, there, b) <= 0
+
+
+class Grid:
+    """Which edges may come near a triangle, by the squares that they pass. It may name too many, never too few."""
+
+    def __init__(self, ring: Sequence[Point]) -> None:
+        self._west, self._south = min(x for x, _ in ring), min(y for _, y in ring)
+        side = max(1, math.isqrt(len(ring)))
+        self._side = side
+        self._width = (max(x for x, _ in ring) - self._west) / side or 1.0
+        self._height = (max(y for _, y in ring) - self._south) / side or 1.0
+        self._cells: dict[int, list[int]] = {}
+        for number, (here, there) in enumerate(zip(ring, [*ring[1:], ring[0]], strict=True)):
+            self.put(number, here, there)
+
+    def put(self, number: int, here: Point, there: Point) -> None:
+        """Remember an edge under a number. An edge that was there under the same number is still named, too."""
+        if here[1] > there[1]:
+            here, there = there, here
+        for row in range(self._row(here[1]), self._row(there[1]) + 1):
+            west, east = self._stretch(here, there, row)
+            for column in range(west, east + 1):
+                self._cells.setdefault(row * self._side + column, []).append(number)
+
+    def _stretch(self, low: Point, high: Point, row: int) -> tuple[int, int]:
+        """The columns that an edge passes in a row, and one more on both sides against roundings."""
+        rise = high[1] - low[1]
+        ends = (low[0], high[0])
+        if rise > 0.0:
+            bottom, top = self._south + row * self._height, self._south + (row + 1) * self._height
+            slope = (high[0] - low[0]) / rise
+            # points outside the grid are counted to its border rows
+            starts = low[0] if row == self._row(low[1]) else low[0] + (bottom - low[1]) * slope
+            stops = high[0] if row == self._row(high[1]) else low[0] + (top - low[1]) * slope
+            ends = (starts, stops)
+        return max(0, self._column(min(ends)) - 1), min(self._side - 1, self._column(max(ends)) + 1)
+
+    def near(self, triangle: Triangle) -> Iterator[int]:
+        """The numbers of edges that may touch the triangle, each once."""
+        xs, ys = [x for x, _ in triangle], [y for _, y in triangle]
+        columns = range(self._column(min(xs)), self._column(max(xs)) + 1)
+        seen: set[int] = set()
+        for row in range(self._row(min(ys)), self._row(max(ys)) + 1):
+            for column in columns:
+                for number in self._cells.get(row * self._side + column, ()):
+                    if number not in seen:
+                        seen.add(number)
+                        yield number
+
+    def _column(self, x: float) -> int:
+        return min(self._side - 1, max(0, math.floor((x - self._west) / self._width)))
+
+    def _row(self, y: float) -> int:
+        return min(self._side - 1, max(0, math.floor((y - self._south) / self._height)))

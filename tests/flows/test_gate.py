@@ -1,0 +1,181 @@
+"""The start gate: never more than the ceiling in any sliding minute, whatever clocks, nodes and the store do."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from gateway.flows.gate import SLOTS_AT_ONCE, StoreGate
+from gateway.policy.pacing import GatePlan, GateState, reserve
+from gateway.store.embedded import Cluster
+from gateway.store.pool import Store
+
+LIMIT = 600
+
+
+class World:
+    """A clock that moves when somebody waits, and a gate row in no database."""
+
+    def __init__(self, limit: int = LIMIT, *, late_s: float = 0.0, trip_s: float = 0.0, seed: int = 1) -> None:
+        self.now = 1_000.0
+        self.plan = GatePlan(limit=limit)
+        self.state = GateState()
+        self.away = False
+        self.reservations = 0
+        self._late_s = late_s
+        self._trip_s = trip_s
+        self._dice = random.Random(seed)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds + self._dice.random() * self._late_s
+
+    def gate(self, name: str = "voice") -> StoreGate:
+        return StoreGate(self.store(), name=name, max_starts_per_minute=self.plan.limit, monotonic=self.monotonic)
+
+    def store(self) -> Any:
+        class Fake:
+            queue = self
+
+        return Fake()
+
+    @asynccontextmanager
+    async def acquire(self, timeout: float) -> AsyncIterator[None]:
+        if self.away:
+            raise OSError(timeout)
+        yield
+
+    async def reserve_starts(self, _connection: object, _name: str, slots: int) -> tuple[float, float]:
+        self.reservations += 1
+        self.now += self._dice.random() * self._trip_s
+        given, self.state = reserve(self.plan, self.state, self.now, slots)
+        wait_s = given[0] - self.now
+        self.now += self._dice.random() * self._trip_s
+        return wait_s, self.plan.period_s
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    yield in_world(World(), monkeypatch)
+
+
+def in_world(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr("gateway.flows.gate.deliveries.reserve_starts", world.reserve_starts)
+    monkeypatch.setattr("gateway.flows.gate.asyncio.sleep", world.sleep)
+    return world
+
+
+def most_in_a_minute(starts: list[float]) -> int:
+    most = begin = 0
+    for end, at in enumerate(starts):
+        while starts[begin] <= at - 60.0:
+            begin += 1
+        most = max(most, end - begin + 1)
+    return most
+
+
+async def taken(world: World, gates: list[StoreGate], seconds: float) -> list[float]:
+    """Starts for so long, with a backlog, the gates in turn."""
+    starts: list[float] = []
+    end = world.now + seconds
+    while world.now < end:
+        for gate in gates:
+            at = await gate.permit()
+            assert at is not None
+            assert at == world.now  # a permit is for now, not for later
+            starts.append(at)
+    return starts
+
+
+async def test_a_backlog_starts_nearly_the_ceiling_and_never_more(world: World) -> None:
+    starts = await taken(world, [world.gate()], 300)
+    assert most_in_a_minute(starts) <= LIMIT
+    assert len(starts) >= 5 * 590
+    assert world.reservations == -(-len(starts) // SLOTS_AT_ONCE)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("late_s", "trip_s"), [(0.02, 0.003), (0.15, 0.05), (0.4, 0.5)])
+async def test_late_wake_ups_and_slow_answers_never_make_a_burst(
+    monkeypatch: pytest.MonkeyPatch, seed: int, late_s: float, trip_s: float
+) -> None:
+    world = in_world(World(late_s=late_s, trip_s=trip_s, seed=seed), monkeypatch)
+    starts = await taken(world, [world.gate()], 200)
+    assert most_in_a_minute(starts) <= LIMIT
+    assert starts == sorted(starts)
+
+
+async def test_several_gates_share_one_ceiling(world: World) -> None:
+    starts = await taken(world, [world.gate(), world.gate(), world.gate()], 130)
+    assert most_in_a_minute(starts) <= LIMIT
+    assert len(starts) > 100
+
+
+@pytest.mark.parametrize("limit", [1, 7, 60])
+async def test_the_ceiling_is_the_one_that_was_agreed(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    world = in_world(World(limit), monkeypatch)
+    starts = await taken(world, [world.gate()], 400)
+    assert most_in_a_minute(starts) <= limit
+    assert world.reservations >= len(starts) / max(1, limit // 60)  # none is reserved more than a second ahead
+
+
+async def test_a_restart_gets_no_fresh_allowance(world: World) -> None:
+    starts = await taken(world, [world.gate()], 30)
+    starts += await taken(world, [world.gate()], 60)
+    assert most_in_a_minute(starts) <= LIMIT
+
+
+async def test_slots_that_were_slept_through_are_lost_and_not_caught_up(world: World) -> None:
+    gate = world.gate()
+    before = await gate.permit()
+    assert before is not None
+    world.now += 90.0
+    starts = await taken(world, [gate], 1.0)
+    assert len(starts) <= 11
+    assert gate.starts_in_last_minute() == len(starts)
+
+
+async def test_no_permit_while_the_store_is_away_and_again_afterwards(world: World) -> None:
+    gate = world.gate()
+    world.away = True
+    assert await gate.permit() is None
+    world.away = False
+    assert await gate.permit() is not None
+
+
+async def test_those_who_wait_are_served_one_after_the_other(world: World) -> None:
+    gate = world.gate()
+    starts = [at for at in await asyncio.gather(*(gate.permit() for _ in range(20))) if at is not None]
+    assert len(starts) == 20
+    assert all(later - earlier >= 0.09 for earlier, later in pairwise(starts))
+
+
+async def test_the_gauge_shows_the_sliding_minute(world: World) -> None:
+    gate = world.gate()
+    await taken(world, [gate], 10)
+    assert 90 <= gate.starts_in_last_minute() <= 101
+    world.now += 61
+    assert gate.starts_in_last_minute() == 0
+
+
+@pytest.mark.both_servers
+async def test_the_row_in_the_store_says_the_same_as_the_arithmetic(pg: Cluster) -> None:
+    store = await Store.open(pg.app_dsn, name="gate")
+    try:
+        loop = asyncio.get_running_loop()
+        gates = [StoreGate(store, name="voice", max_starts_per_minute=6000, monotonic=loop.time) for _ in range(3)]
+        for gate in gates:
+            await gate.open()
+        starts = sorted(
+            at for at in await asyncio.gather(*(gate.permit() for gate in gates for _ in range(10))) if at is not None
+        )
+    finally:
+        await store.close()
+    assert len(starts) == 30
+    assert starts[-1] - starts[0] >= 29 * 60 / 6000 * 0.9  # one grid for all of them

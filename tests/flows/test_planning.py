@@ -1,0 +1,219 @@
+"""Planning: which steps a campaign has, in which order they are written, and that no crash loses or doubles one."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.cap.cells import quad_of
+from gateway.errors import StoreUnavailable
+from gateway.flows.planning import Planner, area_cells, steps_of_plan
+from gateway.log import unit_logger
+from gateway.model import CampaignState, ChannelName, DeliveryState, Mode, Transport
+from gateway.store import registry
+from gateway.store.registry import Told
+from tests.support.scene import Scene, an_alert, asking, citizen
+from tests.support.sending import a_campaign, going, states
+
+TERRITORY = [{"ring": ((4.2, 50.7), (4.4, 50.7), (4.4, 50.9), (4.2, 50.9), (4.2, 50.7))}]
+HERE = {"disc": (4.325, 50.815, 1.0)}
+
+
+def plan(**changes: Any) -> dict[str, Any]:
+    """A plan as intake writes it: two groups (the second marked for exercises), one area, one earlier campaign."""
+    usual = {
+        "groups": [[1, False], [2, True]],
+        "variants": [{"shapes": [HERE], "texts": []}],
+        "told": [[7, 45_000]],
+        "territory": TERRITORY,
+    }
+    return usual | changes
+
+
+def test_groups_come_first_then_the_area_then_those_told_before() -> None:
+    steps = steps_of_plan(plan(), Mode.LIVE)
+    kinds = ["group" if s.group else "cell" if s.cell else "told" for s in steps]
+    assert kinds == sorted(kinds, key=["group", "cell", "told"].index)
+    assert [s.group for s in steps[:2]] == [1, 2]
+    assert [s.told for s in steps if s.told] == [Told(7, 1, 20_000), Told(7, 20_001, 40_000), Told(7, 40_001, 60_000)]
+    assert {s.transport for s in steps} == {Transport.LIVE}
+    assert not any(s.exercise_group for s in steps)
+
+
+def test_an_exercise_reaches_live_transports_for_marked_groups_and_those_told_on_them_only() -> None:
+    steps = steps_of_plan(plan(), Mode.EXERCISE)
+    live = [s for s in steps if s.transport is Transport.LIVE]
+    assert all(s.exercise_group for s in live)
+    assert [s.group for s in live if s.group] == [2]
+    assert {s.transport for s in steps if s.cell} == {Transport.SIMULATED}
+    assert {s.transport for s in steps if s.told} == set(Transport)
+
+
+def test_a_test_never_has_a_live_step() -> None:
+    assert {s.transport for s in steps_of_plan(plan(), Mode.TEST)} == {Transport.SIMULATED}
+    assert not any(s.exercise_group for s in steps_of_plan(plan(), Mode.TEST))
+
+
+@given(st.floats(4.21, 4.39), st.floats(50.71, 50.89), st.floats(0.05, 3.0), st.sampled_from(list(Mode)))
+@settings(max_examples=25, deadline=None)
+def test_the_same_plan_always_gives_the_same_steps(lon: float, lat: float, radius_km: float, mode: Mode) -> None:
+    """The cursor counts them, also after a restart."""
+    wanted = plan(variants=[{"shapes": [{"disc": (lon, lat, radius_km)}], "texts": []}])
+    assert steps_of_plan(wanted, mode) == steps_of_plan(wanted, mode)
+
+
+@given(st.floats(4.25, 4.35), st.floats(50.75, 50.85), st.floats(0.3, 3.0))
+@settings(max_examples=25, deadline=None)
+def test_the_first_cell_holds_the_centre_and_the_last_is_far_from_it(lon: float, lat: float, radius_km: float) -> None:
+    cells = area_cells([{"disc": (lon, lat, radius_km)}], TERRITORY)
+    west, south, east, north = quad_of(cells[0]).box()
+    assert west <= lon <= east and south <= lat <= north
+    assert len({(cell.lo, cell.hi) for cell in cells}) == len(cells)
+
+
+def test_no_shape_means_no_cells() -> None:
+    assert area_cells([], TERRITORY) == []
+    assert area_cells([HERE], []) == []
+
+
+def a_planner(scene: Scene) -> Planner:
+    """A planner as another process would have it."""
+    chunks = dict.fromkeys(ChannelName, 30)
+    return Planner(scene.store, chunk_rows=chunks, sliced=lambda: None, log=unit_logger("test.planning"))
+
+
+async def posted(scene: Scene, people: int) -> int:
+    """An accepted campaign that is not planned yet."""
+    await scene.citizens(*(citizen(n, lon=4.31 + n % 20 / 1500, lat=50.808 + n // 20 / 1500) for n in range(people)))
+    answer = await scene.post(asking(an_alert(), channels="sms"), await scene.entity())
+    return int((await scene.campaign(answer))["id"])
+
+
+async def planned_rows(scene: Scene, campaign: int) -> list[int]:
+    rows = await scene.rows("SELECT seq FROM delivery WHERE campaign_id = $1 ORDER BY seq", campaign)
+    return [row["seq"] for row in rows]
+
+
+async def test_a_slice_and_its_cursor_are_one_transaction(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planner that dies after it wrote the rows leaves none; the next one writes each once, numbered without gaps."""
+    campaign = await posted(scene, 300)
+
+    async def dies(*_: object, **__: object) -> None:
+        raise RuntimeError("killed here")
+
+    cursors = []
+    for _ in range(200):
+        with monkeypatch.context() as patch:
+            patch.setattr(registry, "slice_done", dies)
+            with pytest.raises(RuntimeError):
+                await a_planner(scene).slice()
+        before = await planned_rows(scene, campaign)
+        assert await a_planner(scene).slice()
+        rows = await scene.rows("SELECT plan_cursor, next_seq, planned FROM campaign WHERE id = $1", campaign)
+        cursors.append(rows[0]["plan_cursor"])
+        assert len(await planned_rows(scene, campaign)) == rows[0]["next_seq"] - 1 >= len(before)
+        if rows[0]["planned"]:
+            break
+    assert len(cursors) > 1
+    assert cursors == sorted(set(cursors))
+    seqs = await planned_rows(scene, campaign)
+    assert seqs == list(range(1, len(seqs) + 1))
+    counts = await scene.rows(
+        "SELECT sum(planned) AS p, sum(queued) AS q FROM progress WHERE campaign_id = $1", campaign
+    )
+    assert counts[0]["p"] == counts[0]["q"] == len(seqs)
+    inside = await scene.rows("SELECT count(DISTINCT address) AS n FROM delivery WHERE campaign_id = $1", campaign)
+    assert inside[0]["n"] == len(seqs) > 0
+
+
+async def test_the_first_slice_starts_the_sending(scene: Scene) -> None:
+    campaign = await posted(scene, 100)
+    rows = await scene.rows("SELECT state FROM campaign WHERE id = $1", campaign)
+    assert rows[0]["state"] == CampaignState.PLANNED
+    assert await scene.planner.slice()
+    rows = await scene.rows("SELECT state FROM campaign WHERE id = $1", campaign)
+    assert rows[0]["state"] == CampaignState.SENDING
+
+
+async def test_chunks_cover_every_row_once_and_are_no_larger_than_told(scene: Scene) -> None:
+    campaign = await posted(scene, 250)
+    planner = a_planner(scene)
+    while await planner.slice():
+        pass
+    chunks = await scene.rows("SELECT lo, hi FROM chunk WHERE campaign_id = $1 ORDER BY lo", campaign)
+    assert max(chunk["hi"] - chunk["lo"] + 1 for chunk in chunks) <= 30
+    covered = [seq for chunk in chunks for seq in range(chunk["lo"], chunk["hi"] + 1)]
+    assert covered == await planned_rows(scene, campaign)
+
+
+async def test_two_planners_share_the_work_and_never_do_it_twice(scene: Scene) -> None:
+    """While one writes a slice of a campaign, the other finds nothing to do in it."""
+    campaign = await posted(scene, 200)
+    one, two = a_planner(scene), a_planner(scene)
+    while any(await asyncio.gather(one.slice(), two.slice())):
+        pass
+    seqs = await planned_rows(scene, campaign)
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+async def test_the_most_urgent_campaign_is_planned_first(scene: Scene) -> None:
+    entity = await scene.entity()
+    await scene.citizens(*(citizen(n) for n in range(10)))
+    wishes = {"channels": "sms", "class": "news"}
+    news = await scene.post(asking(an_alert("news"), **wishes), entity)
+    urgent = await scene.post(asking(an_alert("urgent"), channels="sms"), entity)
+    assert await scene.planner.slice()
+    assert (await scene.campaign(urgent))["plan_cursor"] > 0
+    assert (await scene.campaign(news))["plan_cursor"] == 0
+
+
+@pytest.mark.parametrize("state", ["held", "closing"])
+async def test_what_may_not_be_sent_is_not_planned(scene: Scene, state: str) -> None:
+    campaign = await posted(scene, 10)
+    await scene.rows("UPDATE campaign SET state = $2 WHERE id = $1", campaign, state)
+    assert not await scene.planner.slice()
+
+
+async def test_a_paused_campaign_is_planned_and_stays_paused(scene: Scene) -> None:
+    campaign = await posted(scene, 10)
+    await scene.rows("UPDATE campaign SET state = 'paused' WHERE id = $1", campaign)
+    await scene.plan()
+    rows = await scene.rows("SELECT state, planned FROM campaign WHERE id = $1", campaign)
+    assert (rows[0]["state"], rows[0]["planned"]) == ("paused", True)
+
+
+async def test_everybody_planned_waits_in_the_queue(scene: Scene) -> None:
+    campaign = await a_campaign(scene, await scene.entity(), 40)
+    assert await states(scene, campaign) == {DeliveryState.QUEUED: 40}
+
+
+async def test_the_planner_outlives_a_store_that_goes_away(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, looks again, and plans."""
+    campaign = await posted(scene, 10)
+    planner, real, failures = a_planner(scene), registry.campaign_to_plan, iter([1, 2])
+
+    async def away(connection: Any) -> Any:
+        if next(failures, None):
+            planner.wake.set()
+            raise ConnectionResetError
+        return await real(connection)
+
+    monkeypatch.setattr(registry, "campaign_to_plan", away)
+    with pytest.raises(StoreUnavailable):
+        await planner.slice()
+    async with going(planner.run()):
+        while not await planned_rows(scene, campaign):
+            pass
+
+
+async def test_a_planner_tells_after_every_slice(scene: Scene) -> None:
+    campaign = await posted(scene, 10)
+    told = asyncio.Event()
+    chunks = dict.fromkeys(ChannelName, 30)
+    planner = Planner(scene.store, chunk_rows=chunks, sliced=told.set, log=unit_logger("test.planning"))
+    async with going(planner.run()):
+        await told.wait()
+        rows = await scene.rows("SELECT plan_cursor FROM campaign WHERE id = $1", campaign)
+        assert rows[0]["plan_cursor"] > 0

@@ -1,0 +1,245 @@
+"""Tracking: what is handed in is written once, in order, whatever happens to the store in between."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gateway.metrics import Metrics
+from gateway.model import Delivery, DeliveryState, Outcome, OutcomeKind, Receipt, ReceiptKind
+from gateway.store import deliveries, progress
+from tests.support.scene import Scene
+from tests.support.sending import Heard, Ticks, a_campaign, a_lane, a_tracking, fill, going, states
+
+COUNTS = ("queued", "in_flight", "submitted", "delivered", "failed", "cancelled", "expired", "unknown")
+
+
+def accepted(delivery: Delivery, message_id: str = "", *, settled: bool = False) -> Outcome:
+    """The peer took it."""
+    ids = (message_id,) if message_id else ()
+    return Outcome(delivery, OutcomeKind.ACCEPTED, "smsc", message_ids=ids, settled=settled)
+
+
+def arrived(message_id: str, kind: ReceiptKind = ReceiptKind.DELIVERED) -> Receipt:
+    """The network says so."""
+    return Receipt("smsc", message_id, kind)
+
+
+async def taken(scene: Scene, tracking: Heard, people: int, **more: str) -> tuple[int, list[Delivery]]:
+    """A campaign all of whose deliveries are marked and in a channel's hands."""
+    number = await a_campaign(scene, await scene.entity(), people, **more)
+    lane = a_lane(scene.store, tracking, ticks=Ticks(), mark_ahead=1000)
+    lane.opened({number: 0})
+    await fill(lane)
+    return number, lane.take(1000)
+
+
+async def counted(scene: Scene, number: int) -> dict[str, int]:
+    """The live counts over all channels, those that are not zero; their sum has to be what was planned."""
+    async with scene.connected() as connection:
+        by_channel = (await progress.counts(connection, [number]))[number]
+    found = {name: sum(of[name] for of in by_channel.values()) for name in (*COUNTS, "planned")}
+    assert sum(found[name] for name in COUNTS) == found.pop("planned")
+    return {name: n for name, n in found.items() if n}
+
+
+async def chunk_states(scene: Scene, number: int) -> set[int]:
+    rows = await scene.rows("SELECT DISTINCT state FROM chunk WHERE campaign_id = $1", number)
+    return {row["state"] for row in rows}
+
+
+async def test_what_was_emitted_is_durable_when_its_awaitable_ends(scene: Scene) -> None:
+    tracking = a_tracking(scene.store)
+    number, rows = await taken(scene, tracking, 30)
+    async with going(tracking.run()):
+        done = asyncio.ensure_future(tracking.emit([accepted(row, f"m{row.seq}") for row in rows[:10]]))
+        assert not done.done()
+        assert tracking.unrecorded == 10
+        await done
+        assert await states(scene, number) == {DeliveryState.QUEUED: 20, DeliveryState.SUBMITTED: 10}
+        assert await counted(scene, number) == {"in_flight": 20, "submitted": 10}
+        assert tracking.unrecorded == 0
+        assert await chunk_states(scene, number) == {1}
+        await tracking.emit([accepted(row, f"m{row.seq}") for row in rows[10:]])
+        assert await chunk_states(scene, number) == {2}
+
+
+async def test_nothing_emitted_is_durable_at_once(scene: Scene) -> None:
+    await a_tracking(scene.store).emit([])
+
+
+async def test_a_receipt_in_the_same_batch_as_its_submission_finds_it(scene: Scene) -> None:
+    tracking = a_tracking(scene.store)
+    number, rows = await taken(scene, tracking, 3)
+    async with going(tracking.run()):
+        ends = (ReceiptKind.DELIVERED, ReceiptKind.FAILED, ReceiptKind.EXPIRED)
+        receipts = [arrived(f"m{row.seq}", kind) for row, kind in zip(rows, ends, strict=True)]
+        await tracking.emit([*receipts, *(accepted(row, f"m{row.seq}") for row in rows)])
+    assert await counted(scene, number) == {"delivered": 1, "failed": 1, "expired": 1}
+
+
+async def test_a_receipt_before_its_submission_is_kept_and_matched(scene: Scene) -> None:
+    tracking = a_tracking(scene.store)
+    number, rows = await taken(scene, tracking, 2)
+    async with going(tracking.run()):
+        await tracking.emit([arrived("m1"), arrived("nobody's")])
+        assert await tracking.match_orphans() == 0
+        await tracking.emit([accepted(rows[0], "m1"), accepted(rows[1], "m2")])
+        assert await tracking.match_orphans() == 1
+        assert await tracking.match_orphans() == 0
+    assert await counted(scene, number) == {"delivered": 1, "submitted": 1}
+
+
+async def test_a_receipt_of_every_part_is_needed(scene: Scene) -> None:
+    tracking = a_tracking(scene.store)
+    number, (row,) = await taken(scene, tracking, 1)
+    async with going(tracking.run()):
+        await tracking.emit([Outcome(row, OutcomeKind.ACCEPTED, "smsc", message_ids=("a", "b", "c"))])
+        for message_id, expected in (("a", "submitted"), ("a", "submitted"), ("c", "submitted"), ("b", "delivered")):
+            await tracking.emit([arrived(message_id)])
+            assert await counted(scene, number) == {expected: 1}
+
+
+async def test_a_second_receipt_changes_nothing(scene: Scene) -> None:
+    """Final states never change."""
+    tracking = a_tracking(scene.store)
+    number, (row,) = await taken(scene, tracking, 1)
+    async with going(tracking.run()):
+        await tracking.emit([accepted(row, "m")])
+        await tracking.emit([arrived("m"), arrived("m")])
+        await tracking.emit([arrived("m", ReceiptKind.FAILED)])
+    assert await counted(scene, number) == {"delivered": 1}
+
+
+@pytest.mark.parametrize("which", ["record_outcomes", "record_receipts"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_store_that_goes_away_is_asked_again_without_double_effect(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, which: str, moment: str
+) -> None:
+    """Also when the statement was committed and only its answer was lost."""
+    tracking = a_tracking(scene.store)
+    number, rows = await taken(scene, tracking, 5)
+    real: Callable[..., Any] = getattr(deliveries, which)
+    failures = iter([1, 2])
+
+    async def away(*arguments: Any, **more: Any) -> Any:
+        fails = next(failures, None)
+        if fails and moment == "before":
+            raise ConnectionResetError
+        result = await real(*arguments, **more)
+        if fails:
+            raise TimeoutError
+        return result
+
+    monkeypatch.setattr(deliveries, which, away)
+    async with going(tracking.run()):
+        await tracking.emit([accepted(row, f"m{row.seq}") for row in rows])
+        await tracking.emit([arrived(f"m{row.seq}") for row in rows[:2]])
+    assert await counted(scene, number) == {"delivered": 2, "submitted": 3}
+    assert await chunk_states(scene, number) == {2}
+    attempts = await scene.rows("SELECT DISTINCT attempt FROM delivery WHERE campaign_id = $1", number)
+    assert [row["attempt"] for row in attempts] == [1]
+
+
+async def test_an_outcome_under_an_old_epoch_is_not_recorded(scene: Scene) -> None:
+    """Another node has taken the chunk: what this one still hears is void, and it says so."""
+    tracking = a_tracking(scene.store)
+    number, rows = await taken(scene, tracking, 5)
+    await scene.rows("UPDATE chunk SET epoch = epoch + 1 WHERE campaign_id = $1", number)
+    async with going(tracking.run()):
+        await tracking.emit([accepted(row, f"m{row.seq}") for row in rows])
+    assert await states(scene, number) == {DeliveryState.QUEUED: 5}
+    assert await counted(scene, number) == {"in_flight": 5}
+
+
+# what an outcome leads to -> state, attempts, flags, whether it will be tried again
+LEADS_TO = {
+    ("urgent", OutcomeKind.FAILED): (DeliveryState.FAILED, 1, 0, False),
+    ("urgent", OutcomeKind.RETRY): (DeliveryState.RETRY_WAIT, 1, 0, True),
+    ("urgent", OutcomeKind.UNSENT): (DeliveryState.RETRY_WAIT, 0, 0, True),
+    ("urgent", OutcomeKind.UNKNOWN): (DeliveryState.UNKNOWN, 1, 1, True),
+    ("news", OutcomeKind.UNKNOWN): (DeliveryState.UNKNOWN, 1, 0, False),
+    ("news", OutcomeKind.RETRY): (DeliveryState.RETRY_WAIT, 1, 0, True),
+}
+
+
+@pytest.mark.parametrize(("kind", "outcome"), LEADS_TO)
+async def test_every_outcome_leads_where_the_policy_says(scene: Scene, kind: str, outcome: OutcomeKind) -> None:
+    tracking = a_tracking(scene.store)
+    number, (row,) = await taken(scene, tracking, 1, kind=kind)
+    async with going(tracking.run()):
+        await tracking.emit([Outcome(row, outcome, "smsc", code=8, detail="why")])
+    (stored,) = await scene.rows(
+        "SELECT d.state, d.attempt, d.flags, d.code, d.detail, r.seq IS NOT NULL AS again FROM delivery d "
+        "LEFT JOIN retry r ON r.campaign_id = d.campaign_id AND r.seq = d.seq WHERE d.campaign_id = $1",
+        number,
+    )
+    expected = LEADS_TO[kind, outcome]
+    assert (stored["state"], stored["attempt"], stored["flags"], stored["again"]) == expected
+    assert (stored["code"], stored["detail"]) == (8, "why")
+    await counted(scene, number)
+
+
+async def test_a_delivery_that_is_settled_at_once_waits_for_no_receipt(scene: Scene) -> None:
+    tracking = a_tracking(scene.store)
+    number, rows = await taken(scene, tracking, 2)
+    async with going(tracking.run()):
+        await tracking.emit([accepted(rows[0], settled=True), accepted(rows[1], "m")])
+    async with scene.connected() as connection:
+        found = (await progress.counts(connection, [number]))[number]
+    assert [of["awaiting"] for of in found.values()] == [1]
+
+
+async def test_a_late_receipt_resolves_what_was_unknown_and_stops_its_second_try(scene: Scene) -> None:
+    tracking = a_tracking(scene.store)
+    number, (row,) = await taken(scene, tracking, 1)
+    async with going(tracking.run()):
+        unknown = Outcome(row, OutcomeKind.UNKNOWN, "smsc", message_ids=("m",))
+        await tracking.emit([unknown])
+        assert await counted(scene, number) == {"unknown": 1}
+        await tracking.emit([arrived("m")])
+    assert await counted(scene, number) == {"delivered": 1}
+    assert await scene.rows("SELECT * FROM retry") == []
+
+
+async def test_finish_writes_all_that_was_handed_in(scene: Scene) -> None:
+    """In batches no larger than told."""
+    tracking = a_tracking(scene.store, batch_rows=7)
+    number, rows = await taken(scene, tracking, 40)
+    waiting = [asyncio.ensure_future(tracking.emit([accepted(row)])) for row in rows]
+    tracking.finish()
+    async with asyncio.timeout(10):
+        await tracking.run()
+    assert all(done.done() for done in waiting)
+    assert await counted(scene, number) == {"submitted": 40}
+    assert tracking.unrecorded == 0
+
+
+async def test_a_full_batch_does_not_linger(scene: Scene) -> None:
+    tracking = a_tracking(scene.store, batch_rows=5)
+    tracking._linger_s = 3600
+    number, rows = await taken(scene, tracking, 5)
+    async with going(tracking.run()):
+        await tracking.emit([accepted(row) for row in rows])
+    assert await counted(scene, number) == {"submitted": 5}
+
+
+async def test_the_metrics_count_what_was_recorded(scene: Scene) -> None:
+    metrics, ticks = Metrics(), Ticks()
+    tracking = a_tracking(scene.store, metrics, ticks)
+    number, rows = await taken(scene, tracking, 4)
+    tracking.sampled[number, rows[0].seq] = ticks.now
+    ticks.now += 0.25
+    async with going(tracking.run()):
+        await tracking.emit([*(accepted(row, f"m{row.seq}") for row in rows), arrived("m1")])
+    body, _ = metrics.render()
+    lines = body.decode().splitlines()
+    assert 'gateway_deliveries_total{channel="sms",outcome="submitted"} 4.0' in lines
+    assert 'gateway_deliveries_total{channel="sms",outcome="delivered"} 1.0' in lines
+    assert 'gateway_submit_seconds_sum{channel="sms"} 0.25' in lines
+    assert "gateway_first_submit_seconds_count 1.0" in lines
+    assert tracking.sampled == {}
+    (row,) = await scene.rows("SELECT first_submit_at, last_submit_at FROM campaign WHERE id = $1", number)
+    assert row["first_submit_at"] <= row["last_submit_at"] <= datetime.now(UTC)
