@@ -90,10 +90,11 @@ def web_address(text: str, base: str = "") -> str:
     if not text or len(text) > URL_CHARACTERS:
         return ""
     try:
-        joined = urljoin(base, text)
-        parts = urlsplit(joined)
+        own, parts = urlsplit(text), urlsplit(urljoin(base, text))
         host, user = parts.hostname, parts.username
     except ValueError:
+        return ""
+    if own.scheme and not own.netloc:
         return ""
     if parts.scheme not in {"http", "https"} or not host or user is not None or not host.isascii():
         return ""

@@ -54,7 +54,7 @@ class FeedLimits:
     """What one document may cost. `marks`: tags and attributes; `entries`: what is read of it, the first ones."""
 
     max_bytes: int = 10_485_760
-    marks: int = 1_000_000
+    marks: int = 500_000
     entries: int = 5_000
 
 

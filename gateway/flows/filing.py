@@ -38,6 +38,10 @@ class Received:
         authority = self.authority
         return "\n".join((authority.realm.value, str(authority.entity_id), sender, identifier))
 
+    def fingerprint(self) -> bytes:
+        """The same for the same content of the same authority, in one realm."""
+        return hashlib.sha256(self.identity_key("", "").encode() + self.raw).digest()
+
     def row(
         self,
         public_id: str,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from gateway.cap.check import Verdict
 from gateway.flows import filing, lineage
@@ -80,6 +81,7 @@ class Intake:
         self._metrics = metrics
         self._log = log
         self._utcnow = utcnow
+        self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._accepted = accepted  # told after each commit: there is something to plan
 
     async def accept(self, raw: bytes, authority: Authority, source: str) -> Answer:
@@ -87,10 +89,12 @@ class Intake:
         now = self._utcnow()
         verdict = await self._checker.check(raw, now)
         received = Received(raw=raw, verdict=verdict, authority=authority, source=source)
-        answer = await self._known_already(received)
-        if answer is None:
-            # everything that takes long is done before the transaction begins
-            answer = await self._file(received, await self._judged(verdict, authority, now))
+        # one content at a time: a hundred posts of it cost one judgement and hold one session of the store
+        async with self._turns.setdefault(received.fingerprint(), asyncio.Lock()):
+            answer = await self._known_already(received)
+            if answer is None:
+                # everything that takes long is done before the transaction begins
+                answer = await self._file(received, await self._judged(verdict, authority, now))
         return self._told(answer, authority, source)
 
     async def refuse_unread(self, refusal: Refusal, authority: Authority, source: str) -> Answer:
@@ -206,7 +210,7 @@ class Intake:
                 plan=filing.plan_of(draft, composed, authority, lineage.told(fate, past)),
                 expires_at=draft.expires_at,
                 planned=fate.state is CampaignState.CLOSED,
-                released=target.in_feed(alert, draft.mode, authority) and fate.state is CampaignState.PLANNED,
+                released=target.in_feed(alert, draft.mode, authority) and fate.in_force,
                 texts=[filing.new_text(key, text) for key, text in enumerate(composed)],
             ),
         )

@@ -264,8 +264,9 @@ class Lane:
         if self.closed:
             return False
         for campaign in sorted(self._campaigns.values(), key=lambda c: (c.priority, c.served)):
-            room = self._mark_ahead - self._waiting(campaign.priority)
-            if room <= 0:
+            waiting = self._waiting(campaign.priority)
+            room = self._mark_ahead - waiting
+            if waiting and room < self._mark_ahead / 4:  # a mark is a commit: not one for every few rows
                 return False
             held = next((h for h in campaign.held if h.unmarked), None)
             if held is None and campaign.open:

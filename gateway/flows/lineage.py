@@ -52,6 +52,11 @@ class Fate:
     findings: tuple[Finding, ...] = ()
     before: CampaignEvent | None = None
 
+    @property
+    def in_force(self) -> bool:
+        """Whether the public may know of it now: it starts, or it ends something although nobody is told any more."""
+        return self.state is CampaignState.PLANNED or self.before is CampaignEvent.STOP
+
 
 async def resolve(connection: Connection, alert: CapAlert, authority: Authority) -> Past | Refusal:
     """Find the alerts that this one refers to, and those that already refer to it."""

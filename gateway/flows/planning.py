@@ -81,7 +81,17 @@ class Planner:
             if cursor == 0:
                 await registry.analyze_campaign(connection, row["id"])
             done = cursor + len(batch) >= len(steps)
-            await registry.slice_done(connection, row["id"], cursor + len(batch), row["next_seq"] + added, planned=done)
+            kept = await registry.slice_done(
+                connection,
+                row["id"],
+                before=cursor,
+                cursor=cursor + len(batch),
+                next_seq=row["next_seq"] + added,
+                planned=done,
+            )
+            if not kept:  # stopped, or planned on by another node, while the slice was written
+                await connection.execute("ROLLBACK AND CHAIN")
+                return True
         self._learn(row["id"], batch, added, done=done)
         return True
 

@@ -241,9 +241,11 @@ async def campaign_to_plan(connection: Connection) -> Any:
     return await connection.fetchrow(_SQL["campaign_to_plan"])
 
 
-async def slice_done(connection: Connection, campaign: int, cursor: int, next_seq: int, *, planned: bool) -> None:
-    """Move the cursor together with the slice."""
-    await connection.execute(_SQL["slice_done"], campaign, cursor, next_seq, planned)
+async def slice_done(
+    connection: Connection, campaign: int, *, before: int, cursor: int, next_seq: int, planned: bool
+) -> bool:
+    """Move the cursor together with the slice; False: it was overtaken, nothing of the slice may stay."""
+    return await connection.fetchval(_SQL["slice_done"], campaign, before, cursor, next_seq, planned) is not None
 
 
 async def texts_of_campaign(connection: Connection, campaign: int) -> list[Any]:

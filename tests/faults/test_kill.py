@@ -100,21 +100,21 @@ async def town(pg: Cluster) -> AsyncIterator[Line]:
 
 
 async def kill_again_and_again(ordeal: Ordeal, line: Line, process: Process, name: str) -> Diary:
-    """Kill at random moments, one in six of them before the new process is ready; restart at once."""
+    """Kill when random shares of the messages have arrived, or (one time in six) while the last process still starts;
+    restart at once."""
     draw = random.Random(ordeal.seed)
-    diary = Diary()
-    longest_s = 1.7 * ordeal.sending_s / ordeal.kills
-    for _ in range(ordeal.kills):
-        await asyncio.sleep(draw.uniform(0.0, longest_s))
+    diary, began, before = Diary(), time.monotonic(), 0
+    for moment in sorted(draw.uniform(0.01, 0.93) * (SMS + MAILS) for _ in range(ordeal.kills)):
+        if before < moment and draw.random() > 1 / 6:
+            await until(lambda: sum(_arrived(line).values()) > before, within_s=30)  # noqa: B023 - awaited at once
+            diary.back_s.append(time.monotonic() - began)
+            await until(lambda: sum(_arrived(line).values()) >= moment, within_s=60)  # noqa: B023
+        else:
+            await asyncio.sleep(draw.uniform(0.0, 1.5))
         await process.kill()
         diary.kills.append(await look(line, name))
-        began, arrived = time.monotonic(), sum(diary.kills[-1].arrived.values())
+        began, before = time.monotonic(), sum(diary.kills[-1].arrived.values())
         await process.start()
-        if draw.random() < 1 / 6:
-            continue
-        await process.ready()
-        await until(lambda before=arrived: sum(_arrived(line).values()) > before, within_s=30)
-        diary.back_s.append(time.monotonic() - began)
     await process.ready()
     return diary
 

@@ -60,6 +60,8 @@ def test_posts_wait_for_each_other_inside_one_entity_and_realm() -> None:
     other = replace(received, authority=replace(COMMUNE, entity_id=8))
     assert len({of.identity_key("s", "i") for of in (received, live, other)}) == 3
     assert received.identity_key("s", "i") != received.identity_key("i", "s")
+    assert len({of.fingerprint() for of in (received, live, other, replace(received, raw=b"x"))}) == 4
+    assert replace(received, source="mailbox").fingerprint() == received.fingerprint()
 
 
 def test_each_variant_has_the_texts_of_its_infos() -> None:

@@ -91,7 +91,10 @@ validity)
   ;;
 stop)
   absdir "$2"
+  master=$(cat "$DIR/dovecot.pid" 2>/dev/null)
   end dovecot TERM 8
+  # its children have clients of their own and notice much later: they are of its process group
+  [ -z "$master" ] || kill -TERM -- "-$master" 2>/dev/null || true
   ;;
 *) usage ;;
 esac

@@ -47,7 +47,7 @@ def test_no_order_of_the_queues_statements_breaks_its_rules(
         run_state_machine_as_test(
             Machine,
             settings=settings(
-                max_examples=80 if server_kind == "embedded" else 15,
+                max_examples=50 if server_kind == "embedded" else 10,
                 stateful_step_count=40,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),

@@ -314,7 +314,8 @@ DECLARE
 BEGIN
     IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
     PERFORM pg_advisory_xact_lock(7230001);
-    IF to_regclass(name) IS NOT NULL THEN RETURN; END IF;
+    -- asked of the catalogue itself: the cache may remember from before the lock that there was none
+    IF EXISTS (SELECT FROM pg_class c WHERE c.relname = name AND c.relnamespace = 'public'::regnamespace) THEN RETURN; END IF;
     EXECUTE format('CREATE TABLE %I (LIKE delivery INCLUDING DEFAULTS INCLUDING CONSTRAINTS) '
                    'WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.2)', name);
     EXECUTE format('ALTER TABLE delivery ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', name, low, low + 50);

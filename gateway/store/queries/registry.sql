@@ -148,16 +148,20 @@ WHERE campaign_id = $1 AND channel = $5 AND shard = 0;
 SELECT analyze_campaign($1);
 
 -- name: campaign_to_plan
--- One campaign whose fan-out is not complete, locked for this slice; another planner takes another one.
-SELECT c.id, c.entity_id, c.alert_id, c.mode, c.message_class, c.channels, c.plan, c.plan_cursor, c.next_seq, c.state
-FROM campaign c
-WHERE NOT c.planned AND c.state IN ('planned', 'sending', 'paused') AND c.expires_at > now()
-ORDER BY c.priority, c.plan_cursor, c.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+-- One campaign whose fan-out is not complete. A lock of its own keeps other planners off until the slice is committed; the
+-- campaign's row stays free, so that nobody who stops it or counts for it has to wait for a slice.
+WITH waiting AS MATERIALIZED (
+    SELECT c.id, c.entity_id, c.alert_id, c.mode, c.message_class, c.channels, c.plan, c.plan_cursor, c.next_seq, c.state
+    FROM campaign c
+    WHERE NOT c.planned AND c.state IN ('planned', 'sending', 'paused') AND c.expires_at > now()
+    ORDER BY c.priority, c.plan_cursor, c.id LIMIT 20)
+SELECT * FROM waiting WHERE pg_try_advisory_xact_lock(7230004, id) LIMIT 1;
 
 -- name: slice_done
--- Move the planner's cursor with the slice that it committed.
-UPDATE campaign SET plan_cursor = $2, next_seq = $3, planned = $4, state = CASE WHEN state = 'planned' THEN 'sending' ELSE state END
-WHERE id = $1;
+-- Move the planner's cursor with the slice; no row when the campaign was stopped, or planned on by another, meanwhile.
+UPDATE campaign SET plan_cursor = $3, next_seq = $4, planned = $5, state = CASE WHEN state = 'planned' THEN 'sending' ELSE state END
+WHERE id = $1 AND plan_cursor = $2 AND NOT planned AND state IN ('planned', 'sending', 'paused')
+RETURNING id;
 
 -- name: texts_of_campaign
 -- The texts of one campaign.
