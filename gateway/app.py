@@ -1,6 +1,6 @@
 """The gateway put together: what is built from the settings, the order of start and stop.
 
-The only file that knows every class. Never: a decision about alerts.
+Knows: every class, and it is the only file that does. Never knows: why an alert is accepted, sent or refused.
 """
 
 import asyncio
@@ -10,9 +10,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import uvloop
 from aiohttp import web
@@ -29,7 +30,9 @@ from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
 from gateway.flows.closing import Closer
 from gateway.flows.dispatch import Dispatcher
+from gateway.flows.examining import Examiner
 from gateway.flows.gate import StoreGate
+from gateway.flows.hub import Hub
 from gateway.flows.intake import Intake, IntakeRules
 from gateway.flows.lane import Fence, Lane, Texts
 from gateway.flows.planning import Planner
@@ -37,6 +40,7 @@ from gateway.flows.publishing import Publisher
 from gateway.flows.tracking import Tracking
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, Transport
+from gateway.policy.heartbeat import Pulse
 from gateway.policy.pacing import RatePacer
 from gateway.settings import Role, Settings
 from gateway.smpp import text as smpp_text
@@ -49,7 +53,10 @@ from gateway.web.callbacks import VoiceCallbacks, callback_source
 from gateway.web.docs import Docs
 from gateway.web.feed import FeedPages
 from gateway.web.health import Health
+from gateway.web.hub import HubPages
 from gateway.web.listening import listen
+from gateway.web.outward import Guard, Outward, networks
+from gateway.web.validate import ValidatePages
 
 VOICE_GATE = "voice"
 MARK_AHEAD_S = 0.5
@@ -148,8 +155,8 @@ class Gateway:
             monotonic=time.monotonic,
         )  # fmt: skip
         await self.gate.open()
-        self.channels = self._channels() if Role.DISPATCH in self.roles else []
         fence = Fence(boottime, dispatch.lease_s)
+        self.channels = self._channels(fence) if Role.DISPATCH in self.roles else []
         texts = Texts(self.store)
         lanes = {(c.name, c.transport): self._lane(c, texts, fence) for c in self.channels}
         self.dispatcher = Dispatcher(
@@ -163,13 +170,14 @@ class Gateway:
         )  # fmt: skip
         self._wakes += [self.dispatcher.wake, self.planner.wake]
 
-    def _channels(self) -> list[Channel]:
+    def _channels(self, fence: Fence) -> list[Channel]:
         """Every channel that has a provider, for the live transports and for the simulated ones."""
         found: list[Channel] = []
         sms, email, voice = self.settings.sms, self.settings.email, self.settings.voice
         for transport, providers in ((Transport.LIVE, sms.providers), (Transport.SIMULATED, sms.simulated)):
             if providers:
-                found.append(SmsChannel(transport, providers, parts_submitted=self.metrics.sms_parts))
+                counted = self.metrics.sms_parts
+                found.append(SmsChannel(transport, providers, fence=fence.holds, parts_submitted=counted))
         if email is not None:
             for transport, relays in ((Transport.LIVE, email.relays), (Transport.SIMULATED, email.simulated)):
                 if relays:
@@ -177,21 +185,22 @@ class Gateway:
                     found.append(EmailChannel(transport=transport, settings=email, relays=relays, accepted=count))
         for transport, trunk in ((Transport.LIVE, voice.trunk), (Transport.SIMULATED, voice.simulated)):
             if trunk is not None:
-                found.append(self._voice(transport, trunk))
+                found.append(self._voice(transport, trunk, fence))
         return found
 
-    def _voice(self, transport: Transport, trunk: RestTrunk) -> VoiceChannel:
+    def _voice(self, transport: Transport, trunk: RestTrunk, fence: Fence) -> VoiceChannel:
         return VoiceChannel(
             transport=transport,
             settings=self.settings.voice,
             driver=RestDriver(trunk, self.settings.voice),
             gate=self.gate,
+            fence=lambda _lease: fence.holds(),
             meters=VoiceMeters(started=self.metrics.calls),
         )
 
     def _lane(self, channel: Channel, texts: Texts, fence: Fence) -> Lane:
         dispatch = self.settings.dispatch
-        rate = rates(self.settings)[channel.name]
+        rate = self.settings.rates()[channel.name]
         paced = channel.name is not ChannelName.VOICE  # calls are paced by the gate, over all nodes
         ahead = max(10, int(rate * MARK_AHEAD_S)) if paced else 5
         return Lane(
@@ -212,7 +221,7 @@ class Gateway:
         app.add_routes(self.health.routes())
         self._sockets = await listen(http.host, http.port)
         self.url = http.public_url or f"http://{http.host}:{self._sockets.getsockname()[1]}"
-        self._routes(app)
+        await self._routes(app, stack)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.SockSite(runner, self._sockets).start()
@@ -222,24 +231,50 @@ class Gateway:
             stack.push_async_callback(beside.cleanup)
             await web.TCPSite(beside, *self.settings.metrics.address).start()
 
-    def _routes(self, app: web.Application) -> None:
+    async def _routes(self, app: web.Application, stack: AsyncExitStack) -> None:
         """What this node serves, by its roles."""
         app.add_routes(Docs().routes())
-        self.publisher = Publisher(self.store, self.checker, url=self.url, log=logging_.unit_logger("gateway.feed"))
+        feed = self.settings.feed
+        sender = urlsplit(self.url).hostname or "gateway"
+        self.publisher = Publisher(
+            self.store, self.checker, url=self.url, log=logging_.unit_logger("gateway.feed"), utcnow=utcnow,
+            pulse=Pulse(period_s=feed.heartbeat_s, sender=sender) if feed.heartbeat_s else None,
+        )  # fmt: skip
         self._wakes.append(self.publisher.wake)
+        self.hub: Hub | None = None
         if Role.FEED in self.roles:
-            feed = self.settings.feed
-            pages = FeedPages(
-                self.publisher, public_url=self.url, title=feed.title, author=feed.author, max_age_s=feed.max_age_s,
-                hub=False,  # until there is one
-                counted=self.metrics.feed_request,
-            )  # fmt: skip
-            app.add_routes(pages.routes())
+            await self._feeds(app, stack)
         if Role.CALLBACKS in self.roles:
             app.add_routes(self._callbacks().routes())
         if Role.API in self.roles:
             self.api = self._api()
             app.add_routes(self.api.routes())
+
+    async def _feeds(self, app: web.Application, stack: AsyncExitStack) -> None:
+        """The public side: feeds, their hub, the validator."""
+        feed, hub = self.settings.feed, self.settings.hub
+        pages = FeedPages(
+            self.publisher, public_url=self.url, title=feed.title, author=feed.author, max_age_s=feed.max_age_s,
+            hub=hub.enabled, counted=self.metrics.feed_request,
+        )  # fmt: skip
+        app.add_routes(pages.routes())
+        examiner = Examiner()
+        stack.callback(examiner.close)
+        app.add_routes(ValidatePages(examiner.examine, utcnow=utcnow).routes())
+        if not hub.enabled:
+            return
+        guard = Guard(allowed=networks(hub.allowed_networks), refused=networks(hub.refused_networks))
+        outward = await stack.enter_async_context(
+            Outward(guard, agent=f"cap-alert-gateway (+{self.url})", timeout_s=hub.timeout_s)
+        )
+        self.hub = Hub(
+            self.store, self.publisher, page_of=pages.content, fetch=outward.fetch, url=f"{self.url}/cap/hub",
+            rules=hub.rules(), workers=hub.workers, utcnow=utcnow, log=logging_.unit_logger("gateway.hub"),
+        )  # fmt: skip
+        self._wakes += [self.hub.asking.wake, self.hub.telling.wake]
+        app.add_routes(
+            HubPages(take=self.hub.take, topic=pages.topic, refusal=guard.refusal, rules=hub.rules()).routes()
+        )
 
     def _callbacks(self) -> VoiceCallbacks:
         voice = self.settings.voice
@@ -265,7 +300,7 @@ class Gateway:
             utcnow=utcnow, accepted=self._news,
         )  # fmt: skip
         self.campaigns = Campaigns(
-            self.store, self.intake, rates=rates(self.settings), public_url=self.url, utcnow=utcnow, changed=self._news
+            self.store, self.intake, rates=self.settings.rates(), public_url=self.url, utcnow=utcnow, changed=self._news
         )
         return Api(
             self.store, self.intake, self.campaigns, max_bytes=min(intake_.max_bytes, http.max_body_bytes),
@@ -292,7 +327,7 @@ class Gateway:
 
     def agreed_rates(self) -> dict[ChannelName, float]:
         """What the lanes are paced to."""
-        return dict(rates(self.settings))
+        return dict(self.settings.rates())
 
     def _news(self) -> None:
         for wake in self._wakes:
@@ -306,6 +341,8 @@ class Gateway:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.presence.run())
                 tasks.create_task(self.publisher.run())
+                if self.hub is not None:
+                    tasks.create_task(self.hub.run())
                 if Role.DISPATCH in self.roles:
                     tasks.create_task(self.planner.run())
                     tasks.create_task(self.closer.run())
@@ -338,15 +375,6 @@ class Gateway:
         except TimeoutError:
             self.tracker.cancel()
         self.log.event("node_stopped", drained=drained)
-
-
-def rates(settings: Settings) -> Mapping[ChannelName, float]:
-    """Agreed rates: SMS parts, e-mails and call starts per second."""
-    return {
-        ChannelName.SMS: settings.sms.rate_per_s,
-        ChannelName.EMAIL: settings.email.rate_per_s if settings.email else 0.0,
-        ChannelName.VOICE: settings.voice.max_starts_per_minute / 60,
-    }
 
 
 async def _serve(settings: Settings, roles: frozenset[str]) -> int:

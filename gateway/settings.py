@@ -19,6 +19,7 @@ from gateway.channels.email_settings import EmailSettings, RelaySettings
 from gateway.channels.sms_provider import SmsProviderSettings
 from gateway.channels.voice_settings import RestTrunk, VoiceSettings
 from gateway.errors import SettingsError
+from gateway.flows.hub_settings import HubSettings
 from gateway.model import ChannelName
 from gateway.policy.compose import ComposeRules, CountSms
 from gateway.policy.retry import DEFAULT_RULES, RetryRules
@@ -222,6 +223,7 @@ class FeedSection(Section):
     title: str = Field(default="Public alerts", min_length=1, max_length=200)
     author: str = Field(default="cap-alert-gateway", min_length=1, max_length=200)
     max_age_s: int = Field(default=15, ge=0, le=3600)
+    heartbeat_s: int = Field(default=300, ge=0, le=86_400)
 
 
 class ComposeSection(Section):
@@ -277,6 +279,7 @@ class Settings(Section):
     email: EmailSection | None = None
     voice: VoiceSection = Field(default_factory=VoiceSection)
     feed: FeedSection = FeedSection()
+    hub: HubSettings = HubSettings()
     compose: ComposeSection = ComposeSection()
     support: SupportSection = SupportSection()
     intake: IntakeSection = IntakeSection()
@@ -299,6 +302,14 @@ class Settings(Section):
         trunks = [trunk for trunk in (self.voice.trunk, self.voice.simulated) if trunk is not None]
         binds = [*self.sms.providers, *self.sms.simulated]
         return [*(bind.name for bind in binds), *(relay.name for relay in relays), *(trunk.name for trunk in trunks)]
+
+    def rates(self) -> dict[ChannelName, float]:
+        """Agreed rates: SMS parts, e-mails and call starts per second."""
+        return {
+            ChannelName.SMS: self.sms.rate_per_s,
+            ChannelName.EMAIL: self.email.rate_per_s if self.email else 0.0,
+            ChannelName.VOICE: self.voice.max_starts_per_minute / 60,
+        }
 
     def compose_rules(self, count_sms: CountSms) -> ComposeRules:
         """The rules for texts."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from gateway.store.embedded import Cluster
 from tests.support import peers
@@ -12,6 +13,9 @@ from tests.support.database import KINDS, Servers, public_folder
 from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).parents[1]
+# how long an example takes says more of the machine than of the code; pytest-timeout ends what hangs
+settings.register_profile("gateway", deadline=None)
+settings.load_profile("gateway")
 SKIPPING_FORBIDDEN = os.environ.get("GATEWAY_FORBID_SKIP") == "1"
 
 

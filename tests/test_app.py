@@ -152,7 +152,7 @@ async def test_the_rates_are_those_of_the_settings(pg: Cluster) -> None:
     async with scene(pg) as line:
         more = {"sms": {"rate_per_s": 123}, "email": {"rate_per_s": 456}, "voice": {"max_starts_per_minute": 60}}
         settings = settings_for(line.simulators, pg.app_dsn, host=HOST, port=0, more=more)
-        assert app.rates(settings) == {ChannelName.SMS: 123, ChannelName.EMAIL: 456, ChannelName.VOICE: 1}
+        assert settings.rates() == {ChannelName.SMS: 123, ChannelName.EMAIL: 456, ChannelName.VOICE: 1}
 
 
 @pytest.mark.parametrize(

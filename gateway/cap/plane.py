@@ -10,6 +10,8 @@ from fractions import Fraction
 Point = tuple[float, float]
 Triangle = tuple[Point, Point, Point]
 
+_MOST_A_SIDE = 48  # squares: an edge may pass so many rows
+
 _ROUNDING = 4e-16
 """A determinant larger than this share of its terms has the right sign; others are computed exactly."""
 
@@ -54,7 +56,7 @@ class Grid:
 
     def __init__(self, ring: Sequence[Point]) -> None:
         self._west, self._south = min(x for x, _ in ring), min(y for _, y in ring)
-        side = max(1, math.isqrt(len(ring)))
+        side = max(1, min(_MOST_A_SIDE, math.isqrt(len(ring))))
         self._side = side
         self._width = (max(x for x, _ in ring) - self._west) / side or 1.0
         self._height = (max(y for _, y in ring) - self._south) / side or 1.0

@@ -22,7 +22,7 @@ LEAST_VERTICES = 8
 """Enough for a rectangle around the earth, whose edges may not span 180 degrees or more."""
 
 _EDGE_DEGREES = 120.0
-_MOST_TESTS = 100_000
+_MOST_TESTS = 60_000
 """Edges held against triangles before the convex hull is taken: a scribble could cost hours."""
 
 _OUTWARD = (1e-9, 1e-7, 1e-5)

@@ -57,13 +57,19 @@ def _uncounted(bind: str, parts: int) -> None:
     """Nobody counts."""
 
 
+def _always() -> bool:
+    """The fence of a node that can not lose a lease."""
+    return True
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
 class SmsChannel:
     """The SMS channel of one transport. `max_unrecorded` bounds the answers that are not durable yet: beyond it nothing
-    is taken. `parts_submitted(bind, parts)` counts for metrics; `findings` counts what peers did wrong."""
+    is taken. While `fence()` is false nothing is written: what was taken may be another node's by now.
+    `parts_submitted(bind, parts)` counts for metrics; `findings` counts what peers did wrong."""
 
     name = ChannelName.SMS
 
@@ -74,6 +80,7 @@ class SmsChannel:
         *,
         max_unrecorded: int = 3_000,
         drain_s: float = 10.0,
+        fence: Callable[[], bool] = _always,
         parts_submitted: Callable[[str, int], None] = _uncounted,
         wall: Callable[[], datetime] = _utc_now,
     ) -> None:
@@ -81,6 +88,7 @@ class SmsChannel:
         self.findings: Counter[str] = Counter()
         self._max_unrecorded = max_unrecorded
         self._drain_s = drain_s
+        self._fence = fence
         self._parts_submitted = parts_submitted
         self._wall = wall
         self._binds: dict[Link, _Bind] = {}
@@ -246,6 +254,8 @@ class SmsChannel:
     def _pump(self, bind: _Bind) -> int:
         """Fill one bind's window, as far as its pace and the unrecorded answers allow. Does not flush."""
         done, link, outbox = 0, bind.link, self._outbox
+        if self._waiting and not self._fence():
+            self._give_back_waiting()
         while self._work is not None and outbox is not None and not self._stopping.is_set():
             room = min(link.room, self._max_unrecorded - outbox.unrecorded)
             if room <= 0:

@@ -73,9 +73,15 @@ class Keeper:
     async def feed(self, source: Source, feed: ReadFeed) -> Kept:
         """The alerts that a feed embeds, and the links that it names."""
         kept = await self.links(source, [entry for entry in feed.entries if not entry.alert])
-        for entry in feed.entries:
-            if entry.alert:
-                kept = kept.plus(await self.alert(source, entry.alert, envelope=feed.status))
+        by_digest = {hashlib.sha256(entry.alert).digest(): entry.alert for entry in feed.entries if entry.alert}
+        if not by_digest:
+            return kept
+        async with self._store.connection() as connection:
+            known = await sources.known_bytes(connection, source.id, list(by_digest))
+        kept = kept.plus(Kept(alerts=len(known)))
+        for digest, raw in by_digest.items():
+            if digest not in known:
+                kept = kept.plus(await self.alert(source, raw, envelope=feed.status))
         return kept
 
     async def document(self, source: Source, raw: bytes, url: str) -> Kept:
@@ -86,7 +92,7 @@ class Keeper:
         feed = await self.read(raw, url)
         if feed.kind in ENVELOPES and feed.entries:
             return await self.feed(source, feed)
-        if _LOOKS_LIKE_CAP.search(raw, 0, _LOOKED_AT_BYTES) and feed.kind is None:
+        if _LOOKS_LIKE_CAP.search(raw, 0, _LOOKED_AT_BYTES) and feed.kind in {None, "alerts"}:
             return await self._keep(source, raw, verdict, "")
         return Kept(problem="the link leads to no alert")
 

@@ -207,7 +207,9 @@ class Sources:
                 retry_after_s=polling.read_retry_after(retry_after, now),
             )  # fmt: skip
             soonest = now + timedelta(seconds=LOOK_S)
-            due = min(following.due_at, max(waiting, soonest)) if waiting else following.due_at
+            due = following.due_at
+            if waiting and outcome is not Outcome.FAILED:
+                due = min(due, max(waiting, soonest))
             await sources.polled(
                 connection, source.id, interval_s=following.interval_s, failures=following.failures, due_at=due,
                 now=now, problem=kept.problem, changed=kept.fresh > 0,
@@ -235,10 +237,13 @@ class Sources:
         async with self._store.connection() as connection:
             due = await sources.due_entries(connection, source.id, self._utcnow(), self._rules.entries)
         free = asyncio.Semaphore(ENTRIES_AT_ONCE)
+        clock = asyncio.get_running_loop().time
+        # the rest of the poll is for those that are on their way; the others wait for the next one
+        until = clock() + self._rules.poll_s / 2
 
         async def one(entry: DueEntry) -> Kept:
             async with free:
-                return await self._entry(source, entry)
+                return await self._entry(source, entry) if clock() < until else Kept()
 
         kept = Kept()
         for found in await asyncio.gather(*map(one, due), return_exceptions=True):

@@ -71,18 +71,23 @@ def draft_of(
     """The entity's own version of an alert that came from `source` (its title or address).
 
     `earlier` are the entity's own accepted alerts made from those that this one follows up. An Update of something that
-    was never relayed is a first Alert; a Cancel of it is nothing to say. Parameters, addresses, codes and resources
-    stay behind: they could steer this gateway, name its groups, or claim a profile and files that nobody here has seen.
+    was never relayed is a first Alert; a Cancel of it is nothing to say. What has expired is left out. Parameters,
+    addresses, codes and resources stay behind: they could steer this gateway, name its groups, or claim a profile and
+    files that nobody here has seen.
     """
     if alert.msg_type is MsgType.CANCEL and not earlier:
         return NoDraft(message="It cancels what was never relayed: there is nothing of yours to cancel.")
     if alert.msg_type not in {MsgType.ALERT, MsgType.UPDATE, MsgType.CANCEL}:
         return NoDraft(message="It is a message between systems and says nothing to people.")
+    now = now.replace(microsecond=0)
+    lasting = [info for info in alert.info if info.expires is None or info.expires > now]
+    if alert.info and not lasting:
+        return NoDraft(message="All of it has expired.")
     return CapAlert(
         version="1.2",
         sender=relayer.sender,
         identifier=relayer.identifier,
-        sent=now.replace(microsecond=0),
+        sent=now,
         sent_text="",
         status=alert.status,
         msg_type=alert.msg_type if earlier else MsgType.ALERT,
@@ -94,7 +99,7 @@ def draft_of(
         note=_note(alert),
         references=tuple(earlier),
         incidents=alert.incidents,
-        info=tuple(_info(info, relayer, source) for info in alert.info),
+        info=tuple(_info(info, relayer, source) for info in lasting),
     )
 
 

@@ -22,11 +22,12 @@ CHANNEL = "gateway"
 class Presence:
     """Keeps a node present; `news` is called for every notification, and after every reconnect."""
 
-    def __init__(self, dsn: str, name: str, *, news: Callable[[], None], log: UnitLogger) -> None:
+    def __init__(self, dsn: str, name: str, *, news: Callable[[], None], log: UnitLogger, look_s: float = 1.0) -> None:
         self._dsn = dsn
         self._name = name
         self._news = news
         self._log = log
+        self._look_s = look_s
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self.leads = False
 
@@ -48,7 +49,7 @@ class Presence:
             except (*GONE, StoreUnavailable) as error:
                 self._log.warning("presence_lost", error=type(error).__name__)
                 self._drop()
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(self._look_s)
 
     async def leave(self) -> None:
         """Free the name and the lead."""
@@ -68,18 +69,30 @@ class Presence:
     async def _connect(self, patience_s: float) -> "asyncpg.Connection[asyncpg.Record]":
         try:
             connection = await asyncpg.connect(
-                self._dsn, timeout=5, server_settings={"application_name": "gateway node"}
+                self._dsn, timeout=5, command_timeout=5, server_settings={"application_name": "gateway node"}
             )
         except GONE as error:
             raise StoreUnavailable(f"PostgreSQL can not be reached: {error}") from error
+        held = False
+        try:
+            held = await self._take_name(connection, patience_s)
+        finally:
+            if not held:  # also when cancelled: no session may be left to hold the name
+                connection.terminate()
+        if not held:
+            raise StoreUnavailable(
+                f"another gateway runs under the name {self._name!r}: give each node its own node.name"
+            )
+        self._news()
+        return connection
+
+    async def _take_name(self, connection: "asyncpg.Connection[asyncpg.Record]", patience_s: float) -> bool:
         for _ in range(max(1, int(patience_s / 0.2))):
             if await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", NODE_LOCKS, self._name):
                 await connection.add_listener(CHANNEL, self._on_news)
-                self._news()
-                return connection
+                return True
             await asyncio.sleep(0.2)
-        await connection.close()
-        raise StoreUnavailable(f"another gateway runs under the name {self._name!r}: give each node its own node.name")
+        return False
 
     def _on_news(self, *_: object) -> None:
         self._news()

@@ -242,6 +242,12 @@ async def known(connection: Connection, source_id: int, pairs: Sequence[tuple[st
     return {(row["identifier"], row["sent"]) for row in rows}
 
 
+async def known_bytes(connection: Connection, source_id: int, digests: Sequence[bytes]) -> set[bytes]:
+    """Which of these sha256 are those of alerts that the source brought."""
+    rows = await connection.fetch(_SQL["source_known_bytes"], source_id, list(digests))
+    return {row["sha256"] for row in rows}
+
+
 async def new_entries(connection: Connection, source_id: int, keys: Sequence[bytes], now: datetime) -> set[bytes]:
     """Which of these entries were never seen; the others are marked as seen."""
     return {row["key"] for row in await connection.fetch(_SQL["source_new_entries"], source_id, list(keys), now)}

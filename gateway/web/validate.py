@@ -14,6 +14,7 @@ from html import escape
 from typing import Any, Protocol
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http import HttpProcessingError
 
 from gateway.cap.feed_check import FEED_LIMITS, Examination
 from gateway.cap.findings import Finding
@@ -112,14 +113,15 @@ async def _handed_in(request: web.Request) -> HandedIn | web.Response:
     if (request.content_length or 0) > BODY_MAX_BYTES + 8192:
         return _too_large()
     if request.content_type == "multipart/form-data":
-        fields = await _fields(request)
+        fields: dict[str, bytes] | web.Response = await _fields(request)
     elif request.content_type in _XML_TYPES:
         raw = await _read(request.content.iter_any(), BODY_MAX_BYTES)
-        fields = None if raw is None else {k: v.encode() for k, v in request.query.items()} | {"file": raw}
+        asked = {name: value.encode("utf-8", "replace") for name, value in request.query.items()}
+        fields = _too_large() if raw is None else asked | {"file": raw}
     else:
         return _refused(415, "wrong-type", "Send the XML itself (application/cap+xml), or the form of this page.")
-    if fields is None:
-        return _too_large()
+    if isinstance(fields, web.Response):
+        return fields
     profile = fields.get("profile", b"").decode("utf-8", "replace").lower() or None
     if profile is not None and profile not in PROFILES:
         return _refused(400, "bad-query", f"There is no such profile; there are {', '.join(PROFILES)}.")
@@ -127,8 +129,8 @@ async def _handed_in(request: web.Request) -> HandedIn | web.Response:
     return HandedIn(raw=raw, lenient=fields.get("lenient", b"") not in {b"", b"0", b"false"}, profile=profile)
 
 
-async def _fields(request: web.Request) -> dict[str, bytes] | None:
-    """The parts of a form, the first of each name; None when it is too large or can not be read."""
+async def _fields(request: web.Request) -> dict[str, bytes] | web.Response:
+    """The parts of a form, the first of each name; or the refusal."""
     fields: dict[str, bytes] = {}
     try:
         parts = await request.multipart()
@@ -137,15 +139,15 @@ async def _fields(request: web.Request) -> dict[str, bytes] | None:
             if part is None:
                 return fields
             if not isinstance(part, BodyPartReader):
-                return None
+                break
             name = part.name or ""
             raw = await _read(_chunks(part), BODY_MAX_BYTES if name in {"file", "text"} else WORD_MAX_BYTES)
             if raw is None:
-                return None
+                break
             fields.setdefault(name, raw)
-    except (ValueError, AssertionError, RuntimeError):  # what aiohttp raises for a form that is none
-        return {}
-    return None
+    except (HttpProcessingError, ValueError, AssertionError, RuntimeError):  # aiohttp's ways to say: that is no form
+        return _refused(400, "bad-form", "The form can not be read.")
+    return _too_large()
 
 
 async def _chunks(part: BodyPartReader) -> Any:

@@ -79,7 +79,11 @@ def test_a_real_feed_gives_every_entry(name: str, feeds: Path) -> None:
     assert sum(verdict.valid for verdict in verdicts) == accepted
 
 
-@pytest.mark.parametrize("name", sorted(name for name, (kind, *_) in REAL.items() if kind == "atom"))
+# the largest one is there twice, with other line ends; the other reader takes seconds for it
+ATOM = sorted(name for name, (kind, *_) in REAL.items() if kind == "atom" and name != "kelvinn_mexico.atom.xml")
+
+
+@pytest.mark.parametrize("name", ATOM)
 def test_another_reader_sees_the_same_entries(name: str, feeds: Path) -> None:
     raw = (feeds / name).read_bytes()
     ours, theirs = read_feed(raw, url=URL), feedparser.parse(raw)

@@ -173,6 +173,22 @@ async def test_what_was_taken_and_not_written_is_given_back_when_the_last_bind_g
             assert [o.kind for o in store.outcomes] == [OutcomeKind.UNKNOWN, OutcomeKind.UNSENT]
 
 
+async def test_what_was_taken_and_not_written_does_not_leave_after_the_lease() -> None:
+    """A process that slept wakes up with it in hand: by now it may be another node's."""
+    async with simulated(response_delay_s=0.1) as simulator:
+        awake = [True]
+        settings = [provider(simulator.port, window=4)]
+        channel, store = SmsChannel(Transport.SIMULATED, settings, drain_s=0.5, fence=lambda: awake[0]), Store()
+        first, second = deliveries(words("x" * 400), 2)
+        async with running(channel, Given(first, second), store):
+            await until(lambda: channel.in_flight == 3)
+            awake[0] = False
+            await until(lambda: len(store.outcomes) == 2)
+            kinds = {outcome.delivery.seq: outcome.kind for outcome in store.outcomes}
+            assert kinds == {first.seq: OutcomeKind.ACCEPTED, second.seq: OutcomeKind.UNSENT}
+            assert simulator.submits == 3
+
+
 async def test_what_one_bind_has_no_room_for_leaves_by_another() -> None:
     async with simulated(Outcomes(otherwise="unanswered")) as simulator:
         settings = provider(simulator.port, window=4, binds=2)

@@ -49,8 +49,9 @@ def mail(
     return message.as_bytes()
 
 
+@cache
 def alert(identifier: str = "mail-1", **more: str) -> bytes:
-    """A valid alert for a place."""
+    """A valid alert for a place; the same bytes in a whole run."""
     return cap(identifier, **more)  # type: ignore[arg-type]
 
 

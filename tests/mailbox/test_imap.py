@@ -153,7 +153,7 @@ async def test_nobody_listens(port: int) -> None:
 
 
 def test_flags_between_mails_are_left_out() -> None:
-    lines = [
+    lines: list[bytes | bytearray] = [
         b"1 FETCH (FLAGS (\\Seen))", b"2 FETCH (BODY[] {3}", bytearray(b"abc"), b" UID 9 RFC822.SIZE 3)", b"done",
     ]  # fmt: skip
     assert _fetched(lines) == [(9, 3, b"abc")]

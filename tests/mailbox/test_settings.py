@@ -22,7 +22,7 @@ def test_a_password_goes_in_the_clear_to_this_machine_only() -> None:
 )
 def test_what_can_not_be_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        box_settings(**change)
+        box_settings(**change)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_what_can_not_be_is_refused(change: dict[str, object]) -> None:
 )
 def test_what_a_section_can_not_be_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        MailboxSection(**change)  # type: ignore[arg-type]
+        MailboxSection(**change)
 
 
 def test_two_boxes_of_one_name_are_refused_and_limits_are_handed_on() -> None:

@@ -92,7 +92,7 @@ async def test_a_mail_is_taken_within_a_moment_of_its_arrival(dovecot: Dovecot, 
             raw = signed(mail(alert(f"quick-{number}")))
             began = time.monotonic()
             await asyncio.to_thread(dovecot.deliver, raw)
-            await until(lambda number=number: _count(ground, number + 1))  # type: ignore[misc]
+            await until(lambda wanted=number + 1: _count(ground, wanted))  # type: ignore[misc]
             assert time.monotonic() - began < 5
         await until(lambda: dovecot.unseen() == 0)
     assert await ground.verdicts() == [("taken", "")] * 3
@@ -154,7 +154,7 @@ def _with_photo(photo: bytes) -> bytes:
     from email.policy import SMTP
 
     message = email.message_from_bytes(mail(alert("large")), policy=SMTP)
-    message.add_attachment(photo, maintype="image", subtype="jpeg", filename="photo.jpg")  # type: ignore[attr-defined]
+    message.add_attachment(photo, maintype="image", subtype="jpeg", filename="photo.jpg")
     return message.as_bytes()
 
 

@@ -380,7 +380,7 @@ class SecondTries(QueueMachine):
     """The same, starting where a first try of every row has left retries behind: that is where it is hard."""
 
     @initialize(urgent=st.booleans(), kinds=st.lists(st.sampled_from(LEFT_BEHIND), min_size=10, max_size=10))
-    def begin(self, urgent: bool, kinds: list[K]) -> None:  # type: ignore[override]
+    def begin(self, urgent: bool, kinds: list[K]) -> None:
         self.start(urgent)
         for channel in LANES:
             self.lease(1, channel, 9, and_mark=True)

@@ -50,7 +50,6 @@ class Country:
         self.entity_id = await made.entity(self.connection)
         await self._put(self.connection, "p", self.points)
         self.campaign = await made.campaign(self.connection, self.entity_id, channels=EMAIL)
-        await self.connection.execute("SELECT 1")
 
     async def _put(self, connection: Connection, name: str, points: Sequence[Point]) -> None:
         people = [
@@ -163,7 +162,7 @@ def of_ring(line: Sequence[Point]) -> Truth:
     def truth(points: Sequence[Point]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         inside, sure = np.zeros(len(points), bool), np.ones(len(points), bool)
         for turn in (-360.0, 0.0, 360.0):
-            places = shapely.points(np.array(points) + (turn, 0.0))
+            places = shapely.points(np.array(points) + np.array((turn, 0.0)))
             inside |= shapely.covers(polygon, places)
             sure &= shapely.distance(polygon.exterior, places) > NEAR_EDGE_DEGREES
         return inside, sure

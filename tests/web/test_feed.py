@@ -2,104 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-import feedparser
 import pytest
-from aiohttp import ClientResponse, web
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.cap.derive import Attachment
-from gateway.cap.feed import FeedEntry, FeedText
-from gateway.errors import StoreUnavailable
-from gateway.flows.publishing import HEARTBEAT, PUBLIC, FeedKind, FeedName
+from gateway.flows.publishing import PUBLIC
 from gateway.web.feed import FeedPages
-
-EXERCISE, FOREST = FeedName(FeedKind.EXERCISE), FeedName(FeedKind.PUBLIC, "forest-vorst")
-NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-Client = TestClient[web.Request, web.Application]
-
-
-def text(language: str, title: str) -> FeedText:
-    return FeedText(
-        language=language,
-        title=title,
-        summary="Close the windows. " * 20,
-        event="Fire",
-        urgency="Immediate",
-        severity="Severe",
-        certainty="Observed",
-    )
-
-
-def entry(number: int, *texts: FeedText) -> FeedEntry:
-    return FeedEntry(
-        id=f"https://alerts.example/cap/alerts/{number}",
-        identifier=f"A-{number}",
-        sender="alert@example.org",
-        sent=NOON,
-        published=NOON + timedelta(seconds=number),
-        updated=NOON + timedelta(seconds=number),
-        status="Actual",
-        msg_type="Alert",
-        scope="Public",
-        cap_url=f"https://alerts.example/cap/alerts/{number}.xml",
-        texts=texts or (text("nl-BE", f"Brand {number}"), text("fr-BE", f"Incendie {number}")),
-    )
-
-
-class Source:
-    """A feed's source that a test can change, and that counts what it is asked."""
-
-    def __init__(self) -> None:
-        self.version = 0
-        self.shown: dict[FeedName, list[FeedEntry]] = {
-            PUBLIC: [entry(1), entry(2)],
-            EXERCISE: [],
-            HEARTBEAT: [],
-            FOREST: [entry(2)],
-        }
-        self.names = {"": "", "forest-vorst": "Forest & Vorst"}
-        self.xml = {"abc": b"<alert/>" * 50}
-        self.ids = {"urn:oid:2.49/1 é%41": ["abc"], "A-1": ["abc", "def"]}
-        self.files = {("abc", 0): Attachment("image/png", b"PNG"), ("abc", 1): Attachment("text/html", b"<script>")}
-        self.away = False
-        self.asked: list[str] = []
-
-    async def entries(self, name: FeedName) -> Sequence[FeedEntry] | None:
-        self._ask(f"entries {name.kind.value}{name.authority}")
-        return list(self.shown.get(name, [])) if name.authority in self.names else None
-
-    async def authority(self, slug: str) -> str | None:
-        return self.names.get(slug)
-
-    async def attachment(self, public_id: str, number: int) -> Attachment | None:
-        self._ask(f"resource {public_id} {number}")
-        return self.files.get((public_id, number))
-
-    async def alert_xml(self, public_id: str) -> bytes | None:
-        self._ask(f"xml {public_id}")
-        return self.xml.get(public_id)
-
-    async def public_ids(self, identifier: str) -> list[str]:
-        self._ask(f"ids {identifier}")
-        return self.ids.get(identifier, [])
-
-    def _ask(self, what: str) -> None:
-        self.asked.append(what)
-        if self.away:
-            raise StoreUnavailable("away")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOON + timedelta(hours=1, microseconds=7)
-
-    def __call__(self) -> datetime:
-        return self.now
+from tests.web.feed_source import EXERCISE, Client, Clock, Source, entry, parsed, text
 
 
 @pytest.fixture
@@ -132,13 +45,6 @@ async def client(pages: FeedPages) -> AsyncIterator[Client]:
         yield client
 
 
-async def parsed(answer: ClientResponse) -> feedparser.FeedParserDict:
-    assert answer.status == 200
-    found = feedparser.parse(await answer.read())
-    assert not found.bozo
-    return found
-
-
 @pytest.mark.parametrize(("kind", "media_type"), [("atom", "application/atom+xml"), ("rss", "application/rss+xml")])
 async def test_a_feed_reader_understands_the_feed(client: Client, kind: str, media_type: str) -> None:
     answer = await client.get(f"/cap/feed.{kind}")
@@ -168,78 +74,6 @@ async def test_exercises_have_a_feed_of_their_own(client: Client, source: Source
     assert [item.title for item in found.entries] == ["OEFENING - Brand 9"]
     assert "EXERCISE" in found.feed.title
     assert len((await parsed(await client.get("/cap/feed.atom"))).entries) == 2
-
-
-async def test_an_authority_has_feeds_of_its_own(client: Client, source: Source) -> None:
-    answer = await client.get("/cap/forest-vorst/feed.atom?lang=fr")
-    found = await parsed(answer)
-    assert [item.title for item in found.entries] == ["Incendie 2"]
-    assert found.feed.title == "Alerts - Forest & Vorst"
-    links = {link.rel: link.href for link in found.feed.links}
-    assert links["self"] == "https://alerts.example/cap/forest-vorst/feed.atom?lang=fr"
-    for kind in ("rss", "json", "geojson"):
-        assert (await client.get(f"/cap/forest-vorst/feed.{kind}")).status == 200
-    drill = await parsed(await client.get("/cap/forest-vorst/exercise/feed.atom"))
-    assert drill.feed.title == "Alerts - Forest & Vorst - EXERCISE"
-    assert drill.entries == []
-
-
-@pytest.mark.parametrize("slug", ["nobody", "platform", "a-"])
-async def test_an_authority_that_is_not_there_has_no_feed(client: Client, source: Source, slug: str) -> None:
-    assert (await client.get(f"/cap/{slug}/feed.atom")).status == 404
-    assert (await client.get(f"/cap/{slug}/exercise/feed.rss")).status == 404
-
-
-@pytest.mark.parametrize("path", ["Forest-Vorst", "a" * 64, "forest-vorst%2F..", "-forest"])
-async def test_what_is_no_slug_is_no_feed(client: Client, path: str) -> None:
-    assert (await client.get(f"/cap/{path}/feed.atom")).status in {404, 405}
-
-
-async def test_an_authority_that_leaves_takes_its_feed_along(client: Client, source: Source) -> None:
-    assert (await client.get("/cap/forest-vorst/feed.atom")).status == 200
-    del source.names["forest-vorst"]
-    source.version += 1
-    assert (await client.get("/cap/forest-vorst/feed.atom")).status == 404
-
-
-async def test_the_heartbeat_has_a_feed_of_its_own_and_is_in_no_other(client: Client, source: Source) -> None:
-    source.shown[HEARTBEAT] = [replace(entry(7), status="System")]
-    found = await parsed(await client.get("/cap/heartbeat.atom"))
-    assert [item.title for item in found.entries] == ["SYSTEM - Brand 7"]
-    assert found.feed.title == "Alerts - HEARTBEAT"
-    for path in ("/cap/feed.atom", "/cap/exercise/feed.atom", "/cap/forest-vorst/feed.atom"):
-        assert all("/7" not in item.id for item in (await parsed(await client.get(path))).entries)
-
-
-async def test_a_subscriber_gets_what_a_reader_gets(client: Client, pages: FeedPages) -> None:
-    read = await client.get("/cap/forest-vorst/feed.rss?lang=fr", headers={"Accept-Encoding": "identity"})
-    content = await pages.content("https://alerts.example/cap/forest-vorst/feed.rss?lang=fr")
-    assert content is not None
-    assert content.body == await read.read()
-    assert content.media_type == read.headers["Content-Type"]
-    assert await pages.content("https://alerts.example/cap/nobody/feed.atom") is None
-    assert await pages.content("https://elsewhere.example/cap/feed.atom") is None
-
-
-async def test_a_topic_is_a_feed_that_is_there(pages: FeedPages) -> None:
-    found = await pages.topic("https://alerts.example/cap/forest-vorst/feed.atom")
-    assert found is not None and found.feed == FOREST
-    assert await pages.topic("https://alerts.example/cap/nobody/feed.atom") is None
-    assert await pages.topic("https://alerts.example/cap/validate") is None
-
-
-async def test_what_stood_inside_an_alert_is_a_file_and_never_a_page_of_ours(client: Client, source: Source) -> None:
-    picture = await client.get("/cap/alerts/abc/resources/0")
-    assert (picture.status, picture.content_type, await picture.read()) == (200, "image/png", b"PNG")
-    page = await client.get("/cap/alerts/abc/resources/1")
-    assert page.content_type == "application/octet-stream"
-    for answer in (picture, page):
-        assert answer.headers["Content-Disposition"].startswith("attachment;")
-        assert "sandbox" in answer.headers["Content-Security-Policy"]
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert (await client.get("/cap/alerts/abc/resources/2")).status == 404
-    source.away = True
-    assert (await client.get("/cap/alerts/abc/resources/0")).status == 503
 
 
 @pytest.mark.parametrize(

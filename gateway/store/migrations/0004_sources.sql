@@ -52,6 +52,7 @@ CREATE TABLE source_alert (                         -- every alert that came, wi
     findings jsonb NOT NULL DEFAULT '[]',
     UNIQUE (source_id, content)
 );
+CREATE INDEX source_alert_bytes ON source_alert (source_id, sha256);
 CREATE INDEX source_alert_identity ON source_alert (source_id, identifier, sender);
 CREATE INDEX source_alert_received ON source_alert (source_id, received_at);
 

@@ -232,7 +232,7 @@ FROM x WHERE next IS NOT NULL GROUP BY channel;
 -- Receipts that found no submission, whose submission has been recorded since: taken out to be matched again.
 DELETE FROM receipt_orphan o
 USING (SELECT o.ctid FROM receipt_orphan o
-       WHERE EXISTS (SELECT FROM msgref m WHERE m.msg_id = o.msg_id AND m.provider = o.provider)
+       WHERE EXISTS (SELECT FROM msgref m WHERE m.msg_id = o.msg_id AND m.provider = o.provider OFFSET 0)
        LIMIT 500 FOR UPDATE SKIP LOCKED) f
 WHERE o.ctid = f.ctid
 RETURNING o.provider, o.msg_id, o.kind, o.code;

@@ -86,6 +86,10 @@ SELECT count(*) FROM source_alert WHERE source_id = $1 AND received_at > $2;
 SELECT DISTINCT identifier, sent FROM source_alert
 WHERE source_id = $1 AND (identifier, sent) IN (SELECT * FROM unnest($2::text[], $3::text[]));
 
+-- name: source_known_bytes
+-- Which of these digests are those of alerts that a source has brought: their bytes need no second look.
+SELECT DISTINCT sha256 FROM source_alert WHERE source_id = $1 AND sha256 = ANY ($2::bytea[]);
+
 -- name: source_new_entries
 -- Which of these entries were not seen before; those that were are marked as seen again.
 WITH named AS (SELECT DISTINCT unnest($2::bytea[]) AS key),

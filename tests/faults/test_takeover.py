@@ -1,0 +1,63 @@
+"""One of two nodes dies or sleeps in the middle of a campaign: the other takes over what it held."""
+
+import asyncio
+import signal
+from collections import Counter
+from pathlib import Path
+
+from gateway.model import DeliveryState
+from gateway.store.embedded import Cluster
+from tests.support.line import Line, Process, cap, people, running, scene, until
+
+QUICK = {"lease_s": 2.0, "heartbeat_s": 0.4, "unknown_grace_s": 0.5, "chunk": {"sms": 100}}
+RATE = {"rate_per_s": 150}
+PEOPLE = 800
+
+
+async def arrivals(line: Line) -> Counter[str]:
+    """How often each was reached: everybody, and more than once only where the delivery says so."""
+    counted = Counter(record.to for record in line.received("sms"))
+    flagged = {row["address"] for row in await line.fetch("SELECT address FROM delivery WHERE flags & 1 = 1")}
+    assert {number for number, times in counted.items() if times > 1} <= flagged
+    assert len(counted) == PEOPLE
+    return counted
+
+
+async def test_the_chunks_of_a_killed_node_are_sent_by_the_other(pg: Cluster, tmp_path: Path, port: int) -> None:
+    """When its leases have ended; nobody with a recorded answer is sent it again."""
+    async with scene(pg, people(PEOPLE)) as line:
+        process = Process(line, tmp_path, port, node={"name": "two"}, sms=RATE, dispatch=QUICK)
+        async with running(line, node={"name": "one"}, sms=RATE, dispatch=QUICK):
+            await process.start()
+            try:
+                await process.ready()
+                name = await line.post(cap("one", channels="sms"))
+                await until(lambda: len(line.received("sms")) > 200)
+            finally:
+                await process.kill()
+            states = await line.states(name)
+            answered = [a for (_, a), s in states.items() if s in (DeliveryState.SUBMITTED, DeliveryState.DELIVERED)]
+            await line.closed(name, within_s=30)
+        counted = await arrivals(line)
+        assert {counted[address] for address in answered} == {1}
+
+
+async def test_a_node_that_slept_past_its_leases_sends_nothing_of_them(pg: Cluster, tmp_path: Path, port: int) -> None:
+    """Stopped for twice its lease (a snapshot, a debugger), it wakes up, lets go, and takes part again."""
+    async with scene(pg, people(PEOPLE)) as line:
+        process = Process(line, tmp_path, port, node={"name": "two"}, sms=RATE, dispatch=QUICK)
+        async with running(line, node={"name": "one"}, sms=RATE, dispatch=QUICK):
+            await process.start()
+            try:
+                await process.ready()
+                name = await line.post(cap("one", channels="sms"))
+                await until(lambda: len(line.received("sms")) > 200)
+                process.tell(signal.SIGSTOP)
+                await asyncio.sleep(4)
+                process.tell(signal.SIGCONT)
+                await line.closed(name, within_s=30)
+            finally:
+                process.tell(signal.SIGCONT)
+                assert await process.end() == 0
+        await arrivals(line)
+        assert "Traceback" not in process.log()

@@ -1,0 +1,96 @@
+"""The pools: pinned and free sessions, and what their errors mean."""
+
+import asyncpg
+import pytest
+
+from gateway.errors import StoreUnavailable
+from gateway.store.embedded import Cluster
+from gateway.store.pool import GONE, PINNED, PoolLimits, Store, with_password
+
+
+@pytest.mark.both_servers
+async def test_queue_sessions_have_pinned_plans_and_the_others_plan_freely(pg: Cluster) -> None:
+    store = await Store.open(pg.app_dsn)
+    try:
+        async with store.queue.acquire() as queue, store.ask.acquire() as ask:
+            pinned = {name: await queue.fetchval(f"SHOW {name}") for name in PINNED}
+            free = {name: await ask.fetchval(f"SHOW {name}") for name in PINNED}
+        assert pinned == PINNED
+        assert free == {name: "off" if name == "jit" else "on" for name in PINNED} | {"plan_cache_mode": "auto"}
+    finally:
+        await store.close()
+
+
+async def test_json_goes_in_and_comes_out_as_it_is(pg: Cluster) -> None:
+    store = await Store.open(pg.app_dsn)
+    try:
+        async with store.connection() as connection:
+            assert await connection.fetchval("SELECT $1::jsonb", {"é": [1, None]}) == {"é": [1, None]}
+    finally:
+        await store.close()
+
+
+async def test_a_transaction_that_fails_leaves_nothing(pg: Cluster) -> None:
+    store = await Store.open(pg.app_dsn)
+    try:
+        with pytest.raises(KeyError):
+            async with store.transaction() as connection:
+                await connection.execute("INSERT INTO provider (name) VALUES ('gone')")
+                raise KeyError
+        async with store.connection() as connection:
+            assert await connection.fetchval("SELECT count(*) FROM provider") == 0
+    finally:
+        await store.close()
+
+
+async def test_a_server_that_can_not_be_reached_is_unavailable() -> None:
+    with pytest.raises(StoreUnavailable, match="reached"):
+        await Store.open("postgresql://gateway@/gateway?host=/nowhere")
+
+
+async def test_a_cut_session_is_unavailable_and_the_next_one_works(pg: Cluster) -> None:
+    store = await Store.open(pg.app_dsn)
+    admin = await asyncpg.connect(pg.admin_dsn)
+    try:
+        with pytest.raises(StoreUnavailable):
+            async with store.transaction() as connection:
+                await admin.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+                await connection.execute("SELECT 1")
+        async with store.connection() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+    finally:
+        await admin.close()
+        await store.close()
+
+
+async def test_a_statement_that_takes_too_long_is_unavailable(pg: Cluster) -> None:
+    store = await Store.open(pg.app_dsn, limits=PoolLimits(command_timeout_s=0.1))
+    try:
+        with pytest.raises(StoreUnavailable, match="TimeoutError"):
+            async with store.connection() as connection:
+                await connection.execute("SELECT pg_sleep(30)")
+    finally:
+        await store.close()
+
+
+# disk full, too many connections, shutdown, starting up, I/O error, read only, connection failure, deadlock
+NOT_NOW = ("53100", "53300", "57P01", "57P03", "58030", "25006", "08006", "40P01")
+BUGS = ("23505", "22003", "42501", "42P01")
+
+
+async def test_the_servers_error_says_whether_to_try_again_or_that_there_is_a_bug(pg: Cluster) -> None:
+    connection = await asyncpg.connect(pg.app_dsn)
+    try:
+        for state in (*NOT_NOW, *BUGS):
+            with pytest.raises(asyncpg.PostgresError) as caught:
+                await connection.execute(f"DO $$ BEGIN RAISE EXCEPTION 'made' USING ERRCODE = '{state}'; END $$")
+            assert isinstance(caught.value, GONE) is (state in NOT_NOW), state
+    finally:
+        await connection.close()
+
+
+def test_a_password_replaces_the_one_of_the_dsn() -> None:
+    dsn = "postgresql://gateway:old@db.example/gateway?sslmode=require"
+    assert with_password(dsn, "n/w@") == "postgresql://gateway:n%2Fw%40@db.example/gateway?sslmode=require"
+    assert with_password(dsn, "") == dsn
+    assert with_password("", "x") == ""

@@ -1,0 +1,109 @@
+"""Who is there and who leads, with several nodes on one real server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from gateway.errors import StoreUnavailable
+from gateway.log import UnitLogger
+from gateway.store.embedded import Cluster
+from gateway.store.presence import CHANNEL, Presence
+
+
+class Node:
+    """A presence and what it has heard."""
+
+    def __init__(self, dsn: str, name: str) -> None:
+        self.heard = 0
+        self.presence = Presence(dsn, name, news=self._hear, log=UnitLogger("test"), look_s=0.02)
+
+    def _hear(self) -> None:
+        self.heard += 1
+
+
+@asynccontextmanager
+async def running(node: Node) -> AsyncIterator[int]:
+    number = await node.presence.enter()
+    task = asyncio.create_task(node.presence.run())
+    try:
+        yield number
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        await node.presence.leave()
+
+
+async def becomes(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.both_servers
+async def test_a_name_is_held_by_one_process_and_free_when_it_leaves(pg: Cluster) -> None:
+    async with running(Node(pg.app_dsn, "one")) as number:
+        with pytest.raises(StoreUnavailable, match="'one'"):
+            await Presence(pg.app_dsn, "one", news=lambda: None, log=UnitLogger("test")).enter(patience_s=0.2)
+        async with running(Node(pg.app_dsn, "two")) as other:
+            assert other != number
+    async with running(Node(pg.app_dsn, "one")) as again:
+        assert again == number, "a node that starts again is the same node"
+
+
+async def test_who_waits_for_a_name_and_is_cancelled_leaves_no_session(pg: Cluster) -> None:
+    async with running(Node(pg.app_dsn, "one")):
+        waiting = asyncio.create_task(Node(pg.app_dsn, "one").presence.enter(patience_s=60))
+        connection = await asyncpg.connect(pg.admin_dsn)
+        try:
+            count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'gateway node'"
+            async with asyncio.timeout(10):
+                while await connection.fetchval(count) < 2:
+                    await asyncio.sleep(0.01)
+                waiting.cancel()
+                while await connection.fetchval(count) > 1:
+                    await asyncio.sleep(0.01)
+        finally:
+            await connection.close()
+
+
+@pytest.mark.both_servers
+async def test_one_node_leads_and_another_takes_the_lead_when_it_leaves(pg: Cluster) -> None:
+    first, second = Node(pg.app_dsn, "one"), Node(pg.app_dsn, "two")
+    async with running(second):
+        await becomes(lambda: second.presence.leads)
+        async with running(first):
+            await second.presence.leave()
+            await becomes(lambda: first.presence.leads)
+    assert first.presence.leads
+
+
+async def test_news_of_other_nodes_are_heard(pg: Cluster) -> None:
+    node = Node(pg.app_dsn, "one")
+    async with running(node):
+        before = node.heard
+        connection = await asyncpg.connect(pg.app_dsn)
+        await connection.execute("SELECT pg_notify($1, '1')", CHANNEL)
+        await connection.close()
+        await becomes(lambda: node.heard > before)
+
+
+async def test_a_lost_connection_costs_the_lead_until_it_is_there_again(pg: Cluster) -> None:
+    node = Node(pg.app_dsn, "one")
+    async with running(node):
+        await becomes(lambda: node.presence.leads)
+        before = node.heard
+        connection = await asyncpg.connect(pg.admin_dsn)
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gateway node'"
+        )
+        await connection.close()
+        await becomes(lambda: node.heard > before)  # it asks what it may have missed
+        await becomes(lambda: node.presence.leads)
+
+
+async def test_a_server_that_is_not_there_can_not_be_entered() -> None:
+    with pytest.raises(StoreUnavailable, match="reached"):
+        await Node("postgresql://gateway@/gateway?host=/nowhere", "one").presence.enter()

@@ -1,0 +1,164 @@
+"""Counts, ends, reports and what the public feed shows, on a real server."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.model import CampaignState, ChannelName, Closure, Realm
+from gateway.store import admin, alerts, deliveries, progress
+from gateway.store.embedded import Cluster
+from gateway.store.pool import Connection
+from tests.store import made
+
+SMS, VOICE, EMAIL = ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL
+
+
+@pytest.fixture
+async def connection(pg: Cluster) -> AsyncIterator[Connection]:
+    async with admin.connected(pg.app_dsn) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def entity_id(connection: Connection) -> int:
+    return await made.entity(connection)
+
+
+@pytest.mark.both_servers
+async def test_counts_are_the_sum_of_their_shards_and_retries_are_queued(
+    connection: Connection, entity_id: int
+) -> None:
+    campaign = await made.campaign(connection, entity_id, channels=[SMS, EMAIL])
+    await made.rows(connection, campaign, entity_id, SMS, lo=1, hi=7, size=5)
+    moved = (
+        "UPDATE progress SET queued = -4, retry_wait = 1, in_flight = 2, submitted = 1, awaiting = 1 WHERE shard = 1"
+    )
+    await connection.execute(moved + " AND channel = 1")
+    zero = dict.fromkeys((*progress.COUNTS, "awaiting"), 0)
+    found = await progress.counts(connection, [campaign, 999])
+    some = {"planned": 7, "queued": 4, "in_flight": 2, "submitted": 1, "awaiting": 1}
+    assert found == {campaign: {SMS: zero | some, EMAIL: zero}, 999: {}}
+    assert set(await progress.queue_depths(connection)) == {(SMS, "urgent", 4), (EMAIL, "urgent", 0)}
+
+
+async def test_what_a_closed_campaign_left_unknown_is_told_for_an_hour(connection: Connection, entity_id: int) -> None:
+    campaign = await made.campaign(connection, entity_id, channels=[SMS])
+    await connection.execute("UPDATE progress SET unknown = 3 WHERE shard = 1")
+    assert await progress.unknown_total(connection) == {SMS: 3}
+    await alerts.set_state(connection, campaign, CampaignState.SENDING, CampaignState.CLOSED)
+    assert await progress.unknown_total(connection) == {SMS: 3}
+    assert await progress.queue_depths(connection) == []
+    await connection.execute("UPDATE campaign SET closed_at = now() - interval '61 minutes'")
+    assert await progress.unknown_total(connection) == {}
+
+
+async def test_a_milestone_is_noted_once(connection: Connection, entity_id: int) -> None:
+    campaign = await made.campaign(connection, entity_id)
+    await progress.insert_milestones(connection, campaign, entity_id, [(SMS, 50)])
+    (first,) = await progress.milestones(connection, campaign)
+    await progress.insert_milestones(connection, campaign, entity_id, [(SMS, 50), (SMS, 90), (EMAIL, 50)])
+    found = await progress.milestones(connection, campaign)
+    assert [(m["channel"], m["percent"]) for m in found] == [(1, 50), (1, 90), (3, 50)]
+    assert found[0]["at"] == first["at"]
+
+
+async def test_an_open_campaign_says_what_its_end_waits_for(connection: Connection, entity_id: int) -> None:
+    campaign = await made.campaign(connection, entity_id, expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    await made.rows(connection, campaign, entity_id, SMS, lo=1, hi=2, size=1)
+    (row,) = await progress.open_campaigns(connection)
+    assert (row["past"], row["retries"], row["withdrawn"]) == (True, False, False)
+    await connection.execute(
+        "INSERT INTO retry (campaign_id, seq, entity_id, channel, transport, not_before) "
+        "VALUES ($1, 1, $2, 1, 1, now())",
+        campaign,
+        entity_id,
+    )
+    (row,) = await progress.open_campaigns(connection)
+    assert row["retries"]
+    await alerts.set_state(connection, campaign, CampaignState.SENDING, CampaignState.CLOSING, closure=Closure.STOPPED)
+    await deliveries.withdraw_chunks(connection, campaign, expired=False)
+    (row,) = await progress.open_campaigns(connection)
+    assert (row["retries"], row["withdrawn"], row["closure"]) == (True, True, "stopped")
+    while await deliveries.sweep(connection, campaign, expired=False):
+        pass
+    (row,) = await progress.open_campaigns(connection)
+    assert (row["retries"], row["withdrawn"]) == (False, False)
+    await alerts.set_state(connection, campaign, CampaignState.CLOSING, CampaignState.CLOSED)
+    assert await progress.open_campaigns(connection) == []
+
+
+@pytest.mark.both_servers
+async def test_the_report_counts_every_delivery_once(connection: Connection, entity_id: int) -> None:
+    campaign = await made.campaign(connection, entity_id, channels=[SMS, EMAIL])
+    await made.rows(connection, campaign, entity_id, SMS, lo=1, hi=6, size=6)
+    await made.rows(connection, campaign, entity_id, EMAIL, lo=7, hi=8, size=6)
+    await connection.execute(
+        "UPDATE delivery SET state = CASE WHEN seq <= 4 THEN 3 ELSE 4 END, code = CASE WHEN seq = 5 THEN 11 END, "
+        "attempt = CASE WHEN seq = 1 THEN 2 ELSE 1 END, flags = CASE WHEN seq = 1 THEN 1 ELSE 0 END, "
+        "submitted_at = now() + seq * interval '1 s', done_at = now() + seq * interval '2 s'"
+    )
+    rows = await progress.report_rows(connection, campaign)
+    assert [
+        (r["channel"], r["language"], r["state"], r["code"], r["deliveries"], r["resent"], r["retried"]) for r in rows
+    ] == [
+        (1, "nl", 3, None, 4, 1, 1),
+        (1, "nl", 4, 11, 1, 0, 0),
+        (1, "nl", 4, None, 1, 0, 0),
+        (3, "nl", 4, None, 2, 0, 0),
+    ]
+    times = await progress.report_times(connection, campaign)
+    assert [t["channel"] for t in times] == [1, 3]
+    assert [round(s) for s in times[0]["submit_s"]] == [3, 6, 6]
+    assert [round(s) for s in times[0]["deliver_s"]] == [4, 8, 8]
+    assert times[1]["deliver_s"] is None
+    assert len(await progress.texts(connection, campaign)) == 4
+
+
+async def test_a_report_is_written_once_and_for_ever(connection: Connection, entity_id: int) -> None:
+    campaign = await made.campaign(connection, entity_id)
+    assert await progress.report_body(connection, campaign) is None
+    await progress.insert_report(connection, campaign, entity_id, {"is": "first"})
+    await progress.insert_report(connection, campaign, entity_id, {"is": "second"})
+    body, _ = await progress.report_body(connection, campaign)
+    assert body == {"is": "first"}
+    facts = await progress.campaign_facts(connection, campaign)
+    assert (facts["entity"], facts["closure"], facts["findings"]) == ("brugge", None, [])
+
+
+async def test_the_feed_shows_released_public_live_alerts_until_they_expire(
+    connection: Connection, entity_id: int
+) -> None:
+    shown = await made.campaign(
+        connection, entity_id, released=True, alert=made.an_alert(entity_id, "shown", public_id="al_shown")
+    )
+    hidden: dict[str, dict[str, object]] = {
+        "al_test": {"realm": Realm.TEST},
+        "al_restricted": {"scope": "Restricted"},
+        "al_exercise": {"status": "Exercise"},
+        "al_draft": {"status": "Draft"},
+    }
+    for public_id, more in hidden.items():
+        alert = made.an_alert(entity_id, public_id, public_id=public_id, **more)
+        await made.campaign(connection, entity_id, released=True, alert=alert)
+    await made.campaign(connection, entity_id, alert=made.an_alert(entity_id, "al_held", public_id="al_held"))
+    assert [a["public_id"] for a in await progress.feed_alerts(connection, "Actual")] == ["al_shown"]
+    assert [a["public_id"] for a in await progress.feed_alerts(connection, "Exercise")] == ["al_exercise"]
+    assert await progress.public_alert(connection, "al_shown") == b"<alert/>"
+    assert await progress.public_alert(connection, "al_exercise") == b"<alert/>"
+    for public_id in ("al_test", "al_restricted", "al_draft", "al_held", "al_none"):
+        assert await progress.public_alert(connection, public_id) is None
+    assert await progress.public_ids(connection, "shown") == ["al_shown"]
+    assert await progress.public_ids(connection, "al_held") == []
+    before = await progress.feed_version(connection, "Actual")
+    await connection.execute("UPDATE campaign SET expires_at = now() WHERE id = $1", shown)
+    assert await progress.feed_alerts(connection, "Actual") == []
+    assert await progress.feed_version(connection, "Actual") != before
+
+
+async def test_providers_and_nodes_keep_their_numbers(connection: Connection) -> None:
+    provider, node = await progress.provider_id(connection, "one"), await progress.node_id(connection, "a")
+    assert await progress.provider_id(connection, "two") != provider
+    assert await progress.node_id(connection, "b") != node
+    assert await progress.provider_id(connection, "one") == provider
+    assert await progress.node_id(connection, "a") == node

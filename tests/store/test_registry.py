@@ -1,0 +1,358 @@
+"""Who may alert, and who is alerted how: tokens, groups, one message per channel and endpoint, on real servers."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import asyncpg
+import pytest
+
+from gateway.cap.area import Disc, Ring
+from gateway.cap.cells import Cell
+from gateway.cap.cover import cover_union
+from gateway.model import CampaignState, ChannelName, DeliveryState, MessageClass, Realm
+from gateway.policy.importing import ImportedContact, Place
+from gateway.policy.outlines import Outline
+from gateway.store import admin, registry
+from gateway.store.embedded import Cluster
+from gateway.store.pool import Connection
+from gateway.store.registry import Citizen, NewRows, Target, Told
+from tests.store import made
+
+SMS, VOICE, EMAIL = ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL
+HERE, THERE = (4.40, 50.85), (4.60, 50.95)
+TEXTS = [("nl", SMS, 0), ("nl", VOICE, 1), ("nl", EMAIL, 2), ("fr", SMS, 3), ("fr", VOICE, 4), ("fr", EMAIL, 5)]
+
+
+@pytest.fixture
+async def connection(pg: Cluster) -> AsyncIterator[Connection]:
+    async with admin.connected(pg.app_dsn) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def entity_id(connection: Connection) -> int:
+    return await made.entity(connection)
+
+
+def around(*places: tuple[float, float], radius_km: float = 1.0) -> list[Cell]:
+    return cover_union([Disc(*place, radius_km) for place in places])
+
+
+def citizen(key: str, *places: tuple[float, float], **more: str) -> Citizen:
+    fields: dict[str, str | None] = {"language": "nl", "mobile": None, "landline": None, "email": None, **more}
+    return Citizen(key=key, name="", places=[("", *place) for place in places or (HERE,)], **fields)  # type: ignore[arg-type]
+
+
+async def citizens(connection: Connection, *people: Citizen) -> None:
+    platform = await connection.fetchval("SELECT id FROM entity WHERE slug = 'platform'")
+    await registry.put_citizens(connection, platform, people, "test")
+
+
+async def group_of(connection: Connection, entity_id: int, slug: str, **people: dict[str, str]) -> int:
+    """A group with contacts of the entity, all made now."""
+    await admin.create_group(connection, entity_id=entity_id, slug=slug, name=slug)
+    contacts = [ImportedContact(row=1, key=key, **fields) for key, fields in people.items()]  # type: ignore[arg-type]
+    await admin.import_contacts(connection, entity_id, contacts)
+    ((number, _, _),) = await registry.groups_by_slug(connection, entity_id, [slug])
+    ids = [r["id"] for r in await connection.fetch("SELECT id FROM contact WHERE key = ANY ($1::text[])", list(people))]
+    await admin.add_members(connection, number, entity_id, ids)
+    return number
+
+
+async def fan_out(
+    connection: Connection,
+    campaign: int,
+    entity_id: int,
+    target: Target,
+    *,
+    channels: Sequence[ChannelName] = made.CHANNELS,
+    message_class: MessageClass = MessageClass.URGENT,
+    first_seq: int = 1,
+    transport: int = 1,
+) -> list[NewRows]:
+    return await registry.fan_out(
+        connection,
+        campaign=campaign,
+        first_seq=first_seq,
+        entity_id=entity_id,
+        transport=transport,
+        message_class=message_class,
+        channels=channels,
+        texts=[t for t in TEXTS if t[1] in channels],
+        target=target,
+    )
+
+
+async def told(connection: Connection, campaign: int) -> list[tuple[ChannelName, str]]:
+    """(channel, address) of a campaign's rows, in order of seq."""
+    rows = await connection.fetch("SELECT channel, address FROM delivery WHERE campaign_id = $1 ORDER BY seq", campaign)
+    return [(registry.CHANNELS[r["channel"]], r["address"]) for r in rows]
+
+
+async def reached(
+    connection: Connection,
+    entity_id: int,
+    target: Target,
+    channels: Sequence[ChannelName] = made.CHANNELS,
+    message_class: MessageClass = MessageClass.URGENT,
+) -> set[tuple[ChannelName, str]]:
+    """Whom a new campaign reaches; what was counted before must be the same."""
+    counted = await registry.count_targets(connection, entity_id, message_class, channels, target)
+    campaign = await made.campaign(connection, entity_id, message_class=message_class)
+    await fan_out(connection, campaign, entity_id, target, channels=channels, message_class=message_class)
+    by_channel = {
+        (registry.CHANNELS[r["channel"]], r["language"]): r["n"]
+        for r in await connection.fetch(
+            "SELECT d.channel, k.language, count(*) AS n FROM delivery d JOIN contact k ON k.id = d.contact_id "
+            "WHERE d.campaign_id = $1 GROUP BY 1, 2",
+            campaign,
+        )
+    }
+    assert counted == by_channel
+    return set(await told(connection, campaign))
+
+
+@pytest.mark.both_servers
+async def test_a_person_of_many_addresses_gets_one_message_per_channel(connection: Connection, entity_id: int) -> None:
+    await citizens(connection, citizen("a", HERE, THERE, (4.41, 50.86), mobile="+32471", email="a@b"))
+    assert await reached(connection, entity_id, Target(cells=around(HERE, THERE, radius_km=5))) == {
+        (SMS, "+32471"), (EMAIL, "a@b"),
+    }  # fmt: skip
+    assert await reached(connection, entity_id, Target(cells=around((5.5, 50.0)))) == set()
+
+
+async def test_two_people_of_one_number_get_one_message_and_the_first_chooses_its_language(
+    connection: Connection, entity_id: int
+) -> None:
+    await citizens(
+        connection,
+        citizen("a", mobile="+32471", language="fr"),
+        citizen("b", mobile="+32471", email="b@b", language="nl"),
+    )
+    campaign = await made.campaign(connection, entity_id)
+    assert await fan_out(connection, campaign, entity_id, Target(cells=around(HERE))) == [
+        NewRows(SMS, 1, 1), NewRows(EMAIL, 2, 2),
+    ]  # fmt: skip
+    assert await connection.fetchval("SELECT text_key FROM delivery WHERE channel = 1") == 3
+    assert await reached(connection, entity_id, Target(cells=around(HERE))) == {(SMS, "+32471"), (EMAIL, "b@b")}
+
+
+@pytest.mark.both_servers
+async def test_groups_areas_and_slices_that_overlap_make_one_message_each(
+    connection: Connection, entity_id: int
+) -> None:
+    await citizens(connection, *(citizen(f"c{n}", HERE, THERE, mobile=f"+3247{n}") for n in range(10, 20)))
+    one = await group_of(connection, entity_id, "one", x={"mobile": "+32470"}, y={"mobile": "+32471", "email": "y@y"})
+    two = await group_of(connection, entity_id, "two", y2={"mobile": "+32471"}, z={"mobile": "+324710"})
+    campaign = await made.campaign(connection, entity_id)
+    slices = [
+        Target(groups=[one]),
+        Target(groups=[two, one]),
+        Target(cells=around(HERE)),
+        Target(cells=around(THERE), groups=[two]),
+        Target(cells=around(HERE, THERE, radius_km=20)),
+    ]
+    next_seq = 1
+    for number, target in enumerate(slices):
+        for rows in await fan_out(connection, campaign, entity_id, target, first_seq=next_seq):
+            assert rows.lo == next_seq, "seqs of a chunk are contiguous"
+            next_seq = rows.hi + 1
+        assert number < 3 or rows.hi + 1 == next_seq
+    found = await told(connection, campaign)
+    assert sorted(found) == sorted(
+        [(SMS, "+32470"), (SMS, "+32471"), (EMAIL, "y@y"), *((SMS, f"+3247{n}") for n in range(10, 20))]
+    )
+    assert found[:3] == [(SMS, "+32470"), (SMS, "+32471"), (EMAIL, "y@y")], "the first slice, channel by channel"
+
+
+async def test_who_opted_out_of_a_class_is_told_only_what_is_urgent(connection: Connection, entity_id: int) -> None:
+    await citizens(connection, citizen("place", mobile="+32470"), citizen("all", mobile="+32471"))
+    group = await group_of(connection, entity_id, "g", member={"mobile": "+32472"}, other={"mobile": "+32473"})
+    everybody, refused = {(SMS, f"+3247{n}") for n in range(4)}, {(SMS, "+32470"), (SMS, "+32472")}
+    for message_class in MessageClass:
+        bit = registry.OPT_OUT_BITS[message_class] & ~1
+        await connection.execute("UPDATE contact SET opt_out = $1 WHERE key IN ('place', 'member')", bit)
+        await connection.execute("UPDATE contact SET opt_out = $1 WHERE key IN ('all', 'other')", 14 & ~bit)
+        target = Target(cells=around(HERE), groups=[group])
+        found = await reached(connection, entity_id, target, message_class=message_class)
+        assert found == (everybody if message_class is MessageClass.URGENT else everybody - refused)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute("UPDATE contact SET opt_out = 1")
+
+
+async def test_only_those_are_called_whom_no_other_channel_of_the_campaign_reaches(
+    connection: Connection, entity_id: int
+) -> None:
+    await citizens(
+        connection,
+        citizen("mobile and e-mail", mobile="+32470", email="a@b"),
+        citizen("landline and e-mail", landline="+3221", email="b@b"),
+        citizen("landline only", landline="+3223"),
+        citizen("both", landline="+3224", mobile="+32474"),
+        citizen("nothing"),
+    )
+    called: dict[tuple[ChannelName, ...], set[str]] = {
+        (VOICE,): {"+32470", "+3221", "+3223", "+3224"},
+        (SMS, VOICE): {"+3221", "+3223"},
+        (VOICE, EMAIL): {"+3223", "+3224"},
+        (SMS, VOICE, EMAIL): {"+3223"},
+        (SMS, EMAIL): set(),
+    }
+    for channels, expected in called.items():
+        found = await reached(connection, entity_id, Target(cells=around(HERE)), channels)
+        assert {address for channel, address in found if channel is VOICE} == expected
+
+
+async def test_a_person_is_told_in_their_language_or_else_in_the_entitys_first(
+    connection: Connection, entity_id: int
+) -> None:
+    people = [citizen(code, mobile=f"+3247{n}", language=code) for n, code in enumerate(["nl", "fr", "de"])]
+    await citizens(connection, *people)
+    campaign = await made.campaign(connection, entity_id)
+    await fan_out(connection, campaign, entity_id, Target(cells=around(HERE)))
+    keys = await connection.fetch("SELECT address, text_key FROM delivery")
+    assert {r["address"]: r["text_key"] for r in keys} == {"+32470": 0, "+32471": 3, "+32472": 0}
+
+
+async def test_whom_no_text_speaks_to_is_not_planned(connection: Connection, entity_id: int) -> None:
+    await citizens(connection, citizen("a", mobile="+32470", email="a@b"))
+    campaign = await made.campaign(connection, entity_id)
+    rows = await registry.fan_out(
+        connection, campaign=campaign, first_seq=1, entity_id=entity_id, transport=1,
+        message_class=MessageClass.URGENT, channels=[SMS, EMAIL], texts=[("nl", EMAIL, 2)],
+        target=Target(cells=around(HERE)),
+    )  # fmt: skip
+    assert rows == [NewRows(EMAIL, 1, 1)]
+
+
+async def test_a_place_reaches_citizens_and_a_group_reaches_its_owners_contacts_only(
+    connection: Connection, entity_id: int
+) -> None:
+    other = await made.entity(connection, "gent")
+    theirs = await group_of(connection, other, "theirs", foreign={"mobile": "+32471"})
+    mine = await group_of(connection, entity_id, "mine", own={"mobile": "+32472"})
+    places = ImportedContact(row=1, key="own", mobile="+32472", place=Place("", *HERE))
+    await admin.import_contacts(connection, entity_id, [places])
+    assert await reached(connection, entity_id, Target(cells=around(HERE))) == set(), "a contact is no citizen"
+    assert await reached(connection, entity_id, Target(groups=[theirs, mine])) == {(SMS, "+32472")}
+    assert await registry.groups_by_slug(connection, entity_id, ["theirs", "mine"]) == [
+        registry.Group(mine, "mine", exercises=False)
+    ]
+
+
+async def test_those_told_before_are_told_again_by_the_way_they_were_reached(
+    connection: Connection, entity_id: int
+) -> None:
+    states = list(DeliveryState)
+    await citizens(connection, *(citizen(s.name, mobile=f"+3247{s}", language="fr") for s in states))
+    earlier = await made.campaign(connection, entity_id)
+    await fan_out(connection, earlier, entity_id, Target(cells=around(HERE)))
+    await connection.execute(
+        "UPDATE delivery SET state = right(address, 1)::smallint, flags = 0 WHERE campaign_id = $1", earlier
+    )
+    later = await made.campaign(connection, entity_id)
+    await fan_out(connection, later, entity_id, Target(told=Told(earlier, 1, 99)), channels=[SMS])
+    left = {states[1], states[2], states[3], DeliveryState.UNKNOWN}
+    assert set(await told(connection, later)) == {(SMS, f"+3247{s}") for s in left}
+    assert await connection.fetchval("SELECT min(text_key) FROM delivery WHERE campaign_id = $1", later) == 3
+
+
+@pytest.mark.both_servers
+async def test_a_marked_row_may_have_been_told_and_a_row_of_another_transport_was_not(
+    connection: Connection, entity_id: int
+) -> None:
+    await citizens(connection, *(citizen(f"c{n}", mobile=f"+3247{n}") for n in range(10, 18)))
+    earlier = await made.campaign(connection, entity_id, channels=[SMS])
+    (rows,) = await fan_out(connection, earlier, entity_id, Target(cells=around(HERE)), channels=[SMS])
+    await registry.insert_chunks(
+        connection, campaign=earlier, entity_id=entity_id, rows=rows, transport=1, exercise_group=False, size=4
+    )
+    await connection.execute("UPDATE chunk SET marked_to = lo + 1 WHERE lo = 5")
+    again = "UPDATE delivery SET state = 7, flags = 1 WHERE campaign_id = $1 AND seq = 8"
+    await connection.execute(again, earlier)
+    before = {seq: address for seq, (_, address) in enumerate(await told(connection, earlier), 1)}
+    for transport, window, expected in ((1, (1, 99), {5, 6, 8}), (1, (1, 5), {5}), (0, (1, 99), set())):
+        later = await made.campaign(connection, entity_id, channels=[SMS])
+        target = Target(told=Told(earlier, *window))
+        await fan_out(connection, later, entity_id, target, channels=[SMS], transport=transport)
+        assert {address for _, address in await told(connection, later)} == {before[seq] for seq in expected}
+
+
+async def test_rows_carry_the_transport_they_were_planned_for(connection: Connection, entity_id: int) -> None:
+    await citizens(connection, citizen("a", mobile="+32470"))
+    group = await group_of(connection, entity_id, "g", b={"mobile": "+32471"}, a2={"mobile": "+32470"})
+    campaign = await made.campaign(connection, entity_id)
+    await fan_out(connection, campaign, entity_id, Target(groups=[group]), transport=1)
+    await fan_out(connection, campaign, entity_id, Target(cells=around(HERE)), transport=0, first_seq=3)
+    found = await connection.fetch("SELECT address, transport FROM delivery ORDER BY seq")
+    assert {r["address"]: r["transport"] for r in found} == {"+32470": 1, "+32471": 1}
+
+
+async def test_new_rows_are_cut_into_chunks_and_counted(connection: Connection, entity_id: int) -> None:
+    campaign = await made.campaign(connection, entity_id, channels=[SMS])
+    await made.rows(connection, campaign, entity_id, SMS, lo=1, hi=10, size=4)
+    await made.rows(connection, campaign, entity_id, SMS, lo=11, hi=11, size=4)
+    found = await connection.fetch("SELECT lo, hi FROM chunk ORDER BY lo")
+    assert [(r["lo"], r["hi"]) for r in found] == [(1, 4), (5, 8), (9, 10), (11, 11)]
+    assert await connection.fetchval("SELECT sum(planned) FROM progress") == 11
+
+
+async def test_the_most_urgent_unplanned_campaign_is_planned_first_and_by_one_planner(
+    connection: Connection, entity_id: int, pg: Cluster
+) -> None:
+    news, urgent, _held = [
+        await made.campaign(connection, entity_id, planned=False, priority=p, state=CampaignState(s))
+        for p, s in ((3, "planned"), (0, "planned"), (0, "held"))
+    ]
+    async with admin.connected(pg.app_dsn) as other:
+        async with connection.transaction(), other.transaction():
+            assert (await registry.campaign_to_plan(connection))["id"] == urgent
+            assert (await registry.campaign_to_plan(other))["id"] == news
+            assert await registry.slice_done(connection, urgent, before=0, cursor=4, next_seq=9, planned=True)
+            assert not await registry.slice_done(connection, urgent, before=0, cursor=4, next_seq=9, planned=True)
+        row = await connection.fetchrow("SELECT state, plan_cursor, next_seq FROM campaign WHERE id = $1", urgent)
+        assert tuple(row or ()) == ("sending", 4, 9)
+        async with connection.transaction():
+            assert (await registry.campaign_to_plan(connection))["id"] == news
+    await connection.execute("UPDATE campaign SET expires_at = now()")
+    assert await registry.campaign_to_plan(connection) is None
+
+
+async def test_a_citizen_known_by_key_is_changed_and_those_after_a_key_are_dropped(connection: Connection) -> None:
+    await citizens(connection, citizen("a", mobile="+32470"), citizen("b", mobile="+32471"))
+    await citizens(connection, citizen("a", THERE, email="a@b"))
+    assert await registry.citizens_of_source(connection, "test") == 2
+    row = await connection.fetchrow(
+        "SELECT mobile, email, lon FROM contact JOIN address ON id = contact_id WHERE key = 'a'"
+    )
+    assert tuple(row or ()) == (None, "a@b", THERE[0])
+    await registry.drop_citizens_after(connection, "test", "a")
+    assert await registry.citizens_of_source(connection, "test") == 1
+    assert await connection.fetchval("SELECT count(*) FROM address") == 1
+
+
+async def test_a_token_opens_until_it_ends(connection: Connection, entity_id: int) -> None:
+    token = admin.new_token(Realm.TEST)
+    await admin.create_token(
+        connection, entity_id=entity_id, realm=Realm.TEST, token=token, classes=[MessageClass.NEWS], channels=[SMS]
+    )
+    for change, works in (
+        ("note = ''", True),
+        ("expires_at = now() + interval '1 h'", True),
+        ("expires_at = now() - interval '1 s'", False),
+        ("expires_at = NULL, revoked_at = now()", False),
+    ):
+        await connection.execute(f"UPDATE token SET {change}")
+        holder = await registry.authority_of_token(connection, token.text)
+        assert (holder is not None) is works
+        if holder is not None:
+            mandates = frozenset({(MessageClass.NEWS, SMS)})
+            assert (holder.entity_id, holder.realm, holder.mandates) == (entity_id, Realm.TEST, mandates)
+    assert await registry.authority_of_token(connection, token.text + "x") is None
+
+
+async def test_geocodes_on_record_have_their_outlines(connection: Connection) -> None:
+    ring = Ring(((4.0, 50.0), (5.0, 50.0), (5.0, 51.0), (4.0, 50.0)))
+    await admin.put_geocodes(connection, "NIS", [Outline("11002", (ring, ring))])
+    codes = [("NIS", "11002"), ("NIS", "9"), ("ISO", "11002")]
+    assert await registry.geocode_rings(connection, codes) == {("NIS", "11002"): (ring, ring)}
+    assert await registry.geocode_rings(connection, []) == {}
