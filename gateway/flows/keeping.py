@@ -7,7 +7,6 @@ asked.
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from gateway.cap.check import Verdict
 from gateway.cap.feed_read import ReadEntry, ReadFeed
 from gateway.cap.model import CapAlert
 from gateway.cap.write import write
-from gateway.policy.polling import EntryState, entry_state
+from gateway.policy.polling import EntryState, KeepRules, entry_state
 from gateway.store import sources
 from gateway.store.pool import Store
 from gateway.store.sources import NewEntry, NewSourceAlert, Source
@@ -28,16 +27,11 @@ ReadDocument = Callable[[bytes, str], Awaitable[ReadFeed]]
 
 ENVELOPES = frozenset({"edxl-de", "alerts"})
 _TEXT_CHARACTERS = 1_000
+_NAME_CHARACTERS = 300
+"""Of a sender or an identifier: an index of the store has to hold both."""
 _LOOKS_LIKE_CAP = re.compile(rb"<(?:[\w.-]{1,40}:)?alert[\s>]|:cap:1\.[012]")
 _LOOKED_AT_BYTES = 4_096
 _DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeepRules:
-    """`alerts_per_day` of one source; what is more is not kept, so that a source can not fill the disk."""
-
-    alerts_per_day: int = 10_000
 
 
 class Kept(NamedTuple):
@@ -134,9 +128,9 @@ def row_of(raw: bytes, verdict: Verdict, envelope: str) -> NewSourceAlert:
         content=hashlib.sha256(content).digest(),
         sha256=hashlib.sha256(raw).digest(),
         raw=raw,
-        sender=_storable(verdict.sender),
-        identifier=_storable(verdict.identifier),
-        sent=_storable(verdict.sent),
+        sender=_storable(verdict.sender, _NAME_CHARACTERS),
+        identifier=_storable(verdict.identifier, _NAME_CHARACTERS),
+        sent=_storable(verdict.sent, _NAME_CHARACTERS),
         sent_at=alert.sent if alert else None,
         expires_at=_expiry(alert),
         status=alert.status.value if alert else None,
@@ -158,9 +152,9 @@ def _expiry(alert: CapAlert | None) -> datetime | None:
 def _headline(alert: CapAlert | None) -> str:
     if alert is None or not alert.info:
         return ""
-    return (alert.info[0].headline or alert.info[0].event).replace("\0", "")[:_TEXT_CHARACTERS]
+    return _storable(alert.info[0].headline or alert.info[0].event, _TEXT_CHARACTERS) or ""
 
 
-def _storable(text: str | None) -> str | None:
+def _storable(text: str | None, most: int) -> str | None:
     """Text as PostgreSQL can keep it."""
-    return None if text is None else text.replace("\0", "")[:_TEXT_CHARACTERS]
+    return None if text is None else text.replace("\0", "")[:most]

@@ -10,7 +10,6 @@ import hashlib
 import random
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from urllib.parse import urlsplit
@@ -21,7 +20,7 @@ from gateway.flows.fetching import Client, Fetched, fetch
 from gateway.flows.keeping import Keeper, Kept
 from gateway.log import UnitLogger
 from gateway.policy import polling, push
-from gateway.policy.polling import EntryState, NextFetch, Outcome, PollRules
+from gateway.policy.polling import EntryState, NextFetch, Outcome, SourceRules
 from gateway.policy.push import Confirmed, HubState, Subscription
 from gateway.store import sources
 from gateway.store.pool import Store
@@ -35,24 +34,6 @@ LOOK_S = 1.0
 PAGES = 10
 ENTRIES_AT_ONCE = 4
 KEY_BYTES = 24
-_POLL_RULES = PollRules()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceRules:
-    """`at_once` sources are read at a time; `entries` links of one source are followed in one poll, which may last
-    `poll_s`. `callback_url` is how hubs reach us ("" : they are not asked); `hub_schemes` are those of hubs."""
-
-    poll: PollRules = _POLL_RULES
-    at_once: int = 8
-    entries: int = 200
-    poll_s: float = 120.0
-    feed_bytes: int = 10_485_760
-    alert_bytes: int = 1_048_576
-    callback_url: str = ""
-    hub_schemes: frozenset[str] = frozenset({"https"})
-    receipts_kept: timedelta = timedelta(days=30)
-    entries_kept: timedelta = timedelta(days=30)
 
 
 class Heard(Enum):
@@ -130,13 +111,16 @@ class Sources:
             async with asyncio.timeout(self._rules.poll_s):
                 await self.poll(source)
         except TimeoutError:
-            await self._late(source)
+            await self._give_up(source, "the poll took too long")
         except StoreUnavailable as error:  # the lease ends by itself
             self._log.warning("store_away", error=type(error).__name__, source=source.public_id)
+        except Exception as error:  # the top of a task: what a stranger serves must not end the node
+            self._log.error("source_poll_failed", error=error, source=source.public_id)
+            await self._give_up(source, "a fault of the gateway; its log has it")
 
-    async def _late(self, source: Source) -> None:
+    async def _give_up(self, source: Source, problem: str) -> None:
         try:
-            await self._settle(source, Outcome.FAILED, Kept(problem="the poll took too long"), "")
+            await self._settle(source, Outcome.FAILED, Kept(problem=problem), "")
         except StoreUnavailable as error:
             self._log.warning("store_away", error=type(error).__name__, source=source.public_id)
 

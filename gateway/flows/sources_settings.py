@@ -7,9 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gateway.flows.keeping import KeepRules
-from gateway.flows.sources import SourceRules
-from gateway.policy.polling import PollRules
+from gateway.policy.polling import KeepRules, PollRules, SourceRules
 from gateway.policy.relay import RelayTexts, unknown_places
 
 

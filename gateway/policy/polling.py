@@ -35,6 +35,33 @@ class PollRules:
     entry_retry_s: float = 30.0
 
 
+_POLL_RULES = PollRules()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRules:
+    """`at_once` sources are read at a time; `entries` links of one source are followed in one poll, which may last
+    `poll_s`. `callback_url` is how hubs reach us ("": they are not asked); `hub_schemes` are those of hubs."""
+
+    poll: PollRules = _POLL_RULES
+    at_once: int = 8
+    entries: int = 200
+    poll_s: float = 120.0
+    feed_bytes: int = 10_485_760
+    alert_bytes: int = 1_048_576
+    callback_url: str = ""
+    hub_schemes: frozenset[str] = frozenset({"https"})
+    receipts_kept: timedelta = timedelta(days=30)
+    entries_kept: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepRules:
+    """`alerts_per_day` of one source; what is more is not kept, so that a source can not fill the disk."""
+
+    alerts_per_day: int = 10_000
+
+
 class Outcome(StrEnum):
     """How a poll ended."""
 

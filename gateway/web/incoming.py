@@ -30,8 +30,8 @@ class Incoming:
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""
         return [
-            web.get(PATH + "/{key}", self.verify, allow_head=False),
-            web.post(PATH + "/{key}", self.deliver),
+            web.get("/cap/incoming/{key}", self.verify, allow_head=False),
+            web.post("/cap/incoming/{key}", self.deliver),
         ]
 
     async def verify(self, request: web.Request) -> web.Response:

@@ -34,12 +34,12 @@ class SourcePages:
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""
-        known, alerts = self._known, "/v1/sources/{source}/alerts"
+        known = self._known
         return [
             web.get("/v1/sources", known(self.list_sources)),
-            web.get(alerts, known(self.list_alerts)),
-            web.get(alerts + "/{alert}/cap", known(self.get_cap)),
-            web.post(alerts + "/{alert}/draft", known(self.post_draft)),
+            web.get("/v1/sources/{source}/alerts", known(self.list_alerts)),
+            web.get("/v1/sources/{source}/alerts/{alert}/cap", known(self.get_cap)),
+            web.post("/v1/sources/{source}/alerts/{alert}/draft", known(self.post_draft)),
         ]
 
     async def list_sources(self, request: web.Request) -> web.Response:

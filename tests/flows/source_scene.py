@@ -10,10 +10,11 @@ from gateway.cap.check import Verdict, check
 from gateway.cap.feed_read import ReadFeed, read_feed
 from gateway.cap.model import CapAlert
 from gateway.cap.write import write
-from gateway.flows.keeping import Keeper, KeepRules
+from gateway.flows.keeping import Keeper
 from gateway.flows.relaying import Relaying
-from gateway.flows.sources import SourceRules, Sources
+from gateway.flows.sources import Sources
 from gateway.log import unit_logger
+from gateway.policy.polling import KeepRules, SourceRules
 from gateway.store import sources
 from gateway.store.embedded import Cluster
 from gateway.store.sources import Source

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -32,7 +33,8 @@ def pids(checker: Checker) -> list[int]:
 
 def signalled(checker: Checker, number: signal.Signals) -> None:
     for pid in pids(checker):
-        os.kill(pid, number)
+        with suppress(ProcessLookupError):  # it may be dead already
+            os.kill(pid, number)
 
 
 def refused(verdict: Verdict, words: str) -> bool:

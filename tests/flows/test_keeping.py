@@ -10,7 +10,9 @@ import pytest_asyncio
 from gateway.cap.check import check
 from gateway.cap.feed_read import read_feed
 from gateway.cap.model import MsgType
-from gateway.flows.keeping import KeepRules, Kept, row_of
+from gateway.cap.write import write
+from gateway.flows.keeping import Kept, row_of
+from gateway.policy.polling import KeepRules
 from gateway.store.embedded import Cluster
 from tests.flows.feed_server import atom, holding, linked
 from tests.flows.source_scene import SourceScene, a_source_scene
@@ -56,6 +58,15 @@ async def test_a_source_that_floods_is_cut_off_for_a_day(pg: Cluster) -> None:
         assert (kept.alerts, kept.fresh, kept.problem) == (6, 3, "more than 3 new alerts in a day")
         scene.scene.clock.on(86_401)
         assert (await scene.keeper.feed(source, feed)).fresh == 3
+
+
+async def test_names_of_any_length_are_kept(scene: SourceScene) -> None:
+    source = await scene.leased()
+    odd = "".join(chr(0x10000 + n * 7) for n in range(9_000))
+    for identifier, sender in (("é" * 300_000, "x"), (odd, odd[::-1])):
+        raw = write(replace(scene.alert(), identifier=identifier, sender=sender))
+        assert (await scene.keeper.alert(source, raw)).fresh == 1
+    assert all(len(row["identifier"]) == 300 for row in await scene.alerts())
 
 
 async def test_the_same_feed_again_changes_nothing(scene: SourceScene) -> None:

@@ -10,7 +10,8 @@ import pytest
 import pytest_asyncio
 
 from gateway.errors import StoreUnavailable
-from gateway.flows.sources import Heard, SourceRules
+from gateway.flows.sources import Heard
+from gateway.policy.polling import SourceRules
 from gateway.store.embedded import Cluster
 from tests.flows.feed_server import atom, holding, linked
 from tests.flows.source_scene import CALLBACK, SourceScene, a_source_scene
@@ -216,20 +217,36 @@ async def test_a_poll_that_lasts_too_long_is_a_failure(pg: Cluster) -> None:
     assert (row["failures"], row["problem"]) == (1, "the poll took too long")
 
 
-async def test_a_poll_without_a_store_ends_quietly_and_is_made_again(scene: SourceScene) -> None:
+async def test_a_poll_without_a_store_ends_quietly_and_is_made_again(
+    scene: SourceScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene.server.put("/feed", atom(holding(scene.document()), linked(1), linked(2)))
     scene.server.put("/alerts/1.xml", scene.document("U-2"))
-    whole = scene.keeper.document
 
     async def away(*_: object) -> None:
         raise StoreUnavailable("away")
 
-    scene.keeper.document = away  # type: ignore[assignment,method-assign]
-    assert await scene.poll() == 1
-    scene.keeper.document = whole  # type: ignore[method-assign]
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.keeper, "document", away)
+        assert await scene.poll() == 1
     assert await scene.poll(179) == 0, "the lease of the poll that failed"
     assert await scene.poll(1) == 1
     assert len(await scene.alerts()) == 2
+
+
+async def test_a_fault_of_our_own_costs_one_poll_and_not_the_node(
+    scene: SourceScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError("a fault")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.keeper, "feed", broken)
+        scene.server.put("/feed", atom())
+        assert await scene.poll() == 1
+    assert (await scene.row())["problem"] == "a fault of the gateway; its log has it"
+    assert await scene.poll(60) == 1
+    assert (await scene.row())["problem"] == ""
 
 
 async def test_only_so_many_links_are_followed_in_one_poll(pg: Cluster) -> None:

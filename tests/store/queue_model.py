@@ -324,8 +324,10 @@ class QueueMachine(Ground):
         gone = "UPDATE chunk SET lease_until = now() - interval '1 s' WHERE campaign_id = $1"
         if holders_gone:
             self.run(lambda c: c.execute(gone, self.campaign))
+        ends = [chunk["lease_until"] for chunk in self.chunks.values() if chunk["state"] in (8, 9)]
+        lost = holders_gone or any(end is None or end < datetime.now(UTC) for end in ends)
         self.run(lambda c: deliveries.sweep(c, self.campaign, expired=self.expired))
-        self.settle(set(self.rows), {E.EXPIRE if self.expired else E.STOP} | ({E.NO_ANSWER} if holders_gone else set()))
+        self.settle(set(self.rows), {E.EXPIRE if self.expired else E.STOP} | ({E.NO_ANSWER} if lost else set()))
 
     def teardown(self) -> None:
         """Whatever happened: when every node has died and one comes back, the campaign finds its end."""

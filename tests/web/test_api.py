@@ -100,22 +100,22 @@ async def test_nothing_is_shown_or_done_without_a_token(client: Client) -> None:
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        "", "Bearer", "Bearer ", "Basic gw_live_x", "Bearer gw_live_", "Bearer gw_live_wrong", "gw_live_wrong",
-        "Bearer x", "Bearer gw_" + "x" * 300, "Bearer gw_\udcff\udcfe", "Bearer gw_é",
-    ],
-)  # fmt: skip
-async def test_a_wrong_token_is_401(client: Client, commune: Entity, header: str) -> None:
-    reader, writer = await asyncio.open_connection(client.host, client.port)
-    line = f"GET /v1/campaigns HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {header}\r\n\r\n"
-    writer.write(line.encode(errors="surrogateescape"))
-    answer = (await reader.read()).decode()
-    writer.close()
-    await writer.wait_closed()
-    assert answer.startswith("HTTP/1.1 401 ")
-    assert "\r\nWWW-Authenticate: Bearer\r\n" in answer
+WRONG = [
+    "", "Bearer", "Bearer ", "Basic gw_live_x", "Bearer gw_live_", "Bearer gw_live_wrong", "gw_live_wrong", "Bearer x",
+    "Bearer gw_" + "x" * 300, "Bearer gw_\udcff\udcfe", "Bearer gw_é",
+]  # fmt: skip
+
+
+async def test_a_wrong_token_is_401(client: Client, commune: Entity) -> None:
+    for header in WRONG:
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        line = f"GET /v1/campaigns HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {header}\r\n\r\n"
+        writer.write(line.encode(errors="surrogateescape"))
+        answer = (await reader.read()).decode()
+        writer.close()
+        await writer.wait_closed()
+        assert answer.startswith("HTTP/1.1 401 "), header
+        assert "\r\nWWW-Authenticate: Bearer\r\n" in answer
 
 
 async def test_the_scheme_is_written_in_any_case(client: Client, commune: Entity) -> None:
@@ -166,16 +166,18 @@ async def test_other_content_under_the_same_identity_is_409(client: Client, comm
     await refused(await post(client, commune, document(an_alert(note="other"))), 409, "conflict")
 
 
-@pytest.mark.parametrize("kind", [f"{CAP}; charset=utf-8", f"{CAP};charset=UTF-8", "application/xml", "TEXT/XML"])
-async def test_a_type_of_xml_is_taken_with_its_parameters(client: Client, commune: Entity, kind: str) -> None:
-    assert (await post(client, commune, headers={"Content-Type": kind})).status == 201
+async def test_a_type_of_xml_is_taken_with_its_parameters(client: Client, commune: Entity) -> None:
+    kinds = (f"{CAP}; charset=utf-8", f"{CAP};charset=UTF-8", "application/xml", "TEXT/XML")
+    for number, kind in enumerate(kinds):
+        answer = await post(client, commune, document(an_alert(f"A-{number}")), headers={"Content-Type": kind})
+        assert answer.status == 201, kind
 
 
-@pytest.mark.parametrize("kind", ["application/json", "text/plain", "application/octet-stream", "multipart/form-data"])
-async def test_another_type_is_415_and_stored(client: Client, scene: Scene, commune: Entity, kind: str) -> None:
-    body = await refused(await post(client, commune, headers={"Content-Type": kind}), 415, "wrong-type")
-    (row,) = await scene.rows("SELECT public_id, http_status, raw, accepted FROM alert")
-    assert tuple(row) == (body["alert"], 415, b"", False)
+async def test_another_type_is_415_and_stored(client: Client, scene: Scene, commune: Entity) -> None:
+    for kind in ("application/json", "text/plain", "application/octet-stream", "multipart/form-data"):
+        body = await refused(await post(client, commune, headers={"Content-Type": kind}), 415, "wrong-type")
+        (row,) = await scene.rows("SELECT http_status, raw, accepted FROM alert WHERE public_id = $1", body["alert"])
+        assert tuple(row) == (415, b"", False)
 
 
 async def test_a_body_that_is_too_large_is_413_and_stored(client: Client, scene: Scene, commune: Entity) -> None:
@@ -209,14 +211,12 @@ async def test_a_body_of_just_the_limit_is_read(client: Client, commune: Entity)
     assert (await post(client, commune, padded)).status == 201
 
 
-@pytest.mark.parametrize(("raw", "status"), [(b"", 400), (b"<alert>", 400), (b"<alert/>", 422)])
-async def test_every_finding_is_listed_with_line_and_element(
-    client: Client, commune: Entity, raw: bytes, status: int
-) -> None:
-    body = await refused(await post(client, commune, raw), status, "invalid")
-    assert body["findings"]
-    for finding in body["findings"]:
-        assert {"id", "severity", "line", "element", "message", "clause"} == set(finding)
+async def test_every_finding_is_listed_with_line_and_element(client: Client, commune: Entity) -> None:
+    for raw, status in ((b"", 400), (b"<alert>", 400), (b"<alert/>", 422)):
+        body = await refused(await post(client, commune, raw), status, "invalid")
+        assert body["findings"]
+        for finding in body["findings"]:
+            assert {"id", "severity", "line", "element", "message", "clause"} == set(finding)
 
 
 async def test_the_line_of_a_finding_is_that_of_the_document(client: Client, commune: Entity) -> None:
