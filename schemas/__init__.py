@@ -1,1 +1,4 @@
-"""The schemas that the gateway checks against and publishes: CAP XSDs, OpenAPI, configuration. Data only, read by importlib.resources."""
+"""What documents have to look like: the CAP XSDs, OpenAPI, the configuration.
+
+Data only, read by importlib.resources.
+"""
