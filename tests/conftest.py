@@ -13,9 +13,11 @@ from tests.support.database import KINDS, Servers, public_folder
 from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).parents[1]
-# how long an example takes says more of the machine than of the code; pytest-timeout ends what hangs
-settings.register_profile("gateway", deadline=None)
-settings.load_profile("gateway")
+# How long an example takes says more of the machine than of the code; pytest-timeout ends what hangs. The same code
+# gets the same examples, so that a verdict is about the change; GATEWAY_EXPLORE=1 looks for new ones, ten times as many.
+settings.register_profile("gateway", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile("explore" if os.environ.get("GATEWAY_EXPLORE") == "1" else "gateway")
 SKIPPING_FORBIDDEN = os.environ.get("GATEWAY_FORBID_SKIP") == "1"
 
 

@@ -48,7 +48,15 @@ def _holds(triangle: Triangle, point: Point) -> bool:
 
 def _meet(a: Point, b: Point, here: Point, there: Point) -> bool:
     """Whether two edges have a point in common, when no end of the second lies in the first's triangle."""
-    return turn(a, b, here) * turn(a, b, there) <= 0 and turn(here, there, a) * turn(here, there, b) <= 0
+    ends = turn(a, b, here), turn(a, b, there)
+    if ends == (0, 0):  # on one line: they meet when they overlap along it
+        return not (_apart(a[0], b[0], here[0], there[0]) or _apart(a[1], b[1], here[1], there[1]))
+    return ends[0] * ends[1] <= 0 and turn(here, there, a) * turn(here, there, b) <= 0
+
+
+def _apart(a: float, b: float, here: float, there: float) -> bool:
+    """Whether two numbers both lie above, or both below, two others."""
+    return min(a, b) > max(here, there) or max(a, b) < min(here, there)
 
 
 class Grid:

@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 SEPARATORS = (",", ";", "\t", "|")
 RECORD_LINES = 10  # a cell may hold line ends; a quote that is never closed must not swallow the file
+_HEAD_BYTES = 64  # enough to know the encoding by
 _CONTROLS = dict.fromkeys(code for code in range(32) if code not in (9, 10, 13))
 
 
@@ -80,7 +81,9 @@ def _bounded(blocks: Iterable[bytes], file_bytes: int) -> Iterator[bytes]:
 
 def _utf8(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """The same text in an encoding whose lines end with the byte 10: UTF-16 is decoded, the rest passes."""
-    first = next(blocks, b"")
+    first = b""
+    while len(first) < _HEAD_BYTES and (block := next(blocks, b"")):
+        first += block
     encoding = _sixteen(first)
     if encoding is None:
         yield first.removeprefix(codecs.BOM_UTF8)
@@ -103,7 +106,7 @@ def _sixteen(first: bytes) -> str | None:
         return "utf-16-le"
     if first.startswith(codecs.BOM_UTF16_BE):
         return "utf-16-be"
-    head = first[:64]
+    head = first[:_HEAD_BYTES]
     even, odd = head[::2].count(0), head[1::2].count(0)
     if len(head) >= 8 and odd == len(head[1::2]) and not even:
         return "utf-16-le"

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import shapely
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from gateway.cap.plane import Grid, Point, touches, turn
@@ -28,6 +28,7 @@ def test_a_turn_smaller_than_a_rounding_is_seen() -> None:
 
 
 @given(LATTICE, LATTICE, LATTICE, LATTICE, LATTICE)
+@example((0.0, 0.0), (1.0, 1.0), (2.0, 1.0), (0.0, 1.0), (-1.0, 1.0))  # on one line, apart
 def test_an_edge_touches_a_triangle_as_shapely_says(a: Point, b: Point, c: Point, here: Point, there: Point) -> None:
     assume(turn(a, b, c) != 0 and here != there)
     clockwise = (a, b, c) if turn(a, b, c) < 0 else (a, c, b)
