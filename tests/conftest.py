@@ -14,7 +14,7 @@ from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).parents[1]
 # How long an example takes says more of the machine than of the code; pytest-timeout ends what hangs. The same code
-# gets the same examples, so that a verdict is about the change; GATEWAY_EXPLORE=1 looks for new ones, ten times as many.
+# gets the same examples, so that a verdict is about the change; GATEWAY_EXPLORE=1 looks for ten times as many new ones.
 settings.register_profile("gateway", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("explore" if os.environ.get("GATEWAY_EXPLORE") == "1" else "gateway")
