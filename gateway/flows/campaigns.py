@@ -97,7 +97,7 @@ class Campaigns:
     async def alert(self, public_id: str, authority: Authority) -> dict[str, Any] | None:
         """One alert of this entity, with the present state of its campaign."""
         async with self._store.connection() as connection:
-            row = await alerts.alert_by_public_id(connection, public_id, authority.entity_id)
+            row = await alerts.alert_by_public_id(connection, public_id, authority.entity_id, authority.realm)
         if row is None:
             return None
         return {
@@ -120,12 +120,12 @@ class Campaigns:
     async def alert_bytes(self, public_id: str, authority: Authority) -> bytes | None:
         """The bytes as received."""
         async with self._store.connection() as connection:
-            return await alerts.alert_bytes(connection, public_id, authority.entity_id)
+            return await alerts.alert_bytes(connection, public_id, authority.entity_id, authority.realm)
 
     async def page(self, authority: Authority, before: int) -> dict[str, Any]:
         """A page of campaigns, newest first; `next` is the cursor of the one after."""
         async with self._store.connection() as connection:
-            rows = await alerts.campaigns_of_entity(connection, authority.entity_id, before, PAGE)
+            rows = await alerts.campaigns_of_entity(connection, authority.entity_id, before, PAGE, authority.realm)
         return {
             "campaigns": [
                 {
@@ -141,7 +141,7 @@ class Campaigns:
     async def progress(self, public_id: str, authority: Authority) -> dict[str, Any] | None:
         """The live counts of one campaign."""
         async with self._store.connection() as connection:
-            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id)
+            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
             if row is None:
                 return None
             counted = await progress.count_rows(connection, [row["id"]])
@@ -163,7 +163,7 @@ class Campaigns:
     async def report(self, public_id: str, authority: Authority, form: str) -> str | None:
         """The final report; while the campaign is open, what it would say now."""
         async with self._store.connection() as connection:
-            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id)
+            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
             if row is None:
                 return None
             kept = await progress.report_body(connection, row["id"])
@@ -173,7 +173,7 @@ class Campaigns:
     async def deliveries(self, public_id: str, authority: Authority, after: int, limit: int) -> dict[str, Any] | None:
         """A page of deliveries in their order."""
         async with self._store.connection() as connection:
-            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id)
+            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
             if row is None:
                 return None
             rows = await alerts.deliveries_page(connection, row["id"], after, limit)
@@ -186,7 +186,7 @@ class Campaigns:
         """Approve, pause, resume or stop; what the campaign's state does not allow is refused with the state."""
         actor = f"token:{authority.token_id}"
         async with self._store.transaction() as connection:
-            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id)
+            row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
             if row is None or row["realm"] != authority.realm.value:
                 return _problem(404, "not-found", "Nothing of yours has this name.")
             refusal = _may(act, row, authority)

@@ -226,25 +226,27 @@ async def approve(connection: Connection, campaign: int, token_id: int) -> None:
     await connection.execute(_SQL["approve"], campaign, token_id)
 
 
-async def alert_by_public_id(connection: Connection, public_id: str, entity_id: int) -> Any:
-    """One alert of this entity, or None."""
-    return await connection.fetchrow(_SQL["alert_by_public_id"], public_id, entity_id)
+async def alert_by_public_id(connection: Connection, public_id: str, entity_id: int, realm: Realm) -> Any:
+    """One alert of this entity, or None; to a test token only rehearsals are there, here and below."""
+    return await connection.fetchrow(_SQL["alert_by_public_id"], public_id, entity_id, realm.value)
 
 
-async def alert_bytes(connection: Connection, public_id: str, entity_id: int) -> bytes | None:
+async def alert_bytes(connection: Connection, public_id: str, entity_id: int, realm: Realm) -> bytes | None:
     """The bytes as received, or None."""
-    raw: bytes | None = await connection.fetchval(_SQL["alert_bytes"], public_id, entity_id)
+    raw: bytes | None = await connection.fetchval(_SQL["alert_bytes"], public_id, entity_id, realm.value)
     return raw
 
 
-async def campaign_by_public_id(connection: Connection, public_id: str, entity_id: int) -> Any:
+async def campaign_by_public_id(connection: Connection, public_id: str, entity_id: int, realm: Realm) -> Any:
     """One campaign of this entity, or None."""
-    return await connection.fetchrow(_SQL["campaign_by_public_id"], public_id, entity_id)
+    return await connection.fetchrow(_SQL["campaign_by_public_id"], public_id, entity_id, realm.value)
 
 
-async def campaigns_of_entity(connection: Connection, entity_id: int, before: int, limit: int) -> list[Any]:
+async def campaigns_of_entity(
+    connection: Connection, entity_id: int, before: int, limit: int, realm: Realm
+) -> list[Any]:
     """A page of campaigns, newest first."""
-    return list(await connection.fetch(_SQL["campaigns_of_entity"], entity_id, before, limit))
+    return list(await connection.fetch(_SQL["campaigns_of_entity"], entity_id, before, limit, realm.value))
 
 
 async def campaign_events(connection: Connection, campaign: int) -> list[Any]:

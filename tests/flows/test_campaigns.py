@@ -176,6 +176,20 @@ async def test_what_belongs_to_another_entity_is_not_there(scene: Scene) -> None
         assert (await scene.campaigns.act(what, campaign, stranger)).status == 404
 
 
+async def test_a_test_token_sees_rehearsals_only_and_a_live_one_sees_both(scene: Scene) -> None:
+    commune = await scene.entity()
+    live = await posted(scene, commune)
+    rehearsal = await scene.post(by_sms("R-1"), commune, realm=Realm.TEST)
+    trainee = await scene.authority(commune, Realm.TEST)
+    assert await scene.campaigns.alert(live.body["alert"], trainee) is None
+    assert await scene.campaigns.alert_bytes(live.body["alert"], trainee) is None
+    assert await scene.campaigns.deliveries(live.body["campaign"], trainee, 0, 10) is None
+    assert await scene.campaigns.progress(rehearsal.body["campaign"], trainee) is not None
+    assert await scene.campaigns.progress(rehearsal.body["campaign"], await scene.authority(commune)) is not None
+    seen = (await scene.campaigns.page(trainee, 2**31 - 1))["campaigns"]
+    assert [row["campaign"] for row in seen] == [rehearsal.body["campaign"]]
+
+
 async def test_campaigns_come_in_pages_the_newest_first(scene: Scene) -> None:
     commune = await scene.entity()
     for number in range(52):

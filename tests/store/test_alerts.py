@@ -83,14 +83,14 @@ async def test_an_identity_is_taken_once_in_its_realm_and_entity_and_refusals_ta
 async def test_an_alert_is_read_by_its_own_entity_only(connection: Connection, entity_id: int) -> None:
     other = await made.entity(connection, "gent")
     await made.campaign(connection, entity_id, alert=made.an_alert(entity_id, public_id="al_x", raw=b"<a/>\xff"))
-    row = await alerts.alert_by_public_id(connection, "al_x", entity_id)
+    row = await alerts.alert_by_public_id(connection, "al_x", entity_id, Realm.LIVE)
     assert (row["public_id"], row["state"], row["findings"]) == ("al_x", "sending", [])
-    assert await alerts.alert_bytes(connection, "al_x", entity_id) == b"<a/>\xff"
-    assert await alerts.alert_by_public_id(connection, "al_x", other) is None
-    assert await alerts.alert_bytes(connection, "al_x", other) is None
-    assert await alerts.campaign_by_public_id(connection, row["campaign"], entity_id) is not None
-    assert await alerts.campaign_by_public_id(connection, row["campaign"], other) is None
-    assert await alerts.campaigns_of_entity(connection, other, 2**31 - 1, 50) == []
+    assert await alerts.alert_bytes(connection, "al_x", entity_id, Realm.LIVE) == b"<a/>\xff"
+    assert await alerts.alert_by_public_id(connection, "al_x", other, Realm.LIVE) is None
+    assert await alerts.alert_bytes(connection, "al_x", other, Realm.LIVE) is None
+    assert await alerts.campaign_by_public_id(connection, row["campaign"], entity_id, Realm.LIVE) is not None
+    assert await alerts.campaign_by_public_id(connection, row["campaign"], other, Realm.LIVE) is None
+    assert await alerts.campaigns_of_entity(connection, other, 2**31 - 1, 50, Realm.LIVE) == []
 
 
 async def test_references_lead_to_accepted_alerts_of_the_realm_and_back(connection: Connection, entity_id: int) -> None:
@@ -146,8 +146,8 @@ async def test_campaigns_of_one_entity_come_in_pages_newest_first(connection: Co
     other = await made.entity(connection, "gent")
     mine = [await made.campaign(connection, entity_id) for _ in range(5)]
     await made.campaign(connection, other)
-    first = await alerts.campaigns_of_entity(connection, entity_id, 2**31 - 1, 3)
-    second = await alerts.campaigns_of_entity(connection, entity_id, first[-1]["id"], 3)
+    first = await alerts.campaigns_of_entity(connection, entity_id, 2**31 - 1, 3, Realm.LIVE)
+    second = await alerts.campaigns_of_entity(connection, entity_id, first[-1]["id"], 3, Realm.LIVE)
     assert [r["id"] for r in (*first, *second)] == mine[::-1]
 
 

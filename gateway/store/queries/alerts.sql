@@ -83,28 +83,28 @@ WHERE id = $1 AND state = $2 RETURNING id;
 UPDATE campaign SET approved_by = $2 WHERE id = $1;
 
 -- name: alert_by_public_id
--- One alert of one entity, with the campaign it started.
+-- One alert of one entity, with the campaign it started. A test token sees rehearsals only, here and below.
 SELECT a.id, a.public_id, a.entity_id, a.realm, a.accepted, a.sender, a.identifier, a.sent, a.status, a.msg_type, a.scope,
     a.findings, a.http_status, a.answer, a.received_at, c.public_id AS campaign, c.state
 FROM alert a LEFT JOIN campaign c ON c.alert_id = a.id
-WHERE a.public_id = $1 AND a.entity_id = $2;
+WHERE a.public_id = $1 AND a.entity_id = $2 AND (a.realm = $3 OR $3 = 'live');
 
 -- name: alert_bytes
 -- The bytes as received.
-SELECT raw FROM alert WHERE public_id = $1 AND entity_id = $2;
+SELECT raw FROM alert WHERE public_id = $1 AND entity_id = $2 AND (realm = $3 OR $3 = 'live');
 
 -- name: campaign_by_public_id
 -- One campaign of one entity.
 SELECT c.id, c.public_id, c.entity_id, c.mode, c.message_class, c.purpose, c.channels, c.state, c.closure, c.planned, c.expires_at,
     c.created_at, c.first_submit_at, c.last_submit_at, c.closed_at, a.public_id AS alert, a.token_id, a.realm, a.msg_type
 FROM campaign c JOIN alert a ON a.id = c.alert_id
-WHERE c.public_id = $1 AND c.entity_id = $2;
+WHERE c.public_id = $1 AND c.entity_id = $2 AND (a.realm = $3 OR $3 = 'live');
 
 -- name: campaigns_of_entity
 -- A page of an entity's campaigns, newest first.
 SELECT c.id, c.public_id, c.mode, c.message_class, c.state, c.closure, c.created_at, c.expires_at, a.public_id AS alert
 FROM campaign c JOIN alert a ON a.id = c.alert_id
-WHERE c.entity_id = $1 AND c.id < $2 ORDER BY c.id DESC LIMIT $3;
+WHERE c.entity_id = $1 AND c.id < $2 AND (a.realm = $4 OR $4 = 'live') ORDER BY c.id DESC LIMIT $3;
 
 -- name: campaign_events
 -- The ledger of one campaign.
