@@ -55,7 +55,7 @@ class DatabaseSection(Section):
     dsn: SecretStr = SecretStr("")
     owner_dsn: SecretStr = SecretStr("")
     password: SecretStr = SecretStr("")
-    app_role: str = Field(default="gateway_app", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    app_role: str = Field(default="gateway_app", pattern=r"^[a-z_][a-z0-9_]{0,54}$")
     embedded: Path | None = None
     pool_min: int = Field(default=2, ge=1, le=100)
     pool_max: int = Field(default=10, ge=2, le=100)

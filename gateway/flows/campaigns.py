@@ -68,7 +68,7 @@ class Campaigns:
             "mode": draft.mode.value,
             "class": draft.wishes.message_class.value,
             "expires": draft.expires_at.isoformat(),
-            "told_before": await self._told_before(seen.past),
+            "told_before": await self._told_before(seen.past, authority),
             "findings": [f._asdict() for f in findings],
             "texts": [
                 {
@@ -88,15 +88,15 @@ class Campaigns:
                 connection, authority.entity_id, draft.wishes.message_class, draft.channels, target
             )
 
-    async def _told_before(self, past: lineage.Past) -> int:
+    async def _told_before(self, past: lineage.Past, authority: Authority) -> int:
         """Messages of earlier campaigns that left: an Update or Cancel goes to these people, too."""
-        async with self._store.connection() as connection:
+        async with self._store.tenant(authority.entity_id) as connection:
             counts = await progress.counts(connection, [row["campaign_id"] for row in past.campaigns])
         return sum(of[name] for channels in counts.values() for of in channels.values() for name in LEFT)
 
     async def alert(self, public_id: str, authority: Authority) -> dict[str, Any] | None:
         """One alert of this entity, with the present state of its campaign."""
-        async with self._store.connection() as connection:
+        async with self._store.tenant(authority.entity_id) as connection:
             row = await alerts.alert_by_public_id(connection, public_id, authority.entity_id, authority.realm)
         if row is None:
             return None
@@ -119,12 +119,12 @@ class Campaigns:
 
     async def alert_bytes(self, public_id: str, authority: Authority) -> bytes | None:
         """The bytes as received."""
-        async with self._store.connection() as connection:
+        async with self._store.tenant(authority.entity_id) as connection:
             return await alerts.alert_bytes(connection, public_id, authority.entity_id, authority.realm)
 
     async def page(self, authority: Authority, before: int) -> dict[str, Any]:
         """A page of campaigns, newest first; `next` is the cursor of the one after."""
-        async with self._store.connection() as connection:
+        async with self._store.tenant(authority.entity_id) as connection:
             rows = await alerts.campaigns_of_entity(connection, authority.entity_id, before, PAGE, authority.realm)
         return {
             "campaigns": [
@@ -140,7 +140,7 @@ class Campaigns:
 
     async def progress(self, public_id: str, authority: Authority) -> dict[str, Any] | None:
         """The live counts of one campaign."""
-        async with self._store.connection() as connection:
+        async with self._store.tenant(authority.entity_id) as connection:
             row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
             if row is None:
                 return None
@@ -162,7 +162,7 @@ class Campaigns:
 
     async def report(self, public_id: str, authority: Authority, form: str) -> str | None:
         """The final report; while the campaign is open, what it would say now."""
-        async with self._store.connection() as connection:
+        async with self._store.tenant(authority.entity_id) as connection:
             row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
             if row is None:
                 return None
@@ -172,7 +172,7 @@ class Campaigns:
 
     async def deliveries(self, public_id: str, authority: Authority, after: int, limit: int) -> dict[str, Any] | None:
         """A page of deliveries in their order."""
-        async with self._store.connection() as connection:
+        async with self._store.tenant(authority.entity_id) as connection:
             row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
             if row is None:
                 return None
@@ -185,7 +185,7 @@ class Campaigns:
     async def act(self, act: str, public_id: str, authority: Authority) -> Answer:
         """Approve, pause, resume or stop; what the campaign's state does not allow is refused with the state."""
         actor = f"token:{authority.token_id}"
-        async with self._store.transaction() as connection:
+        async with self._store.tenant(authority.entity_id) as connection:
             row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
             if row is None or row["realm"] != authority.realm.value:
                 return _problem(404, "not-found", "Nothing of yours has this name.")

@@ -26,7 +26,7 @@ from gateway.policy import audience, compose, target
 from gateway.policy.compose import Composed, ComposeRules
 from gateway.policy.rights import Authority, Refusal
 from gateway.store import alerts, progress
-from gateway.store.pool import Connection, Store
+from gateway.store.pool import Connection, Store, confine
 
 ERROR_STATUS = {"XML": 400, "S40": 400, "S41": 400, "SIZE": 413}
 VERDICTS = {200: "repeated", 201: "accepted"}
@@ -160,6 +160,7 @@ class Intake:
 
     async def _refuse(self, connection: Connection, received: Received, refusal: Refusal) -> Answer:
         """Store what was refused and why; the identity stays free."""
+        await confine(connection, received.authority.entity_id)
         public_id = f"al_{secrets.token_hex(8)}"
         body = self._problem(refusal, received.verdict) | {"alert": public_id}
         await alerts.insert_alert(connection, received.row(public_id, body["findings"], refusal.status, body))
@@ -182,6 +183,7 @@ class Intake:
     ) -> Answer:
         """Alert, lineage, campaign and texts: all of it, or nothing."""
         alert, authority = draft.alert, received.authority
+        await confine(connection, authority.entity_id)
         fate = self._fate(draft, past, authority)
         composed = await self._texts(draft, past, fate, authority)
         draft = replace(draft, findings=(*draft.findings, *fate.findings, *filing.notes_of(composed)))

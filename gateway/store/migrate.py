@@ -19,6 +19,8 @@ from gateway.errors import SchemaError, StoreUnavailable
 
 LOCK_KEY = 0x6361702D67617465  # "cap-gate"; one migration at a time in one database
 APP_ROLE = "gateway_app"
+TENANT = "_tenant"
+"""What the name of the role ends in that the application takes on to act in the name of one entity."""
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
@@ -44,12 +46,12 @@ class Migration:
 
 
 def load(folder: Traversable | None = None) -> tuple[Migration, ...]:
-    """The migrations that this program carries, numbered 1, 2, 3 ... without a gap."""
+    """The migrations that this program carries, in the order of their numbers; a number is used once."""
     folder = folder or files("gateway.store").joinpath("migrations")
     found = sorted((item for item in folder.iterdir() if item.name.endswith(".sql")), key=lambda item: item.name)
     migrations = tuple(_read(item) for item in found)
-    if [migration.number for migration in migrations] != list(range(1, len(migrations) + 1)):
-        raise SchemaError(f"migrations are not numbered without a gap: {', '.join(m.name for m in migrations)}")
+    if len({migration.number for migration in migrations}) != len(migrations):
+        raise SchemaError(f"a number of a migration is used twice: {', '.join(m.name for m in migrations)}")
     return migrations
 
 
@@ -85,12 +87,14 @@ async def migrate(
         # waits for a migration that another node runs, then finds nothing left to do
         await connection.execute("SELECT pg_advisory_lock($1)", LOCK_KEY)
         await _ensure_role(connection, app_role, app_password)
+        await _ensure_tenant_role(connection, app_role)
         await connection.execute(_VERSION_TABLE)
         await connection.execute(f"GRANT SELECT ON schema_version TO {quoted(app_role)}")
+        words = {"app_role": quoted(app_role), "tenant_role": quoted(app_role + TENANT)}
         todo = _missing(carried, await _applied(connection))
         for migration in todo:
             progress(migration.name)
-            await _apply(connection, migration, {"app_role": quoted(app_role)})
+            await _apply(connection, migration, words)
     return [migration.name for migration in todo]
 
 
@@ -191,4 +195,40 @@ async def _set_password(connection: Connection, role: str, secret: str) -> None:
         except asyncpg.InsufficientPrivilegeError:
             return
         except asyncpg.InternalServerError:  # "tuple concurrently updated": another database's migration, same role
+            continue
+
+
+async def _ensure_tenant_role(connection: Connection, app_role: str) -> None:
+    """Make or check the role that the application takes on for one entity: no login, no right to step over policies."""
+    role = app_role + TENANT
+    row = await connection.fetchrow(
+        "SELECT rolsuper OR rolbypassrls AS above, pg_has_role($2::name, oid, 'MEMBER') AS given"
+        " FROM pg_roles WHERE rolname = $1",
+        role,
+        app_role,
+    )
+    if row is not None and row["above"]:
+        raise SchemaError(f"the role {role} could step over row-level security; make it a plain one")
+    if row is not None and row["given"]:
+        return
+    try:
+        await _make_tenant_role(connection, role, app_role, exists=row is not None)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise SchemaError(
+            f"the owner may not make the role {role} (NOLOGIN) and grant it to {app_role}: do both, or give the owner "
+            "CREATEROLE"
+        ) from error
+
+
+async def _make_tenant_role(connection: Connection, role: str, app_role: str, *, exists: bool) -> None:
+    """Roles belong to the whole server: the migration of another database may be at the same."""
+    for _ in range(10):
+        try:
+            if not exists:
+                await connection.execute(f"CREATE ROLE {quoted(role)} NOLOGIN")
+            await connection.execute(f"GRANT {quoted(role)} TO {quoted(app_role)}")
+            return
+        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+            exists = True
+        except asyncpg.InternalServerError:  # "tuple concurrently updated"
             continue

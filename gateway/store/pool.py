@@ -28,6 +28,7 @@ PINNED = {
     "enable_mergejoin": "off",
     "jit": "off",
 }
+CONFINE = "SELECT set_config('gateway.entity', $1, true), set_config('role', session_user || '_tenant', true)"
 GONE = (
     OSError,
     TimeoutError,
@@ -88,6 +89,13 @@ class Store:
             raise StoreUnavailable(f"PostgreSQL can not take this now: {type(error).__name__}") from error
 
     @asynccontextmanager
+    async def tenant(self, entity_id: int) -> AsyncIterator[Connection]:
+        """One transaction in the name of an entity: rows of others are not there. Raises like `transaction`."""
+        async with self.transaction() as connection:
+            await confine(connection, entity_id)
+            yield connection
+
+    @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A session that plans freely, for questions. Raises StoreUnavailable like `transaction`."""
         try:
@@ -95,6 +103,11 @@ class Store:
                 yield connection
         except GONE as error:
             raise StoreUnavailable(f"PostgreSQL can not answer now: {type(error).__name__}") from error
+
+
+async def confine(connection: Connection, entity_id: int) -> None:
+    """Until this transaction ends, only rows of this entity are there: row-level security of the tenant's role."""
+    await connection.execute(CONFINE, str(entity_id))
 
 
 def with_password(dsn: str, password: str) -> str:

@@ -129,8 +129,11 @@ async def test_a_server_that_is_not_there_is_said_so(tmp_path: Path) -> None:
 
 
 def test_files_must_be_named_and_numbered(tmp_path: Path) -> None:
-    tmp_path.joinpath("0002_step.sql").write_text("")
-    with pytest.raises(SchemaError, match="without a gap: 0002_step"):
+    tmp_path.joinpath("0020_step.sql").write_text("")
+    tmp_path.joinpath("0003_step.sql").write_text("")
+    assert [migration.number for migration in load(tmp_path)] == [3, 20]
+    tmp_path.joinpath("0003_other.sql").write_text("")
+    with pytest.raises(SchemaError, match="used twice: 0003_other, 0003_step"):
         load(tmp_path)
     tmp_path.joinpath("1-step.sql").write_text("")
     with pytest.raises(SchemaError, match=r"1-step\.sql is not named"):
