@@ -23,6 +23,7 @@ from gateway.cap.parse import Limits
 from gateway.channels.base import Channel
 from gateway.channels.email import EmailChannel
 from gateway.channels.sms import SmsChannel
+from gateway.channels.sms_settings import sms_counter
 from gateway.channels.voice import VoiceChannel, VoiceMeters
 from gateway.channels.voice_rest import RestDriver
 from gateway.channels.voice_settings import RestTrunk
@@ -43,7 +44,7 @@ from gateway.model import ChannelName, Transport
 from gateway.policy.heartbeat import Pulse
 from gateway.policy.pacing import RatePacer
 from gateway.settings import Role, Settings
-from gateway.smpp import text as smpp_text
+from gateway.smpp.spelling import transliterate
 from gateway.store.opening import opened
 from gateway.store.pool import PoolLimits, Store
 from gateway.store.presence import Presence
@@ -60,7 +61,6 @@ from gateway.web.validate import ValidatePages
 
 VOICE_GATE = "voice"
 MARK_AHEAD_S = 0.5
-ALPHABETS = {smpp_text.Encoding.GSM: "gsm7", smpp_text.Encoding.UCS2: "ucs2"}
 
 
 def utcnow() -> datetime:
@@ -71,12 +71,6 @@ def utcnow() -> datetime:
 def boottime() -> float:
     """A clock that runs on while the process is stopped."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def count_sms(text: str) -> tuple[str, int]:
-    """Encoding and parts of an SMS."""
-    counted = smpp_text.count(text)
-    return ALPHABETS[counted.encoding], counted.parts
 
 
 class Gateway:
@@ -290,7 +284,7 @@ class Gateway:
     def _api(self) -> Api:
         intake_, http = self.settings.intake, self.settings.http
         rules = IntakeRules(
-            compose=self.settings.compose_rules(count_sms),
+            compose=self.settings.compose_rules(sms_counter(self.settings.sms.all()), transliterate),
             default_expiry=timedelta(seconds=intake_.default_expiry_s),
             public_url=self.url,
             help={k: v for k, v in self.settings.support.model_dump().items() if v},

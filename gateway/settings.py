@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from gateway.channels.email_settings import EmailSettings, RelaySettings
-from gateway.channels.sms_provider import SmsProviderSettings
+from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.channels.voice_settings import RestTrunk, VoiceSettings
 from gateway.errors import SettingsError
 from gateway.flows.hub_settings import HubSettings
@@ -203,6 +203,10 @@ class SmsSection(Section):
     providers: tuple[SmsProviderSettings, ...] = ()
     simulated: tuple[SmsProviderSettings, ...] = ()
 
+    def all(self) -> tuple[SmsProviderSettings, ...]:
+        """Every provider, real ones first."""
+        return (*self.providers, *self.simulated)
+
 
 class EmailSection(EmailSettings):
     """E-mail: who it comes from and the relays. `simulated` relays take exercises and rehearsals."""
@@ -300,8 +304,11 @@ class Settings(Section):
         """The names of all SMS providers, relays and trunks, real ones first."""
         relays = [*self.email.relays, *self.email.simulated] if self.email else []
         trunks = [trunk for trunk in (self.voice.trunk, self.voice.simulated) if trunk is not None]
-        binds = [*self.sms.providers, *self.sms.simulated]
-        return [*(bind.name for bind in binds), *(relay.name for relay in relays), *(trunk.name for trunk in trunks)]
+        return [
+            *(bind.name for bind in self.sms.all()),
+            *(relay.name for relay in relays),
+            *(trunk.name for trunk in trunks),
+        ]
 
     def rates(self) -> dict[ChannelName, float]:
         """Agreed rates: SMS parts, e-mails and call starts per second."""
@@ -311,10 +318,11 @@ class Settings(Section):
             ChannelName.VOICE: self.voice.max_starts_per_minute / 60,
         }
 
-    def compose_rules(self, count_sms: CountSms) -> ComposeRules:
+    def compose_rules(self, count_sms: CountSms, respell: Callable[[str], str] = str) -> ComposeRules:
         """The rules for texts."""
         return ComposeRules(
             count_sms=count_sms,
+            respell=respell,
             sms_max_parts=self.sms.max_parts,
             voice_max_characters=self.compose.voice_max_characters,
             time_zone=self.compose.time_zone,

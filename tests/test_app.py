@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app
 from gateway.app import Gateway
 from gateway.errors import StoreUnavailable
 from gateway.model import ChannelName
@@ -153,11 +152,3 @@ async def test_the_rates_are_those_of_the_settings(pg: Cluster) -> None:
         more = {"sms": {"rate_per_s": 123}, "email": {"rate_per_s": 456}, "voice": {"max_starts_per_minute": 60}}
         settings = settings_for(line.simulators, pg.app_dsn, host=HOST, port=0, more=more)
         assert settings.rates() == {ChannelName.SMS: 123, ChannelName.EMAIL: 456, ChannelName.VOICE: 1}
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"), [("short", ("gsm7", 1)), ("x" * 161, ("gsm7", 2)), ("Ж" * 71, ("ucs2", 2))]
-)
-def test_sms_are_counted_as_they_are_sent(words: str, expected: tuple[str, int]) -> None:
-    """In the words of the API."""
-    assert app.count_sms(words) == expected

@@ -16,7 +16,8 @@ from typing import Any, assert_never
 
 from gateway.channels.base import Emit, Work, may_leave
 from gateway.channels.sms_outbox import Outbox
-from gateway.channels.sms_provider import LongMessage, PartTicket, Prepared, Provider, SmsProviderSettings
+from gateway.channels.sms_provider import LongMessage, PartTicket, Prepared, Provider
+from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Transport
 from gateway.smpp.events import (
     Accepted,
@@ -324,8 +325,8 @@ class SmsChannel:
                 long = LongMessage(delivery, len(parts))
                 tickets = [PartTicket(long, number) for number in range(len(parts))]
                 session.submit_parts(tickets, delivery.address[1:].encode(), parts, now)
-        many = len(batch) * len(parts)
-        bind.parts_hint = len(parts)
+        many = len(batch) * prepared.cost
+        bind.parts_hint = prepared.cost
         bind.pace.spent(many)
         self._parts_submitted(bind.link.name, many)
 

@@ -1,23 +1,18 @@
-"""A provider of SMS: its settings, the templates of a text as it wants them, and the answers for a long message.
+"""A provider of SMS: the templates of a text as it wants them, and what its answers say of a delivery.
 
 Knows: sender, numbering, validity, priority, ids and refusals of one provider.
 Never knows: sockets, the store, what is sent when.
 SMPP 3.4 §5.2 through gateway.smpp.
 """
 
-import ssl
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-
+from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.model import Delivery, MessageClass, Outcome, OutcomeKind, Receipt, ReceiptKind, Text
 from gateway.smpp import pdu, text, tlv
-from gateway.smpp.events import BindConfig, Role
-from gateway.smpp.link import Backoff, Endpoint
 from gateway.smpp.receipt import ID_RULES, DeliveryReceipt, Fate, normal_id
 from gateway.smpp.status import BY_NAME, StatusKind, lookup
 
@@ -43,78 +38,13 @@ _REFUSALS: dict[StatusKind, tuple[OutcomeKind, float | None]] = {
 _GRAVITY = {OutcomeKind.ACCEPTED: 0, OutcomeKind.RETRY: 1, OutcomeKind.UNKNOWN: 2, OutcomeKind.FAILED: 3}
 
 
-class SmsProviderSettings(BaseModel):
-    """One provider: where, as whom, with which sender, how fast, and how its ids and receipts look."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
-    host: str = Field(min_length=1)
-    port: int = Field(default=2775, ge=1, le=65535)
-    system_id: str = Field(max_length=15)  # SMPP 3.4 §5.2.1
-    password: SecretStr = Field(max_length=8)  # SMPP 3.4 §5.2.2
-    system_type: str = Field(default="", max_length=12)  # SMPP 3.4 §5.2.3
-    bind_as: Literal["transceiver", "transmitter+receiver"] = "transceiver"
-    binds: int = Field(default=1, ge=1, le=64)
-    window: int = Field(default=100, ge=1, le=10_000)
-    max_rate_per_s: float | None = Field(default=None, gt=0)
-    source_addr: str = Field(pattern=r"^[ -~]{0,20}$")  # SMPP 3.4 §5.2.8
-    source_ton: int = Field(default=5, ge=0, le=7)
-    source_npi: int = Field(default=0, ge=0, le=255)
-    dest_ton: int = Field(default=1, ge=0, le=7)
-    dest_npi: int = Field(default=1, ge=0, le=255)
-    receipts: bool = True
-    message_id_rule: Literal["raw", "case-fold", "leading-zeros", "hex", "hex->decimal", "decimal->hex"] = "raw"
-    wide_reference: bool = False
-    validity: bool = True
-    urgent_priority_flag: int = Field(default=1, ge=0, le=3)
-    announce_mode: bool = False
-    tls: bool = False
-    tls_ca_file: Path | None = None
-    connect_timeout_s: float = Field(default=10.0, gt=0)
-    control_timeout_s: float = Field(default=10.0, gt=0)
-    response_timeout_s: float = Field(default=60.0, gt=0)
-    enquire_link_s: float = Field(default=15.0, ge=0)
-    reconnect_first_s: float = Field(default=1.0, gt=0)
-    reconnect_longest_s: float = Field(default=60.0, gt=0)
-    reconnect_refused_s: float = Field(default=30.0, gt=0)
-
-    def endpoint(self) -> Endpoint:
-        """Where to connect, with a verified TLS context when TLS is asked for."""
-        context = ssl.create_default_context(cafile=self.tls_ca_file) if self.tls else None
-        return Endpoint(host=self.host, port=self.port, tls=context, connect_timeout_s=self.connect_timeout_s)
-
-    def roles(self) -> tuple[Role, ...]:
-        """One role for each connection."""
-        if self.bind_as == "transceiver":
-            return (Role.TRANSCEIVER,) * self.binds
-        return (Role.TRANSMITTER, Role.RECEIVER) * self.binds
-
-    def bind_config(self, role: Role) -> BindConfig:
-        """What one connection asks its bind with."""
-        return BindConfig(
-            system_id=self.system_id,
-            password=self.password.get_secret_value(),
-            system_type=self.system_type,
-            role=role,
-            window=self.window,
-            enquire_link_s=self.enquire_link_s,
-            response_timeout_s=self.response_timeout_s,
-            control_timeout_s=self.control_timeout_s,
-        )
-
-    def backoff(self) -> Backoff:
-        """How long to wait between connections."""
-        return Backoff(
-            first_s=self.reconnect_first_s, longest_s=self.reconnect_longest_s, refused_s=self.reconnect_refused_s
-        )
-
-
 class Prepared(NamedTuple):
-    """A text as one provider sends it: a template for each part, or why it can not be sent."""
+    """A text as one provider sends it: a template for each message, what one recipient costs in SMS parts, or why it
+    can not be sent."""
 
     text: Text
     parts: tuple[pdu.Template, ...]
+    cost: int
     refusal: str
 
 
@@ -153,6 +83,7 @@ class Provider:
     def __init__(self, settings: SmsProviderSettings) -> None:
         self.settings = settings
         self.rule = ID_RULES[settings.message_id_rule]
+        self._way = settings.way()
         self._texts: OrderedDict[tuple[int, int], Prepared] = OrderedDict()
 
     def prepared(self, words: Text) -> Prepared:
@@ -224,12 +155,12 @@ class Provider:
     def _prepare(self, words: Text) -> Prepared:
         settings = self.settings
         body = text.clean(words.body)
-        needed = text.count(body, wide_reference=settings.wide_reference).parts
-        if needed > min(settings.window, text.MAX_PARTS):
-            return Prepared(words, (), "too many parts")
+        cost = text.count(body, self._way).parts
+        if cost > min(settings.window, text.MAX_PARTS):
+            return Prepared(words, (), cost, "too many parts")
         reference = (words.campaign * 31 + words.key) & 0xFFFF
-        parts = text.encode(body, reference, wide_reference=settings.wide_reference)
-        return Prepared(words, tuple(self._template(words, part) for part in parts), "")
+        parts = text.encode(body, reference, self._way)
+        return Prepared(words, tuple(self._template(words, part) for part in parts), cost, "")
 
     def _template(self, words: Text, part: text.Part) -> pdu.Template:
         settings = self.settings
@@ -247,7 +178,7 @@ class Provider:
             priority_flag=settings.urgent_priority_flag if urgent else 0,
             validity_period=absolute_time(words.expires_at) if settings.validity else "",
             registered_delivery=int(settings.receipts),
-            tlvs=mode,
+            tlvs=(*part.tlvs, *mode),
         )
 
 

@@ -26,13 +26,16 @@ ELLIPSIS = "..."  # three full stops: the one character would force UCS-2
 MAX_SUBJECT_CHARACTERS = 150
 MAX_PART_CHARACTERS = 160  # 3GPP TS 23.038: no SMS part holds more
 _NOTED_CHARACTERS = 10
+_NOTED_WORDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeRules:
-    """What the operator decides about texts; `all_clear` is by two-letter language, else the gateway's own sentence."""
+    """What the operator decides about texts; `all_clear` is by two-letter language, else the gateway's own sentence.
+    `respell` gives a spelling that readers take as the same and that may need fewer SMS parts."""
 
     count_sms: CountSms
+    respell: Callable[[str], str] = str
     sms_max_parts: int = 3
     voice_max_characters: int = 1500
     time_zone: str = "Europe/Brussels"
@@ -134,7 +137,7 @@ def _sms(notice: Notice, rules: ComposeRules) -> Composed:
         most=rules.sms_max_parts * MAX_PART_CHARACTERS,
     )
     encoding, parts = rules.count_sms(cut.text)
-    notes = (*_hidden(notice), *_lost(cut, f"{rules.sms_max_parts} SMS parts"), *_costly(cut.text, rules.count_sms))
+    notes = (*_hidden(notice), *_lost(cut, f"{rules.sms_max_parts} SMS parts"), *_costly(cut.text, rules))
     return _composed(ChannelName.SMS, notice, cut.text, parts=parts, encoding=encoding, notes=notes)
 
 
@@ -272,8 +275,9 @@ def _hidden(notice: Notice) -> tuple[str, ...]:
     return (f"{notice.hidden} control or invisible characters are left out",) if notice.hidden else ()
 
 
-def _costly(text: str, count_sms: CountSms) -> tuple[str, ...]:
-    """Names the characters that make an SMS hold 70 characters a part in place of 160."""
+def _costly(text: str, rules: ComposeRules) -> tuple[str, ...]:
+    """Names the characters that make an SMS hold 70 characters a part in place of 160, and a spelling without them."""
+    count_sms = rules.count_sms
     plain, _ = count_sms("a")
     encoding, parts = count_sms(text)
     if encoding == plain:
@@ -281,4 +285,17 @@ def _costly(text: str, count_sms: CountSms) -> tuple[str, ...]:
     costly = [char for char in dict.fromkeys(text) if count_sms(char)[0] != plain]
     more = " and others" if len(costly) > _NOTED_CHARACTERS else ""
     named = " ".join(costly[:_NOTED_CHARACTERS])
-    return (f"{named}{more}: outside the SMS alphabet, so the text needs {encoding} and {parts} parts",)
+    why = f"{named}{more}: outside the SMS alphabet, so the text needs {encoding} and {parts} parts"
+    return (why, *_cheaper(text, parts, rules))
+
+
+def _cheaper(text: str, parts: int, rules: ComposeRules) -> tuple[str, ...]:
+    """What another spelling would save, with the first words that change."""
+    respelt = rules.respell(text)
+    fewer = rules.count_sms(respelt)[1]
+    if fewer >= parts:
+        return ()
+    pairs = dict.fromkeys((a, b) for a, b in zip(text.split(), respelt.split(), strict=False) if a != b)
+    shown = ", ".join(f"{a} -> {b}" for a, b in list(pairs)[:_NOTED_WORDS])
+    more = " and so on" if len(pairs) > _NOTED_WORDS else ""
+    return (f"spelt {shown}{more}: {parts} parts -> {fewer}",)

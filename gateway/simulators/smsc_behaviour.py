@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.simulators.recorder import EXPIRED, FAILED
-from gateway.smpp import pdu, text, tlv
+from gateway.smpp import header, pdu, text, tlv
 from gateway.smpp.status import BY_NAME
 
 REFUSED = "refused"  # outcome: final refusal at the submit
@@ -107,15 +107,16 @@ class Joiner:
 
     def __init__(self) -> None:
         self._parts: OrderedDict[tuple[bytes, bytes, int, int], dict[int, bytes]] = OrderedDict()
-        self._texts: dict[tuple[bytes, int], str] = {}
+        self._texts: dict[tuple[bytes, int, int, int], str] = {}
 
     def join(self, message: pdu.Message) -> str | None:
         """The whole text when this was its last missing part, else None."""
         payload = message.short_message or message.tlvs.get(tlv.MESSAGE_PAYLOAD, b"")
-        head, body = text.split_header(payload, message.esm_class)
-        if head is None or head[1] < 2:
-            return self._decode(body, message.data_coding)
-        reference, total, number = head
+        head, body = header.split(payload, message.esm_class)
+        part = head.part or _sar(message)
+        if part is None or part[1] < 2:
+            return self._decode(body, message.data_coding, head)
+        reference, total, number = part
         key = (message.source_addr, message.destination_addr, reference, total)
         parts = self._parts.setdefault(key, {})
         parts[number] = body
@@ -124,13 +125,24 @@ class Joiner:
                 self._parts.popitem(last=False)
             return None
         del self._parts[key]
-        return self._decode(b"".join(parts[n] for n in sorted(parts)), message.data_coding)
+        return self._decode(b"".join(parts[n] for n in sorted(parts)), message.data_coding, head)
 
-    def _decode(self, body: bytes, data_coding: int) -> str:
+    def _decode(self, body: bytes, data_coding: int, head: header.Header) -> str:
         """Alerts go to many: a text is decoded once."""
-        words = self._texts.get((body, data_coding))
+        key = (body, data_coding, head.locking, head.single)
+        words = self._texts.get(key)
         if words is None:
             if len(self._texts) >= _MOST_TEXTS:
                 self._texts.clear()
-            words = self._texts[body, data_coding] = text.decode(body, data_coding)
+            words = self._texts[key] = text.decode(body, data_coding, head)
         return words
+
+
+def _sar(message: pdu.Message) -> tuple[int, int, int] | None:
+    """(reference, total, number) from the sar_* parameters, which count only when all three are there."""
+    # SMPP 3.4 §5.3.2.22
+    values = [message.tlvs.get(tag) for tag in (tlv.SAR_MSG_REF_NUM, tlv.SAR_TOTAL_SEGMENTS, tlv.SAR_SEGMENT_SEQNUM)]
+    if not all(values):
+        return None
+    reference, total, number = (int.from_bytes(value) for value in values if value)
+    return reference, total, number

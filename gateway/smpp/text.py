@@ -1,64 +1,25 @@
-"""Text of an SMS: GSM 03.38 or UCS-2, cut into parts, counted before it is sent, with advice how to need fewer.
+"""Text of an SMS: GSM 03.38 (default or national) or UCS-2, cut into parts as they travel, counted as they are cut.
 
-Knows: the default alphabet with its extension, UCS-2, concatenation headers.
-Never knows: languages, prices, recipients.
-3GPP TS 23.038 (GSM 03.38) §6.2.1 and §6.2.3; 3GPP TS 23.040 §9.2.3.24 for concatenation.
+Knows: how much a part holds, how parts are tied together: header, sar_* parameters or message_payload.
+Never knows: languages of people, prices, recipients.
+3GPP TS 23.038 (GSM 03.38) §6.2.1 and §6.2.3; 3GPP TS 23.040 §9.2.3.24; SMPP 3.4 §5.3.2.22 to §5.3.2.24 and §5.3.2.32.
 """
 
 import re
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import NamedTuple
 
-from gateway.smpp import pdu
+from gateway.smpp import alphabet, header, pdu, tlv
+from gateway.smpp.alphabet import ESCAPE, Alphabet
+from gateway.smpp.header import Header
+from gateway.smpp.national import Language
 
 MAX_PARTS = 255
-_ESCAPE = 0x1B
-
-# 3GPP TS 23.038 §6.2.1: the default alphabet in the order of its codes; 0x1B (escape) is no character
-_DEFAULT = (
-    "@£$¥èéùìòÇ\nØø\rÅå"
-    "Δ_ΦΓΛΩΠΨΣΘΞ\x1bÆæßÉ"
-    " !\"#¤%&'()*+,-./"
-    "0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNO"
-    "PQRSTUVWXYZÄÖÑÜ§"
-    "¿abcdefghijklmno"
-    "pqrstuvwxyzäöñüà"
-)
-# 3GPP TS 23.038 §6.2.1.1: what follows an escape
-_EXTENSION = {
-    "\f": 0x0A,
-    "^": 0x14,
-    "{": 0x28,
-    "}": 0x29,
-    "\\": 0x2F,
-    "[": 0x3C,
-    "~": 0x3D,
-    "]": 0x3E,
-    "|": 0x40,
-    "€": 0x65,
-}
-_TO_GSM: dict[str, bytes] = {
-    **{char: bytes((code,)) for code, char in enumerate(_DEFAULT) if code != _ESCAPE},
-    **{char: bytes((_ESCAPE, code)) for char, code in _EXTENSION.items()},
-}
-_FROM_EXTENSION = {code: char for char, code in _EXTENSION.items()}
-GSM_CHARACTERS = frozenset(_TO_GSM)
+GSM_CHARACTERS = frozenset(alphabet.DEFAULT.codes)
 
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85]")
-
-# What a reader takes as the same, where Unicode's decomposition gives no answer
-_SAME = {
-    "‘": "'", "’": "'", "‚": "'", "‛": "'", "′": "'", "´": "'", "`": "'",
-    "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "″": '"',
-    "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "−": "-",
-    "…": "...", "•": "-", "·": ".", "œ": "oe", "Œ": "OE", "ç": "c", "ẞ": "ß",
-    "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\t": " ", "\u200b": "", "\u00ad": "",
-    "×": "x", "°": "o", "→": "->", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i",
-}  # fmt: skip
 
 
 class Encoding(Enum):
@@ -66,6 +27,25 @@ class Encoding(Enum):
 
     GSM = 0x00
     UCS2 = 0x08
+
+
+class Carriage(Enum):
+    """What ties the parts of a long message together, as a provider wants it."""
+
+    HEADER = "header"  # 3GPP TS 23.040 §9.2.3.24: we cut and write the header
+    SAR = "sar"  # SMPP 3.4 §5.3.2.22: we cut, the peer writes the header
+    PAYLOAD = "payload"  # SMPP 3.4 §5.3.2.32: the peer cuts
+
+
+class Way(NamedTuple):
+    """How one provider takes long texts and which national tables it passes on."""
+
+    carriage: Carriage = Carriage.HEADER
+    wide_reference: bool = False
+    languages: tuple[Language, ...] = ()
+
+
+PLAIN = Way()
 
 
 class Count(NamedTuple):
@@ -77,37 +57,28 @@ class Count(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One short_message ready for a template."""
+    """One short_message ready for a template; `tlvs` go with it."""
 
     data_coding: int
     esm_class: int
     payload: bytes
+    tlvs: tuple[tuple[int, bytes], ...] = ()
 
 
-class Advice(NamedTuple):
-    """What a text costs as it is, which characters force UCS-2, and what the suggested spelling would cost."""
+class _Cut(NamedTuple):
+    """A text in one alphabet, cut where parts end; `tables` are those that each part has to name."""
 
-    needs: Count
-    forcing: tuple[str, ...]
-    suggestion: str
-    suggested: Count
+    encoding: Encoding
+    pieces: tuple[bytes, ...]
+    tables: Header
 
     @property
-    def saves_parts(self) -> int:
-        """Parts saved for each recipient by taking the suggestion."""
-        return self.needs.parts - self.suggested.parts
+    def units(self) -> int:
+        return sum(map(len, self.pieces)) // _UNIT_BYTES[self.encoding]
 
 
-class _Sizes(NamedTuple):
-    """Units in a message of one part, and in a part with an 8-bit or a 16-bit reference."""
-
-    single: int
-    narrow: int
-    wide: int
-
-
-# 3GPP TS 23.040 §9.2.3.24.1 and §9.2.3.24.8: 140 octets less a header of 6 or 7
-_SIZES = {Encoding.GSM: _Sizes(160, 153, 152), Encoding.UCS2: _Sizes(70, 67, 66)}
+# 3GPP TS 23.038 §6.2: 160 septets, or 140 octets
+_UNIT_BYTES = {Encoding.GSM: 1, Encoding.UCS2: 2}
 
 
 def clean(text: str) -> str:
@@ -120,135 +91,111 @@ def encoding_of(text: str) -> Encoding:
     return Encoding.GSM if GSM_CHARACTERS.issuperset(text) else Encoding.UCS2
 
 
-def count(text: str, *, wide_reference: bool = False) -> Count:
-    """Alphabet, parts and units of a text, exactly as `encode` will cut it."""
-    encoding = encoding_of(text)
-    cut = _pieces(text, encoding, wide_reference)
-    return Count(encoding, len(cut), sum(len(piece) for piece in cut) // _unit_bytes(encoding))
+def count(text: str, way: Way = PLAIN) -> Count:
+    """Alphabet, parts and units of a text, exactly as `encode` will cut it or as the peer has to."""
+    cut = _best(text, way)
+    return Count(cut.encoding, len(cut.pieces), cut.units)
 
 
-def encode(text: str, reference: int = 0, *, wide_reference: bool = False) -> tuple[Part, ...]:
-    """The parts of a text. `reference` is the same in all parts of one message and should differ between messages
+def encode(text: str, reference: int = 0, way: Way = PLAIN) -> tuple[Part, ...]:
+    """The messages that carry a text. `reference` is the same in all parts of one text and should differ between texts
     to one phone. More than 255 parts raise ValueError."""
-    encoding = encoding_of(text)
-    cut = _pieces(text, encoding, wide_reference)
-    if len(cut) > MAX_PARTS:
+    cut = _best(text, way)
+    total = len(cut.pieces)
+    if total > MAX_PARTS:
         raise ValueError("the text needs more than 255 parts")
-    if len(cut) == 1:
-        return (Part(encoding.value, 0, cut[0]),)
-    heads = (_header(reference, len(cut), number, wide=wide_reference) for number in range(1, len(cut) + 1))
-    return tuple(Part(encoding.value, pdu.ESM_UDHI, head + piece) for head, piece in zip(heads, cut, strict=True))
+    coding = cut.encoding.value
+    if total > 1 and way.carriage is Carriage.PAYLOAD:
+        # SMPP 3.4 §5.3.2.32: sm_length is 0 then
+        return (Part(coding, 0, b"", ((tlv.MESSAGE_PAYLOAD, b"".join(cut.pieces)),)),)
+    if total > 1 and way.carriage is Carriage.SAR:
+        kept = reference & (0xFFFF if way.wide_reference else 0xFF)
+        return tuple(Part(coding, 0, piece, _sar(kept, total, n)) for n, piece in enumerate(cut.pieces, 1))
+    return tuple(_headed(cut, n, reference, wide=way.wide_reference) for n in range(total))
 
 
-def decode(payload: bytes, data_coding: int) -> str:
-    """Text of a payload without header; what can not be read becomes U+FFFD. For receipts, replies and simulators."""
+def decode(payload: bytes, data_coding: int, head: Header = header.NONE) -> str:
+    """Text of a payload without its header; what can not be read becomes U+FFFD. For receipts, replies, simulators."""
     match data_coding & 0x0C if data_coding < 0x10 else data_coding:
         case 0x08:
             return payload.decode("utf-16-be", "replace")
         case 0x00 if data_coding in {0x00, 0x10}:
-            return "".join(_gsm_characters(payload))
+            return alphabet.of(head.locking, head.single).read(payload)
         case _:
             return payload.decode("latin-1")
 
 
-def split_header(payload: bytes, esm_class: int) -> tuple[tuple[int, int, int] | None, bytes]:
-    """(reference, total, number) of a part, or None when it is no part, and the payload behind the header."""
-    if not esm_class & pdu.ESM_UDHI or not payload:
-        return None, payload
-    end = 1 + payload[0]
-    header, body = payload[1:end], payload[end:]
-    at = 0
-    while at + 2 <= len(header):
-        kind, length = header[at], header[at + 1]
-        value = header[at + 2 : at + 2 + length]
-        if kind == 0x00 and len(value) == 3:  # 3GPP TS 23.040 §9.2.3.24.1
-            return (value[0], value[1], value[2]), body
-        if kind == 0x08 and len(value) == 4:  # 3GPP TS 23.040 §9.2.3.24.8
-            return (value[0] << 8 | value[1], value[2], value[3]), body
-        at += 2 + length
-    return None, body
+def _headed(cut: _Cut, at: int, reference: int, *, wide: bool) -> Part:
+    total = len(cut.pieces)
+    head = header.write(
+        cut.tables._replace(part=(reference, total, at + 1) if total > 1 else None),
+        wide=wide,
+    )
+    return Part(cut.encoding.value, pdu.ESM_UDHI if head else 0, head + cut.pieces[at])
 
 
-def transliterate(text: str) -> str:
-    """The text with every character that forces UCS-2 replaced by what a reader takes as the same, if any."""
-    return "".join(char if char in GSM_CHARACTERS else _plain(char) for char in unicodedata.normalize("NFC", text))
+def _sar(reference: int, total: int, number: int) -> tuple[tuple[int, bytes], ...]:
+    # SMPP 3.4 §5.3.2.22 to §5.3.2.24
+    return (
+        (tlv.SAR_MSG_REF_NUM, reference.to_bytes(2)),
+        (tlv.SAR_TOTAL_SEGMENTS, bytes((total,))),
+        (tlv.SAR_SEGMENT_SEQNUM, bytes((number,))),
+    )
 
 
-def advice(text: str) -> Advice:
-    """What this text costs, why, and what a spelling in the GSM alphabet would cost."""
-    forcing = tuple(dict.fromkeys(char for char in text if char not in GSM_CHARACTERS))
-    suggestion = transliterate(text)
-    return Advice(count(text), forcing, suggestion, count(suggestion))
+def _best(text: str, way: Way) -> _Cut:
+    """The default alphabet where it suffices; a national one only where it saves parts over UCS-2, which every phone
+    can show."""
+    if GSM_CHARACTERS.issuperset(text):
+        return _in_gsm(text, alphabet.DEFAULT, way)
+    cuts = [_in_ucs2(text, way), *(_in_gsm(text, one, way) for one in _fitting(text, way))]
+    return min(cuts, key=lambda cut: (len(cut.pieces), cut.encoding is Encoding.GSM, cut.units))
 
 
-def _unit_bytes(encoding: Encoding) -> int:
-    return 1 if encoding is Encoding.GSM else 2
+def _fitting(text: str, way: Way) -> Iterator[Alphabet]:
+    """The national alphabets in which this text can be written. Only a header can name them."""
+    if way.carriage is Carriage.HEADER:
+        characters = set(text)
+        for language in way.languages:
+            yield from (one for one in alphabet.NATIONAL[language] if characters <= one.codes.keys())
 
 
-def _pieces(text: str, encoding: Encoding, wide: bool) -> list[bytes]:
-    """Encoded text, cut where a cut is allowed: never inside an escape pair or a surrogate pair."""
-    sizes = _SIZES[encoding]
-    unit = _unit_bytes(encoding)
-    encoded = _to_bytes(text, encoding)
-    if len(encoded) <= sizes.single * unit:
-        return [encoded]
-    room = (sizes.wide if wide else sizes.narrow) * unit
+def _in_gsm(text: str, written: Alphabet, way: Way) -> _Cut:
+    tables = Header(locking=written.locking or 0, single=written.single or 0)
+    named = bool(tables.locking) + bool(tables.single)
+    # 3GPP TS 23.040 §9.2.3.24: the header fills up to a whole septet
+    alone, part = (
+        160 - (header.size(long=long, wide=way.wide_reference, tables=named) * 8 + 6) // 7 for long in (False, True)
+    )
+    return _Cut(Encoding.GSM, _pieces(written.write(text), alone, part, _opens_escape, 1), tables)
+
+
+def _in_ucs2(text: str, way: Way) -> _Cut:
+    part = (140 - header.size(long=True, wide=way.wide_reference, tables=0)) // 2 * 2
+    encoded = text.encode("utf-16-be", "replace")
+    return _Cut(Encoding.UCS2, _pieces(encoded, 140, part, _opens_surrogate, 2), header.NONE)
+
+
+def _opens_escape(encoded: bytes, at: int) -> bool:
+    return encoded[at] == ESCAPE
+
+
+def _opens_surrogate(encoded: bytes, at: int) -> bool:
+    return 0xD8 <= encoded[at] <= 0xDB
+
+
+def _pieces(
+    encoded: bytes, alone: int, room: int, opens_pair: Callable[[bytes, int], bool], unit: int
+) -> tuple[bytes, ...]:
+    """Cut where a cut is allowed: never inside an escape pair or a surrogate pair."""
+    if len(encoded) <= alone:
+        return (encoded,)
     cut: list[bytes] = []
     at = 0
     while at < len(encoded):
         end = min(at + room, len(encoded))
-        if end < len(encoded) and _opens_pair(encoded, end - unit, encoding):
+        if end < len(encoded) and opens_pair(encoded, end - unit):
             end -= unit
         cut.append(encoded[at:end])
         at = end
-    return cut
-
-
-def _to_bytes(text: str, encoding: Encoding) -> bytes:
-    if encoding is Encoding.GSM:
-        return b"".join([_TO_GSM[char] for char in text])
-    return text.encode("utf-16-be", "replace")
-
-
-def _opens_pair(encoded: bytes, at: int, encoding: Encoding) -> bool:
-    """True when the unit at `at` belongs together with the next one."""
-    if encoding is Encoding.GSM:
-        return encoded[at] == _ESCAPE
-    return 0xD8 <= encoded[at] <= 0xDB
-
-
-def _header(reference: int, total: int, number: int, *, wide: bool) -> bytes:
-    """The concatenation header with its length octet."""
-    if wide:  # 3GPP TS 23.040 §9.2.3.24.8
-        return bytes((6, 8, 4, reference >> 8 & 0xFF, reference & 0xFF, total, number))
-    return bytes((5, 0, 3, reference & 0xFF, total, number))  # 3GPP TS 23.040 §9.2.3.24.1
-
-
-def _gsm_characters(payload: bytes) -> Iterator[str]:
-    escaped = False
-    for octet in payload:
-        if escaped:
-            # 3GPP TS 23.038 §6.2.1.1: what the extension does not know is shown from the default alphabet
-            yield _FROM_EXTENSION.get(octet) or _default_character(octet)
-            escaped = False
-        elif octet == _ESCAPE:
-            escaped = True
-        else:
-            yield _default_character(octet)
-
-
-def _default_character(octet: int) -> str:
-    return _DEFAULT[octet] if octet < len(_DEFAULT) and octet != _ESCAPE else "\ufffd"
-
-
-def _plain(char: str) -> str:
-    """A spelling of one character in the GSM alphabet, or the character itself when there is none."""
-    for candidate in (_SAME.get(char), _without_marks(char)):
-        if candidate is not None and GSM_CHARACTERS.issuperset(candidate):
-            return candidate
-    return char
-
-
-def _without_marks(char: str) -> str | None:
-    kept = "".join(c for c in unicodedata.normalize("NFKD", char) if not unicodedata.combining(c))
-    return kept or None
+    return tuple(cut)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.channels import sms_provider
-from gateway.channels.sms_provider import LongMessage, PartTicket, Provider, SmsProviderSettings, absolute_time
+from gateway.channels.sms_provider import LongMessage, PartTicket, Provider, absolute_time
+from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.model import (
     ChannelName,
     Delivery,
@@ -24,7 +25,7 @@ from gateway.model import (
     Text,
     Transport,
 )
-from gateway.smpp import pdu, text, tlv
+from gateway.smpp import header, pdu, text, tlv
 from gateway.smpp.events import Role
 from gateway.smpp.receipt import DeliveryReceipt, Fate
 
@@ -78,7 +79,7 @@ def test_only_urgent_messages_have_priority_and_what_is_switched_off_is_not_sent
 @given(st.text(max_size=500))
 def test_the_parts_of_any_text_say_the_clean_text(body: str) -> None:
     messages = submitted(Provider(settings()), replace(WORDS, body=body))
-    bodies = [text.split_header(m.short_message, m.esm_class)[1] for m in messages]
+    bodies = [header.split(m.short_message, m.esm_class)[1] for m in messages]
     assert "".join(text.decode(b, messages[0].data_coding) for b in bodies) == text.clean(body)
 
 
@@ -105,9 +106,9 @@ def test_long_texts_of_two_campaigns_have_different_references() -> None:
     heads = set()
     for campaign in range(1, 21):
         for message in submitted(provider, replace(WORDS, body="x" * 200, campaign=campaign)):
-            head, _ = text.split_header(message.short_message, message.esm_class)
-            assert head is not None
-            heads.add(head[0])
+            head, _ = header.split(message.short_message, message.esm_class)
+            assert head.part is not None
+            heads.add(head.part[0])
     assert len(heads) == 20
 
 

@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
@@ -25,6 +26,7 @@ from gateway.cap.model import (
 from gateway.model import ChannelName, MessageClass, Mode
 from gateway.policy.compose import Composed, ComposeRules, compose, headlines
 from gateway.smpp import text as sms_text
+from gateway.smpp.spelling import transliterate
 
 SMS, VOICE, EMAIL = ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL
 SENT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -443,3 +445,14 @@ def test_whatever_is_written_the_texts_keep_their_bounds_and_their_stamp(
     assert "\n" not in mail.subject
     assert all(stamp in text for text in (sms.body, voice.body, mail.body, mail.subject))
     assert stamp in Page(mail.html).text
+
+
+def test_a_spelling_that_needs_fewer_parts_is_offered_and_never_taken_by_itself() -> None:
+    text = one(alert(info("fr")), rules=replace(RULES, respell=transliterate))
+    assert "fenêtres" in text.body
+    assert text.notes[1:] == ("spelt fenêtres. -> fenetres.: 2 parts -> 1",)
+
+
+def test_a_spelling_that_saves_nothing_is_not_offered() -> None:
+    text = one(alert(info("fr", headline="Ê" * 20, instruction="Ж" * 40)), rules=replace(RULES, respell=transliterate))
+    assert len(text.notes) == 1

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.simulators import smsc_behaviour
 from gateway.simulators.smsc_behaviour import Behaviour, Joiner
 from gateway.smpp import pdu, text, tlv
+from gateway.smpp.national import Language
 from gateway.smpp.receipt import DeliveryReceipt, parse
 
 
@@ -20,8 +21,9 @@ def read(made: pdu.Template) -> pdu.Message:
 
 
 def as_message(part: text.Part) -> pdu.Message:
-    coding, esm_class, payload = part
-    return read(pdu.template(source_addr="A", short_message=payload, data_coding=coding, esm_class=esm_class))
+    coding, esm_class, payload, tlvs = part
+    made = pdu.template(source_addr="A", short_message=payload, data_coding=coding, esm_class=esm_class, tlvs=tlvs)
+    return read(made)
 
 
 @pytest.mark.parametrize("dialect", ["standard", "short", "upper"])
@@ -38,21 +40,20 @@ def test_a_receipt_says_its_outcome_in_every_form(
     assert found.message_id.encode() == behaviour.id(4711, in_text=receipts == "text")
 
 
-@given(st.text(min_size=1, max_size=700), st.integers(0, 0xFFFF), st.booleans(), st.randoms(use_true_random=False))
+@given(
+    st.text(min_size=1, max_size=700),
+    st.integers(0, 0xFFFF),
+    st.booleans(),
+    st.sampled_from(text.Carriage),
+    st.randoms(use_true_random=False),
+)
 def test_a_long_message_is_joined_whatever_the_order_of_its_parts(
-    words: str, reference: int, wide: bool, shuffle: random.Random
+    words: str, reference: int, wide: bool, carriage: text.Carriage, shuffle: random.Random
 ) -> None:
-    parts = list(text.encode(words, reference, wide_reference=wide))
+    parts = list(text.encode(words, reference, text.Way(carriage, wide, tuple(Language))))
     shuffle.shuffle(parts)
     joiner = Joiner()
-    told = [
-        joiner.join(
-            read(
-                pdu.template(source_addr="A", short_message=p.payload, data_coding=p.data_coding, esm_class=p.esm_class)
-            )
-        )
-        for p in parts
-    ]
+    told = [joiner.join(as_message(part)) for part in parts]
     assert told[:-1] == [None] * (len(parts) - 1)
     assert told[-1] == text.decode(words.encode("utf-16-be", "replace"), 8)
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from smpplib import gsm as oracle
 
-from gateway.smpp import text
-from gateway.smpp.text import Encoding
+from gateway.smpp import alphabet, header, text, tlv
+from gateway.smpp.national import Language
+from gateway.smpp.text import Carriage, Encoding, Way
 
 gsm_text = st.text(sorted(text.GSM_CHARACTERS), max_size=1_000)
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=600)
@@ -18,7 +19,7 @@ any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=600)
 
 def whole(parts: tuple[text.Part, ...]) -> str:
     """The parts as a telephone shows them."""
-    bodies = [text.split_header(part.payload, part.esm_class)[1] for part in parts]
+    bodies = [header.split(part.payload, part.esm_class)[1] for part in parts]
     return "".join(text.decode(body, parts[0].data_coding) for body in bodies)
 
 
@@ -50,22 +51,22 @@ def test_characters_outside_the_alphabet_need_ucs2(char: str) -> None:
 
 @given(gsm_text | any_text, st.integers(0, 0xFFFF), st.booleans())
 def test_what_is_cut_is_joined_again_without_loss(words: str, reference: int, wide: bool) -> None:
-    parts = text.encode(words, reference, wide_reference=wide)
+    parts = text.encode(words, reference, Way(wide_reference=wide))
     assert whole(parts) == words
 
 
 @given(gsm_text | any_text, st.booleans())
 def test_the_count_is_what_encode_does(words: str, wide: bool) -> None:
-    counted = text.count(words, wide_reference=wide)
-    parts = text.encode(words, wide_reference=wide)
+    counted = text.count(words, Way(wide_reference=wide))
+    parts = text.encode(words, way=Way(wide_reference=wide))
     assert counted.parts == len(parts)
     assert {part.data_coding for part in parts} == {counted.encoding.value}
 
 
 @given(gsm_text | any_text, st.booleans())
 def test_no_part_is_longer_than_140_octets_on_the_air_and_none_opens_a_pair(words: str, wide: bool) -> None:
-    for part in text.encode(words, wide_reference=wide):
-        head, body = text.split_header(part.payload, part.esm_class)
+    for part in text.encode(words, way=Way(wide_reference=wide)):
+        head, body = header.split(part.payload, part.esm_class)
         header_octets = len(part.payload) - len(body)
         if part.data_coding == 8:
             assert header_octets + len(body) <= 140
@@ -73,7 +74,7 @@ def test_no_part_is_longer_than_140_octets_on_the_air_and_none_opens_a_pair(word
         else:
             assert (header_octets * 8 + 6) // 7 + len(body) <= 160
             assert not body.endswith(b"\x1b")
-        assert (head is None) == (part.esm_class == 0)
+        assert (head.part is None) == (part.esm_class == 0)
 
 
 @given(gsm_text | any_text)
@@ -82,15 +83,15 @@ def test_no_part_could_have_taken_another_character(words: str) -> None:
     room = 153 if parts[0].data_coding == 0 else 134
     rest = words
     for part in parts[:-1]:
-        _, body = text.split_header(part.payload, part.esm_class)
+        _, body = header.split(part.payload, part.esm_class)
         rest = rest[len(text.decode(body, part.data_coding)) :]
         assert len(body) + len(text.encode(rest[0])[0].payload) > room
 
 
 @given(st.integers(0, 0xFFFF), st.booleans())
 def test_parts_carry_reference_total_and_number(reference: int, wide: bool) -> None:
-    parts = text.encode("x" * 400, reference, wide_reference=wide)
-    heads = [text.split_header(part.payload, part.esm_class)[0] for part in parts]
+    parts = text.encode("x" * 400, reference, Way(wide_reference=wide))
+    heads = [header.split(part.payload, part.esm_class)[0].part for part in parts]
     kept = reference if wide else reference & 0xFF
     assert heads == [(kept, 3, 1), (kept, 3, 2), (kept, 3, 3)]
 
@@ -128,7 +129,7 @@ def test_a_text_of_more_than_255_parts_is_refused() -> None:
 
 @given(st.binary(max_size=300), st.integers(0, 255), st.integers(0, 255))
 def test_any_payload_can_be_shown(payload: bytes, data_coding: int, esm_class: int) -> None:
-    _, body = text.split_header(payload, esm_class)
+    _, body = header.split(payload, esm_class)
     assert isinstance(text.decode(body, data_coding), str)
 
 
@@ -143,30 +144,70 @@ def test_a_cleaned_text_has_no_control_character_and_is_clean(words: str) -> Non
     assert not any(ord(char) < 32 and char != "\n" for char in cleaned)
 
 
-def test_advice_names_what_forces_ucs2_and_what_would_be_saved() -> None:
-    words = "Fermez vos fenêtres et vos portes, restez à l’intérieur et suivez les consignes des autorités. " * 2
-    advice = text.advice(words)
-    assert advice.forcing == ("ê", "’")
-    assert advice.needs.encoding is Encoding.UCS2
-    assert advice.suggested.encoding is Encoding.GSM
-    assert (advice.needs.parts, advice.suggested.parts, advice.saves_parts) == (3, 2, 1)
-    assert "fenetres" in advice.suggestion
-    assert "à l'intérieur" in advice.suggestion
+# national tables, sar_* parameters, message_payload
+
+LANGUAGES = [*Language]
+national_text = st.sampled_from(LANGUAGES).flatmap(
+    lambda language: st.text(sorted(alphabet.NATIONAL[language][-1].codes), max_size=500)
+)
 
 
-def test_advice_saves_nothing_where_nothing_can_be_replaced() -> None:
-    advice = text.advice("避難してください")
-    assert advice.suggestion == "避難してください"
-    assert advice.saves_parts == 0
+@given(national_text, st.integers(0, 0xFFFF), st.booleans())
+def test_a_national_text_is_joined_again_and_counted_as_it_is_cut(words: str, reference: int, wide: bool) -> None:
+    way = Way(wide_reference=wide, languages=tuple(LANGUAGES))
+    parts = text.encode(words, reference, way)
+    assert len(parts) == text.count(words, way).parts <= text.count(words).parts
+    split = [header.split(part.payload, part.esm_class) for part in parts]
+    assert "".join(text.decode(body, parts[0].data_coding, head) for head, body in split) == words
+    for part, (_, body) in zip(parts, split, strict=True):
+        if part.data_coding == 0:
+            assert ((len(part.payload) - len(body)) * 8 + 6) // 7 + len(body) <= 160
+            assert not body.endswith(b"\x1b")
 
 
-@given(any_text)
-def test_transliteration_keeps_what_needs_no_change(words: str) -> None:
-    again = text.transliterate(text.transliterate(words))
-    assert again == text.transliterate(words)
+@pytest.mark.parametrize(
+    ("words", "languages", "parts", "coding"),
+    [
+        ("ş" * 77, (Language.TURKISH,), 1, 0),  # by single shift: 2 septets each, 155 in all
+        ("ş" * 152, (Language.TURKISH,), 1, 0),  # by locking shift: 1 septet each
+        ("ş" * 156, (Language.TURKISH,), 2, 0),
+        ("ş" * 70, (Language.TURKISH,), 1, 8),  # UCS-2 is enough: every phone can show it
+        ("ş" * 77, (Language.SPANISH,), 2, 8),
+        ("ã" * 300, (Language.TURKISH, Language.PORTUGUESE), 3, 0),
+        ("a" * 160, (Language.TURKISH,), 1, 0),
+        ("मौसम " * 25, (Language.HINDI,), 1, 0),
+    ],
+)
+def test_a_national_table_is_used_where_it_saves_parts_and_nowhere_else(
+    words: str, languages: tuple[Language, ...], parts: int, coding: int
+) -> None:
+    made = text.encode(words, way=Way(languages=languages))
+    assert (len(made), made[0].data_coding) == (parts, coding)
 
 
-@given(gsm_text.filter(lambda words: "\x1b" not in words))
-def test_a_gsm_text_needs_no_advice(words: str) -> None:
-    assert text.transliterate(words) == words
-    assert text.advice(words).forcing == ()
+@given(gsm_text | any_text, st.integers(0, 0xFFFF), st.booleans())
+def test_with_sar_the_text_is_whole_without_any_header(words: str, reference: int, wide: bool) -> None:
+    way = Way(Carriage.SAR, wide)
+    parts = text.encode(words, reference, way)
+    assert len(parts) == text.count(words, way).parts
+    assert {part.esm_class for part in parts} == {0}
+    assert "".join(text.decode(part.payload, part.data_coding) for part in parts) == words
+    if len(parts) > 1:
+        kept = reference & (0xFFFF if wide else 0xFF)
+        for number, part in enumerate(parts, 1):
+            assert dict(part.tlvs) == {
+                tlv.SAR_MSG_REF_NUM: kept.to_bytes(2),
+                tlv.SAR_TOTAL_SEGMENTS: bytes((len(parts),)),
+                tlv.SAR_SEGMENT_SEQNUM: bytes((number,)),
+            }
+
+
+@given(gsm_text | any_text)
+def test_with_message_payload_one_message_carries_all_and_counts_as_the_parts_it_becomes(words: str) -> None:
+    way = Way(Carriage.PAYLOAD)
+    (part,) = text.encode(words, way=way)
+    counted = text.count(words, way)
+    carried = dict(part.tlvs).get(tlv.MESSAGE_PAYLOAD, part.payload)
+    assert text.decode(carried, part.data_coding) == words
+    assert counted == text.count(words)
+    assert (part.payload == b"") == (counted.parts > 1 or words == "")
