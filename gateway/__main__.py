@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Command] = {
     "entity": Command("entity", "authorities: create, change, list, show"),
     "token": Command("token", "credentials: create, list, revoke"),
     "group": Command("group", "groups of contacts: create, list, add"),
+    "suppressed": Command("suppressed", "e-mail addresses that only urgent alerts still go to"),
     "import": Command("imports", "read contacts, territories and geocodes from files"),
     "simulate": Command("simulate", "run one simulator alone"),
     "bench": Command("bench", "measure capacity on this machine"),

@@ -63,11 +63,12 @@ class Identity:
 
 
 class _Page(NamedTuple):
-    """One text, rendered; `message_id` and `unsubscribe` still lack what differs per recipient."""
+    """One text, rendered; `message_id` and `extra` (holds the tag `tags` times) lack what differs per person."""
 
     template: Template
     message_id: bytes
-    unsubscribe: bytes
+    extra: bytes
+    tags: int
 
 
 class Writer:
@@ -94,7 +95,7 @@ class Writer:
             to=address.wire,
             message_id=page.message_id % delivery.seq,
             date=self._date_at(now_s),
-            extra=page.unsubscribe % tag if page.unsubscribe else b"",
+            extra=page.extra % ((tag,) * page.tags),
         )
         return Envelope(delivery, self._sender % tag, (address.wire,), content, address.utf8, tag)
 
@@ -114,7 +115,8 @@ class Writer:
                 fields=(("Auto-Submitted", "auto-generated"), ("X-Alert-Mode", text.mode.value)),  # RFC 3834 §5
             )
         )
-        page = _Page(template, self._message_id(text), self._unsubscribe(text))
+        extra = b"X-Alert-Delivery: %b\r\n" + self._unsubscribe(text)
+        page = _Page(template, self._message_id(text), extra, extra.count(b"%b"))
         self._pages[text.campaign, text.key] = page
         if len(self._pages) > _PAGES:
             self._pages.popitem(last=False)

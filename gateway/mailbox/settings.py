@@ -16,11 +16,15 @@ from gateway.smtp.message import parse_address
 
 
 class BoxSettings(BaseModel):
-    """One mailbox. `addresses` are those it is known by: mails proven by DKIM must name one of them in To or Cc."""
+    """One mailbox. `addresses` are those it is known by: mails proven by DKIM must name one of them in To or Cc.
+
+    `takes` 'alerts', or 'returns': what comes back for sent mails, to email.envelope_address with any tag.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    takes: Literal["alerts", "returns"] = "alerts"
     host: str = Field(min_length=1)
     port: int = Field(default=993, ge=1, le=65535)
     security: Literal["tls", "none"] = "tls"

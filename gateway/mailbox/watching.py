@@ -9,15 +9,15 @@ before \\Seen is set. What can not be proven now waits for the next look and let
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from gateway.errors import StoreUnavailable
 from gateway.log import UnitLogger
 from gateway.mailbox.imap import BoxLost, Head
 from gateway.mailbox.proving import Later
 from gateway.mailbox.settings import BoxSettings
-from gateway.mailbox.taking import Outcome, Taker
-from gateway.policy.mailproof import MailRefusal, MailSource, Reason
+from gateway.mailbox.taking import Outcome
+from gateway.policy.mailproof import MailRefusal, Reason
 from gateway.smtp.link import Backoff
 from gateway.store import mailbox
 from gateway.store.mailbox import Spot
@@ -51,6 +51,25 @@ class OpenBox(Protocol):
         """Until there are news."""
 
 
+S = TypeVar("S")
+
+
+class MailTaker(Protocol[S]):
+    """What is done with the mails of a box: taking.Taker for alerts, noting.Noter for what comes back."""
+
+    async def claimed(self, name: str, header: bytes, /) -> S | MailRefusal:
+        """By its header alone: whose mail it says it is, or why it is not fetched."""
+        ...
+
+    async def take(self, spot: Spot, raw: bytes, source: S, /) -> Outcome | Later:
+        """The whole mail, up to its stored verdict."""
+        ...
+
+    async def refuse(self, spot: Spot, seen: bytes, size_bytes: int, refusal: MailRefusal, /) -> Outcome:
+        """Store that it is not taken."""
+        ...
+
+
 Connect = Callable[[BoxSettings], AbstractAsyncContextManager[OpenBox]]
 
 
@@ -61,14 +80,14 @@ class Waiting(NamedTuple):
     tried: float
 
 
-class Watcher:
+class Watcher(Generic[S]):
     """One mailbox. `counted` is told each verdict and reason; `owed` is called when answers wait."""
 
     def __init__(
         self,
         settings: BoxSettings,
         store: Store,
-        taker: Taker,
+        taker: MailTaker[S],
         connect: Connect,
         *,
         most_bytes: int,
@@ -191,7 +210,7 @@ class Watcher:
 
     async def _taken(self, box: OpenBox, spot: Spot, head: Head) -> Outcome | Later | None:
         source = await self._taker.claimed(spot.mailbox, head.header)
-        if isinstance(source, MailSource) and head.size_bytes > self._most_bytes:
+        if not isinstance(source, MailRefusal) and head.size_bytes > self._most_bytes:
             source = MailRefusal(reason=Reason.TOO_LARGE)
         if isinstance(source, MailRefusal):
             return await self._taker.refuse(spot, head.header, head.size_bytes, source)

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     PROOF_UNAVAILABLE = "proof-unavailable"
     NO_RIGHT = "no-right"
     NO_ALERT = "no-alert"
+    NO_NOTICE = "no-notice"
     TOO_MANY = "too-many-alerts"
     BROKEN = "broken"
 
@@ -48,6 +49,7 @@ SENTENCES: Mapping[Reason, str] = {
     Reason.PROOF_UNAVAILABLE: "The proof could not be verified for a long time.",
     Reason.NO_RIGHT: "The source's credential was revoked or has expired.",
     Reason.NO_ALERT: "No CAP document was found in the mail.",
+    Reason.NO_NOTICE: "The mail says nothing of a mail that was sent.",
     Reason.TOO_MANY: "The mail carries more alerts than one mail may.",
     Reason.BROKEN: "The mail could not be processed; this is a fault of the gateway.",
 }

@@ -67,7 +67,7 @@ class Stand:
         """What is owed, in order."""
         return await self.scene.rows("SELECT * FROM mail_answer ORDER BY id")
 
-    def watcher(self, settings: BoxSettings, connect: Connect, **more: Any) -> Watcher:
+    def watcher(self, settings: BoxSettings, connect: Connect, **more: Any) -> Watcher[MailSource]:
         """A watcher of one mailbox."""
         usual: dict[str, Any] = {"most_bytes": 33_554_432, "patience_s": 3600.0, "leads": lambda: True}
         return Watcher(
@@ -102,7 +102,7 @@ def box_settings(port: int = 1, **more: Any) -> BoxSettings:
 
 
 @asynccontextmanager
-async def running(watcher: Watcher) -> AsyncIterator[Watcher]:
+async def running(watcher: Watcher[MailSource]) -> AsyncIterator[Watcher[MailSource]]:
     """The watcher at work."""
     task = asyncio.create_task(watcher.run())
     try:

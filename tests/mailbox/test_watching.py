@@ -10,6 +10,7 @@ from gateway.errors import StoreUnavailable
 from gateway.mailbox.imap import BoxLost, Head
 from gateway.mailbox.settings import BoxSettings
 from gateway.mailbox.watching import AGAIN_S, MOST_TRIES, Watcher
+from gateway.policy.mailproof import MailSource
 from gateway.policy.rights import Authority
 from gateway.store.embedded import Cluster
 from tests.mailbox.mails import alert, mail, signed
@@ -80,7 +81,7 @@ async def ground(pg: Cluster) -> AsyncIterator[Stand]:
         yield found
 
 
-def watcher(ground: Stand, box: FakeBox, **more: object) -> Watcher:
+def watcher(ground: Stand, box: FakeBox, **more: object) -> Watcher[MailSource]:
     ground.monotonic = Clock()
     return ground.watcher(box_settings(), box.opened, **more)
 

@@ -49,7 +49,7 @@ DELETE FROM contact WHERE registered AND consent_source = $1 AND key > $2;
 -- name: fan_out
 -- The rows of one slice, in one statement: people in cells ($12 to $21, the columns of
 -- gateway.cap.cover; registered citizens only), in groups ($11), or told by
--- the earlier campaign $10 (rows $22 to $23), whoever has not opted out of the class; one row per channel and address not yet in this
+-- the earlier campaign $10 (rows $22 to $23), whoever has not opted out of the class, and (unless it is urgent) whose address is not suppressed; one row per channel and address not yet in this
 -- campaign; text by the person's language, else the entity's order. Row numbers go on from $2, channel by channel.
 -- $1 campaign, $3 entity, $4 transport, $5 opt-out bit, $6 channels, $7 text languages, $8 text channels, $9 text keys.
 WITH told AS (
@@ -81,6 +81,7 @@ reach AS (
     SELECT id, 1::smallint AS channel, mobile AS address, language FROM person WHERE mobile IS NOT NULL AND 1 = ANY ($6::smallint[])
     UNION ALL
     SELECT id, 3, email, language FROM person WHERE email IS NOT NULL AND 3 = ANY ($6::smallint[])
+      AND ($5 = 1 OR NOT EXISTS (SELECT FROM suppression s WHERE s.address = lower(person.email) AND s.suppressed_at IS NOT NULL))
     UNION ALL
     SELECT id, 2, coalesce(landline, mobile), language FROM person
     WHERE 2 = ANY ($6::smallint[]) AND coalesce(landline, mobile) IS NOT NULL
@@ -127,6 +128,7 @@ reach AS (
     SELECT id, 1::smallint AS channel, mobile AS address, language FROM person WHERE mobile IS NOT NULL AND 1 = ANY ($3::smallint[])
     UNION ALL
     SELECT id, 3, email, language FROM person WHERE email IS NOT NULL AND 3 = ANY ($3::smallint[])
+      AND ($2 = 1 OR NOT is_suppressed(email))
     UNION ALL
     SELECT id, 2, coalesce(landline, mobile), language FROM person
     WHERE 2 = ANY ($3::smallint[]) AND coalesce(landline, mobile) IS NOT NULL
