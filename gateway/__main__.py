@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, Command] = {
     "group": Command("group", "groups of contacts: create, list, add"),
     "suppressed": Command("suppressed", "e-mail addresses that only urgent alerts still go to"),
     "import": Command("imports", "read contacts, territories and geocodes from files"),
+    "audit": Command("audit", "the record of who did what: verify, list"),
     "simulate": Command("simulate", "run one simulator alone"),
     "bench": Command("bench", "measure capacity on this machine"),
 }

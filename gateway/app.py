@@ -49,7 +49,9 @@ from gateway.store.opening import opened
 from gateway.store.pool import PoolLimits, Store
 from gateway.store.presence import Presence
 from gateway.web import problem
+from gateway.web.access import Access
 from gateway.web.api import Api
+from gateway.web.audit import AuditPages
 from gateway.web.callbacks import VoiceCallbacks, callback_source
 from gateway.web.docs import Docs
 from gateway.web.feed import FeedPages
@@ -243,6 +245,7 @@ class Gateway:
         if Role.API in self.roles:
             self.api = self._api()
             app.add_routes(self.api.routes())
+            app.add_routes(AuditPages(self.store, Access(self.store)).routes())
 
     async def _feeds(self, app: web.Application, stack: AsyncExitStack) -> None:
         """The public side: feeds, their hub, the validator."""

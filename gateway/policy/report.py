@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.model import ChannelName, DeliveryState
+from gateway.policy.custody import approved_by, custody
 from gateway.policy.reasons import ACCEPTED, reason
 from gateway.policy.report_rows import CampaignFacts, CountsRow, EventRow, MilestoneRow, ReportRow, TextRow, TimesRow
 from gateway.policy.report_text import as_csv, as_text
@@ -158,6 +159,8 @@ def build_report(
         "channels": channels,
         "texts": [_text(row) for row in sorted(texts, key=lambda row: (row.channel, row.key))],
         "ledger": _ledger(facts, events, milestones),
+        "custody": custody(events, facts.closed_at),
+        "approved_by": approved_by(events),
         "area_left_out": [str(one.get("message", "")) for one in said if _is_left_out(one)],
         "findings": said,
         "remarks": _remarks(channels, counts),

@@ -28,7 +28,8 @@ PINNED = {
     "enable_mergejoin": "off",
     "jit": "off",
 }
-CONFINE = "SELECT set_config('gateway.entity', $1, true), set_config('role', session_user || '_tenant', true)"
+CONFINE = """SELECT set_config('gateway.entity', $1, true), set_config('gateway.actor', $2, true),
+    set_config('role', session_user || '_tenant', true)"""
 GONE = (
     OSError,
     TimeoutError,
@@ -89,10 +90,11 @@ class Store:
             raise StoreUnavailable(f"PostgreSQL can not take this now: {type(error).__name__}") from error
 
     @asynccontextmanager
-    async def tenant(self, entity_id: int) -> AsyncIterator[Connection]:
-        """One transaction in the name of an entity: rows of others are not there. Raises like `transaction`."""
+    async def tenant(self, entity_id: int, actor: str = "") -> AsyncIterator[Connection]:
+        """One transaction in the name of an entity: rows of others are not there, and what it changes is written down
+        as done by `actor`. Raises like `transaction`."""
         async with self.transaction() as connection:
-            await confine(connection, entity_id)
+            await confine(connection, entity_id, actor)
             yield connection
 
     @asynccontextmanager
@@ -105,9 +107,10 @@ class Store:
             raise StoreUnavailable(f"PostgreSQL can not answer now: {type(error).__name__}") from error
 
 
-async def confine(connection: Connection, entity_id: int) -> None:
-    """Until this transaction ends, only rows of this entity are there: row-level security of the tenant's role."""
-    await connection.execute(CONFINE, str(entity_id))
+async def confine(connection: Connection, entity_id: int, actor: str = "") -> None:
+    """Until this transaction ends, only rows of this entity are there (row-level security of the tenant's role), and
+    the audit record names `actor`."""
+    await connection.execute(CONFINE, str(entity_id), actor)
 
 
 def with_password(dsn: str, password: str) -> str:

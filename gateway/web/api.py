@@ -16,14 +16,13 @@ from gateway.errors import StoreUnavailable
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.intake import Answer, Intake
 from gateway.policy.rights import Authority, Refusal
-from gateway.store import registry
 from gateway.store.pool import Store
+from gateway.web.access import AUTHORITY, Access
 from gateway.web.problem import as_response, problem
 
 CAP_TYPES = frozenset(
     {"application/cap+xml", "application/common-alerting-protocol+xml", "application/xml", "text/xml"}
 )
-AUTHORITY = web.RequestKey("authority", Authority)
 EVENT_INTERVAL_S = 0.5
 REPORT_TYPES = {"json": "application/json", "text": "text/plain", "csv": "text/csv"}
 
@@ -34,7 +33,7 @@ class Api:
     def __init__(
         self, store: Store, intake: Intake, campaigns: Campaigns, *, max_bytes: int, utcnow: Callable[[], datetime]
     ) -> None:
-        self._store = store
+        self.known = Access(store).known
         self._intake = intake
         self._campaigns = campaigns
         self._max_bytes = max_bytes
@@ -43,7 +42,7 @@ class Api:
 
     def routes(self) -> list[web.RouteDef]:
         """What the API answers to."""
-        known = self._known
+        known = self.known
         return [
             web.post("/v1/alerts", known(self.post_alert)),
             web.get("/v1/alerts/{alert}", known(self.get_alert)),
@@ -60,24 +59,6 @@ class Api:
         """End every event stream, so that a server can stop."""
         for closing in self._watchers:
             closing.set()
-
-    def _known(self, handler: Callable[[web.Request], Any]) -> Callable[[web.Request], Any]:
-        async def authorised(request: web.Request) -> web.StreamResponse:
-            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            authority = None
-            if scheme.lower() == "bearer" and token.startswith("gw_") and len(token) < 200 and token.isascii():
-                async with self._store.connection() as connection:
-                    authority = await registry.authority_of_token(connection, token.strip())
-            if authority is None:
-                return problem(
-                    401, "unauthorized", "Send Authorization: Bearer gw_live_... or gw_test_... with a token that is "
-                    "neither expired nor revoked.", headers={"WWW-Authenticate": "Bearer"},
-                )  # fmt: skip
-            request[AUTHORITY] = authority
-            answer: web.StreamResponse = await handler(request)
-            return answer
-
-        return authorised
 
     async def post_alert(self, request: web.Request) -> web.Response:
         """Take a CAP alert, or forecast what it would do (`?dry_run=true`)."""

@@ -16,7 +16,7 @@ from gateway.policy.rights import Refusal
 from gateway.store import sources
 from gateway.store.pool import Store
 from gateway.store.sources import SourceRow
-from gateway.web.api import AUTHORITY
+from gateway.web.access import AUTHORITY
 from gateway.web.problem import problem
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -28,7 +28,7 @@ async def client(scene: SourceScene) -> AsyncIterator[Client]:
     api = Api(
         scene.scene.store, scene.scene.intake, scene.scene.campaigns, max_bytes=1_000_000, utcnow=scene.scene.clock
     )
-    known = getattr(api, "known", None) or api._known
+    known = api.known
     app = web.Application()
     app.add_routes(SourcePages(scene.scene.store, scene.relaying, known=known).routes())
     app.add_routes(api.routes())

@@ -1,0 +1,36 @@
+"""Who had a campaign, in which state, for how long: the part of the record that a report carries.
+
+Knows: the events of a campaign. Never knows: SQL, clocks, the names of people.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.policy.report_rows import EventRow
+
+
+def custody(events: Sequence[EventRow], until: datetime | None) -> list[dict[str, Any]]:
+    """One entry for every event: what was done, by whom, and how long the state that it led to lasted. `until` is
+    when the campaign closed; the last state of one that is open has no end yet."""
+    ordered = sorted(events, key=lambda event: event.at)
+    ends = [*(event.at for event in ordered[1:]), until][: len(ordered)]
+    return [
+        {
+            "at": _at(event.at),
+            "what": event.event,
+            "by": event.actor,
+            "state": event.state,
+            "seconds": None if end is None else round(max(0.0, (end - event.at).total_seconds()), 3),
+        }
+        for event, end in zip(ordered, ends, strict=True)
+    ]
+
+
+def approved_by(events: Sequence[EventRow]) -> list[str]:
+    """Who let the campaign go, in order; nobody where the entity's rule asks for nobody."""
+    return [event.actor for event in sorted(events, key=lambda e: e.at) if event.event in ("approved", "broken glass")]
+
+
+def _at(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
