@@ -54,7 +54,7 @@ async def measure(wanted: Wanted, line: Line) -> dict[str, Any]:
 
 def _alert(number: int) -> bytes:
     now = datetime.now(UTC).replace(microsecond=0)
-    return sample_alert(sent=now, identifier=f"BENCH-{time.time_ns()}-{number}", status="Test")
+    return sample_alert(sent=now, identifier=f"BENCH-{time.time_ns()}-{number}", status="Actual")
 
 
 async def _post(floor: Ground, gateway: Node, count: int, connections: int) -> list[float]:

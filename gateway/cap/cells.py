@@ -22,7 +22,9 @@ MANY_CELLS = 4000
 _SIDE = 1 << BITS
 _FINEST_SLICE_LEVEL = 18
 _SLACK = 1e-9
-_SHARE_POINTS = 4000
+_SHARE_POINTS = 2000
+_MOST_LOOKS = 200
+_FINEST_LOOK = 22  # quads of some ten metres
 
 
 class Cell(NamedTuple):
@@ -224,6 +226,37 @@ def _passes(test: Shape, lon: float, lat: float) -> bool:
     if isinstance(test, Disc):
         return haversine(lon, lat, test.lon, test.lat) <= disc_limit(test.radius_km)
     return in_ring(test.points, lon, lat)
+
+
+class Land:
+    """A territory's cells in the order in which questions are answered fast; made once, asked often."""
+
+    def __init__(self, cells: Iterable[Cell]) -> None:
+        self.cells = tuple(cells)
+        self._quads = by_size(self.cells)
+        self._starts = sorted(cell.lo for cell in self.cells)
+
+    def surely_holds(self, shape: Shape, quads: Iterable[Quad]) -> bool:
+        """Whether all of the shape lies in the territory; `quads` hold it. False also when that is not certain after
+        so many looks: at a border that both share."""
+        waiting: list[tuple[Quad, tuple[Shape, ...], tuple[Cell, ...]]] = [(quad, (shape,), ()) for quad in quads]
+        looks = _MOST_LOOKS
+        while waiting and looks:
+            looks -= 1
+            quad, tests, border = waiting.pop()
+            box, cell = quad.box(), quad.cell()
+            left = narrowed(tests[0], box) if tests else ()
+            if left is None:
+                continue
+            near = border or (*_twins(cell, self._quads), *ancestors(cell, self._quads))
+            answers = [[narrowed(test, box) for test in other.tests] for other in near]
+            if any(all(answer == () for answer in each) for each in answers):
+                continue
+            outside = near and all(None in each for each in answers)
+            if outside or (not near and not _begins_in(cell, self._starts)) or quad.level == _FINEST_LOOK:
+                return False
+            waiting += [(child, left, near) for child in quad.children()]
+        return not waiting
 
 
 def share_outside(cells: Iterable[Cell], territory: Iterable[Cell]) -> float:

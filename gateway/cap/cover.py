@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from gateway.cap.area import Disc, Point, Ring, Shape, disc_limit, unwrapped, validate
+from gateway.cap.area import EARTH_RADIUS_KM, Disc, Point, Ring, Shape, disc_limit, unwrapped, validate
 from gateway.cap.cells import CLIP_MARGIN, MANY_CELLS, Cell, Quad, ancestors, by_size, clipped, narrowed, ordered
 
 _RING_DEPTH, _RING_DEEPEST, _FEW_VERTICES = 4, 6, 24
@@ -20,6 +20,8 @@ _DISC_STEPS = 8  # quads of the border are at least this many to a radius
 _FINEST_LEVEL = 20
 _MOST_VISITED = 300_000
 _MANY_OF_ALL = 20_000
+_NEAR_POLE = 89.0
+_MORE = 1.001  # against roundings
 
 # Ten arrays, as `Columns` has them, become rows.
 AREA_ROWS = """unnest($1::bigint[], $2::bigint[], $3::text[]::polygon[], $4::text[]::polygon[],
@@ -58,13 +60,36 @@ def cover(shape: Shape, *, budget: int = MANY_CELLS) -> list[Cell]:
 
     Raises ValueError for a shape of which `validate` speaks ill (its self-contact is not checked again).
     """
+    first = _around(shape)
     if isinstance(shape, Ring):
-        first = [(quad, Ring(tuple(piece))) for piece in _pieces(shape) for quad in _first_quads(piece)]
         return ordered(_quartered(first, _fine_for_ring, budget))
+    level = _disc_level(shape.radius_km)
+    return ordered(_quartered(first, lambda _, quad, __: quad.level >= level, budget))
+
+
+def first_quads(shape: Shape) -> list[Quad]:
+    """A few quads that hold the shape together. Raises as `cover` does."""
+    return [quad for quad, _ in _around(shape)]
+
+
+def _around(shape: Shape) -> list[tuple[Quad, Shape]]:
+    """Quads that hold the shape, each with what of the shape it may hold."""
+    if isinstance(shape, Ring):
+        return [(quad, Ring(tuple(piece))) for piece in _pieces(shape) for quad in _quads_of(piece)]
     if problems := validate(shape):
         raise ValueError(problems[0])
-    level = _disc_level(shape.radius_km)
-    return ordered(_quartered([(Quad(0, 0, 0), shape)], lambda _, quad, __: quad.level >= level, budget))
+    return [(quad, shape) for quad in _quads_of(_corners(shape))]
+
+
+def _corners(disc: Disc) -> list[Point]:
+    """Of a box around the disc; of the whole map when it comes near a pole or the antimeridian."""
+    angle = disc.radius_km / EARTH_RADIUS_KM * _MORE
+    lat = math.radians(disc.lat)
+    if abs(lat) + angle < math.radians(_NEAR_POLE):
+        high, wide = math.degrees(angle), math.degrees(math.asin(math.sin(angle) / math.cos(lat)))
+        if disc.lon - wide > -180.0 and disc.lon + wide < 180.0:
+            return [(disc.lon - wide, disc.lat - high), (disc.lon + wide, disc.lat + high)]
+    return [(-180.0, -90.0), (180.0, 90.0)]
 
 
 def cover_union(shapes: Iterable[Shape]) -> list[Cell]:
@@ -136,7 +161,7 @@ def _fine_for_ring(depth: int, quad: Quad, shape: Shape) -> bool:
     return depth >= (_RING_DEPTH if few else _RING_DEEPEST) or quad.level >= _FINEST_LEVEL
 
 
-def _first_quads(points: Sequence[Point]) -> list[Quad]:
+def _quads_of(points: Sequence[Point]) -> list[Quad]:
     """At most four quads that hold the line, as small as that allows."""
     if not points:
         return []

@@ -10,7 +10,8 @@ from fractions import Fraction
 Point = tuple[float, float]
 Triangle = tuple[Point, Point, Point]
 
-_MOST_A_SIDE = 48  # squares: an edge may pass so many rows
+_MOST_A_SIDE = 256
+_ENTRIES_AN_EDGE = 8  # squares that an edge passes, on average: long edges make the grid coarser
 
 _ROUNDING = 4e-16
 """A determinant larger than this share of its terms has the right sign; others are computed exactly."""
@@ -64,12 +65,13 @@ class Grid:
 
     def __init__(self, ring: Sequence[Point]) -> None:
         self._west, self._south = min(x for x, _ in ring), min(y for _, y in ring)
-        side = max(1, min(_MOST_A_SIDE, math.isqrt(len(ring))))
-        self._side = side
-        self._width = (max(x for x, _ in ring) - self._west) / side or 1.0
-        self._height = (max(y for _, y in ring) - self._south) / side or 1.0
+        width, height = max(x for x, _ in ring) - self._west, max(y for _, y in ring) - self._south
+        edges = list(zip(ring, [*ring[1:], ring[0]], strict=True))
+        self._side = side = _side(edges, width, height)
+        self._width = width / side or 1.0
+        self._height = height / side or 1.0
         self._cells: dict[int, list[int]] = {}
-        for number, (here, there) in enumerate(zip(ring, [*ring[1:], ring[0]], strict=True)):
+        for number, (here, there) in enumerate(edges):
             self.put(number, here, there)
 
     def put(self, number: int, here: Point, there: Point) -> None:
@@ -111,3 +113,12 @@ class Grid:
 
     def _row(self, y: float) -> int:
         return min(self._side - 1, max(0, math.floor((y - self._south) / self._height)))
+
+
+def _side(edges: Sequence[tuple[Point, Point]], width: float, height: float) -> int:
+    """How many squares a side has: about as many squares as edges, fewer when edges run far."""
+    far = max(
+        math.fsum(abs(there[axis] - here[axis]) for here, there in edges) / (length or 1.0)
+        for axis, length in ((0, width), (1, height))
+    )
+    return max(1, min(_MOST_A_SIDE, math.isqrt(len(edges)), int(_ENTRIES_AN_EDGE * len(edges) / max(far, 1.0))))

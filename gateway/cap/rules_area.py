@@ -142,13 +142,10 @@ def polygon_is_not_too_detailed(draft: Draft, _: Context) -> Iterator[Mark]:
     """S31: nothing forbids it, and receivers suffer."""
     for leaf, ring in _rings(draft):
         if len(ring) - 1 > COMMON_VERTICES:
-            more = (
-                f", and above {MAX_VERTICES} it can not be used for targeting" if len(ring) - 1 > MAX_VERTICES else ""
+            more = f"; above {MAX_VERTICES} people are sought in a simpler one that holds it" * (
+                len(ring) > MAX_VERTICES
             )
-            yield (
-                leaf,
-                f"the polygon has {len(ring) - 1} vertices; many receivers stop at {COMMON_VERTICES} or fewer{more}",
-            )
+            yield leaf, f"the polygon has {len(ring) - 1} vertices; many receivers stop at {COMMON_VERTICES}{more}"
 
 
 def _rings(draft: Draft) -> Iterator[tuple[Leaf, Polygon]]:
@@ -165,7 +162,10 @@ def circle_has_a_radius(draft: Draft, _: Context) -> Iterator[Mark]:
     """S33."""
     for leaf, reading in _shapes(draft):
         if isinstance(reading.shape, Circle) and reading.shape.radius_km == 0:
-            yield leaf, "the circle's radius is 0, a point; the gateway's least radius is used. Give the radius in km"
+            yield (
+                leaf,
+                "the circle's radius is 0, a point; receivers differ in how they read it. Give the radius in km",
+            )
 
 
 def circle_is_smaller_than_the_earth(draft: Draft, _: Context) -> Iterator[Mark]:

@@ -22,8 +22,8 @@ LEAST_VERTICES = 8
 """Enough for a rectangle around the earth, whose edges may not span 180 degrees or more."""
 
 _EDGE_DEGREES = 120.0
-_MOST_TESTS = 60_000
-"""Edges held against triangles before the convex hull is taken: a scribble could cost hours."""
+_MOST_TESTS = 500_000
+"""Edges held against triangles (a second or two) before the convex hull is taken: a scribble could cost hours."""
 
 _OUTWARD = (1e-9, 1e-7, 1e-5)
 """How far a new vertex is pushed out, as a share of the triangle's height, so that no rounding cuts a corner off."""
@@ -47,6 +47,12 @@ def simplify(ring: Ring, max_vertices: int) -> Ring:
         found.append(_Outline(_hull(line), tests=None).reduced(max_vertices))
     fitting = [outline for outline in found if len(outline) <= max_vertices]
     return _closed(min(fitting, key=_double_area) if fitting else _rectangle(line))
+
+
+def growth(ring: Ring, simpler: Ring) -> float:
+    """By which share of the ring's area, in square degrees, the simpler one is larger."""
+    before, after = (abs(_double_area(_distinct(unwrapped(one.points)))) for one in (ring, simpler))
+    return after / before - 1.0 if before else math.inf
 
 
 def _width(line: Sequence[Point]) -> float:
@@ -194,10 +200,10 @@ class _Outline:
         triangle = step.triangle(self._points)
         own = step.around[:-1]
         for edge in self._grid.near(triangle):
-            if self._gone[edge] or edge in own:
-                continue
             self._left -= 1
-            if self._left < 0 or self._touches(step, triangle, edge):
+            if self._left < 0:
+                return False
+            if not self._gone[edge] and edge not in own and self._touches(step, triangle, edge):
                 return False
         return True
 

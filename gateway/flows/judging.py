@@ -19,6 +19,7 @@ from gateway.flows.lineage import Past
 from gateway.model import ChannelName, Mode
 from gateway.policy import audience, rights, target
 from gateway.policy.audience import Geocodes, Variant, Wishes
+from gateway.policy.figures import Figures, figures_of
 from gateway.policy.rights import Authority, Refusal
 from gateway.store import registry
 from gateway.store.pool import Store
@@ -26,6 +27,8 @@ from gateway.store.pool import Store
 MOST_NAME_BYTES = 500
 """Of a sender or an identifier: an index of the store must hold both."""
 MOST_REFERENCES = 100
+FEW_CORNERS = 300
+"""What takes some milliseconds at most is worked out at once: a thread would cost more than it spares."""
 GEOCODES_AT_ONCE = 10
 """Outlines are read from the store in small helpings, so that none of them keeps the loop for long."""
 
@@ -75,8 +78,16 @@ async def judge(
         groups = await registry.groups_by_slug(connection, authority.entity_id, alert.addresses)
     expires_at = target.expiry(alert, now, default_expiry)
     case = _Case(alert, tuple(verdict.findings), authority, past, geocodes, groups, expires_at)
+    if _corners(case) <= FEW_CORNERS:
+        return _weigh(case)
     # ten thousand polygons take seconds
     return await asyncio.to_thread(_weigh, case)
+
+
+def _corners(case: _Case) -> int:
+    """How much there is to work out about places, each figure once."""
+    drawn = {polygon for info in case.alert.info for area in info.area for polygon in area.polygon}
+    return sum(map(len, drawn)) + sum(len(ring.points) for rings in case.geocodes.values() for ring in rings)
 
 
 def _unwieldy(alert: CapAlert) -> Iterator[Finding]:
@@ -102,8 +113,9 @@ def _weigh(case: _Case) -> Draft | Refusal:
     wishes, problems = audience.read_wishes(alert)
     wishes = _as_before(wishes, alert, case.past)
     recorded = alert.status in rights.SILENT or alert.msg_type in rights.TECHNICAL
+    figures = figures_of(alert) if wishes.by_place and not recorded else {}
     if not recorded:
-        problems += audience.area_problems(alert, case.geocodes) if wishes.by_place else []
+        problems += audience.area_problems(alert, case.geocodes, figures) if wishes.by_place else []
         problems += target.unknown_groups(wishes, [group.slug for group in case.groups])
     found = (*case.findings, *problems)
     if any(finding.severity == "error" for finding in problems):
@@ -116,14 +128,16 @@ def _weigh(case: _Case) -> Draft | Refusal:
     refusal = rights.may_act(authority)
     if refusal:
         return replace(refusal, findings=found)
-    return draft if recorded else _aimed(draft, case)
+    return draft if recorded else _aimed(draft, case, figures)
 
 
-def _aimed(draft: Draft, case: _Case) -> Draft | Refusal:
+def _aimed(draft: Draft, case: _Case, figures: Figures) -> Draft | Refusal:
     """The draft with the people it is for."""
     alert, wishes, authority = draft.alert, draft.wishes, case.authority
     variants = (
-        audience.variants(alert, case.geocodes) if wishes.by_place else target.without_places(alert, case.geocodes)
+        audience.variants(alert, case.geocodes, figures)
+        if wishes.by_place
+        else target.without_places(alert, case.geocodes)
     )
     refusal = rights.may_send(
         authority, wishes.message_class, draft.channels, by_place=wishes.by_place

@@ -8,17 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gateway.cap.area import Disc, Ring, Shape, validate
+from gateway.cap.area import Disc, Ring, Shape
 from gateway.cap.findings import Finding, Weight
-from gateway.cap.model import CapAlert, CapArea, CapInfo, MsgType, Scope, Severity, Urgency
+from gateway.cap.model import CapAlert, CapArea, CapInfo, Circle, MsgType, Scope, Severity, Urgency
 from gateway.model import ChannelName, MessageClass, Purpose
 from gateway.policy.clean import language_of
+from gateway.policy.figures import Figures, drawn_in, figures_of, marks_of
 
 PROFILE = "gateway CAP profile"
 SEVERITIES = (Severity.EXTREME, Severity.SEVERE, Severity.MODERATE, Severity.MINOR, Severity.UNKNOWN)
 URGENCIES = (Urgency.IMMEDIATE, Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST, Urgency.UNKNOWN)
 DEFAULT_PURPOSE = {MessageClass.URGENT: Purpose.EMERGENCY, MessageClass.PREVENTION: Purpose.RISK}
 PRIORITY = {MessageClass.URGENT: 0, MessageClass.PREVENTION: 3, MessageClass.OTHER: 6, MessageClass.NEWS: 7}
+
+_MARK = "the circle has no radius: it marks a point, and the other places of its area say who is alerted"
 
 Geocodes = Mapping[tuple[str, str], tuple[Ring, ...]]
 
@@ -74,13 +77,14 @@ def default_class(alert: CapAlert) -> MessageClass:
     return MessageClass.OTHER
 
 
-def variants(alert: CapAlert, geocodes: Geocodes) -> tuple[Variant, ...]:
+def variants(alert: CapAlert, geocodes: Geocodes, figures: Figures | None = None) -> tuple[Variant, ...]:
     """Infos grouped by the people they address, the most severe (then most urgent) first.
 
     One info per language: together they are one message to the union of their areas. Several infos of one language:
     those with the same places are a message of their own, and of two in one language for the same places the more
     severe one comes first.
     """
+    usable = figures_of(alert) if figures is None else figures
     order = sorted(range(len(alert.info)), key=lambda index: _rank(alert.info[index]))
     languages = [language_of(info.language) for info in alert.info]
     one_each = len(set(languages)) == len(languages)
@@ -94,35 +98,35 @@ def variants(alert: CapAlert, geocodes: Geocodes) -> tuple[Variant, ...]:
     return tuple(
         Variant(
             infos=tuple(group),
-            shapes=tuple(dict.fromkeys(s for i in group for s in shapes_of(alert.info[i], geocodes))),
+            shapes=tuple(dict.fromkeys(s for i in group for s in shapes_of(alert.info[i], geocodes, usable))),
         )
         for group in groups
     )
 
 
-def shapes_of(info: CapInfo, geocodes: Geocodes) -> list[Shape]:
+def shapes_of(info: CapInfo, geocodes: Geocodes, figures: Figures) -> list[Shape]:
     """Every polygon, circle and known geocode of an info; usable ones only."""
     shapes: list[Shape] = []
     for area in info.area:
-        shapes += [Ring(tuple((lon, lat) for lat, lon in polygon)) for polygon in area.polygon]
-        shapes += [Disc(c.lon, c.lat, c.radius_km) for c in area.circle]
+        shapes += [shape for _, one in drawn_in(area) if (shape := figures[one].shape) is not None]
         for code in area.geocode:
             shapes += geocodes.get((code.value_name, code.value), ())
-    return [shape for shape in shapes if not validate(shape)]
+    return shapes
 
 
-def area_problems(alert: CapAlert, geocodes: Geocodes) -> list[Finding]:
-    """Why parts of the areas can not be used: geometry that says nothing certain, geocodes nobody knows."""
+def area_problems(alert: CapAlert, geocodes: Geocodes, figures: Figures | None = None) -> list[Finding]:
+    """Why parts of the areas can not be used, or not as they were drawn: geometry that says nothing certain, geocodes
+    nobody knows."""
+    usable = figures_of(alert) if figures is None else figures
     findings = []
     for i, info in enumerate(alert.info, 1):
         for j, area in enumerate(info.area, 1):
             where = f"alert/info[{i}]/area[{j}]"
-            for k, polygon in enumerate(area.polygon, 1):
-                problems = validate(Ring(tuple((lon, lat) for lat, lon in polygon)))
-                findings += [_finding("S31", "error", f"{where}/polygon[{k}]", p) for p in problems]
-            for k, circle in enumerate(area.circle, 1):
-                problems = validate(Disc(circle.lon, circle.lat, circle.radius_km))
-                findings += [_finding("S32", "error", f"{where}/circle[{k}]", p) for p in problems]
+            for name, one in drawn_in(area):
+                rule, found = "S32" if isinstance(one, Circle) else "S31", usable[one]
+                findings += [_finding(rule, "error", f"{where}/{name}", problem) for problem in found.problems]
+                findings += [_finding(rule, "policy", f"{where}/{name}", found.remark)] if found.remark else []
+            findings += [_finding("S33", "policy", f"{where}/{name}", _MARK) for name in marks_of(area)]
             findings += _unknown_geocodes(area, geocodes, where)
     return findings
 

@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
-from gateway.cap.area import Ring, Shape
-from gateway.cap.cells import Cell, contains, intersect, narrowed, quad_of, share_outside
-from gateway.cap.cover import cover_union
+from gateway.cap.area import Point, Ring, Shape
+from gateway.cap.cells import Cell, Land, contains, intersect, narrowed, quad_of, share_outside
+from gateway.cap.cover import cover_union, first_quads
 from gateway.cap.findings import Finding
 from gateway.cap.model import CapAlert, MsgType, Scope
 from gateway.model import Mode, Realm
@@ -20,6 +21,7 @@ from gateway.policy.audience import PROFILE, Geocodes, Variant, Wishes, variants
 from gateway.policy.rights import Authority, Refusal
 
 MOST_LOOKS = 2_000
+MOST_TERRITORIES = 32
 FINEST_LEVEL = 24  # quads of some metres
 
 
@@ -65,11 +67,11 @@ def nobody(alert: CapAlert, wishes: Wishes, found: Sequence[Variant]) -> Refusal
 
 def inside_territory(found: Sequence[Variant], authority: Authority) -> list[Finding] | Refusal:
     """The target inside the territory: wholly outside is refused, partly outside is said (or refused by policy)."""
-    territory = cover_union([Ring(ring) for ring in authority.rings])
+    land = land_of(authority.rings)
     shapes: list[Shape] = list(dict.fromkeys(shape for variant in found for shape in variant.shapes))
-    if not shapes:
+    if all(_surely_inside(shape, authority, land) for shape in shapes):
         return []
-    cells = cover_union(shapes)
+    territory, cells = land.cells, cover_union(shapes)
     if not _hold_a_place(intersect(cells, territory)):
         return Refusal(
             reason="outside-territory", message=f"The area lies wholly outside the territory of {authority.name}."
@@ -85,6 +87,17 @@ def inside_territory(found: Sequence[Variant], authority: Authority) -> list[Fin
     share = f"{left_out:.0%}" if left_out >= 0.01 else "less than 1 %"
     message = f"{share} of the area lies outside the territory of {authority.name}: nobody is alerted there"
     return [Finding("G4", "policy", None, "alert/info/area", message, PROFILE)]
+
+
+@lru_cache(maxsize=MOST_TERRITORIES)
+def land_of(rings: tuple[tuple[Point, ...], ...]) -> Land:
+    """A territory as cells. Those of the authorities that post most are kept; a changed territory is another one."""
+    return Land(cover_union([Ring(ring) for ring in rings]))
+
+
+def _surely_inside(shape: Shape, authority: Authority, land: Land) -> bool:
+    """Whether it is certain without much looking; the rest is looked at closely."""
+    return (isinstance(shape, Ring) and shape.points in authority.rings) or land.surely_holds(shape, first_quads(shape))
 
 
 def _hold_a_place(cells: Sequence[Cell]) -> bool:

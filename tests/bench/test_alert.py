@@ -12,6 +12,7 @@ from gateway.cap.area import Ring
 from gateway.cap.check import check
 from gateway.model import ChannelName, MessageClass
 from gateway.policy.audience import read_wishes, shapes_of
+from gateway.policy.figures import figures_of
 from gateway.smpp.text import count
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -30,7 +31,7 @@ def test_the_alert_is_valid_and_asks_for_these_channels_in_this_area(area: objec
     assert wishes.message_class is MessageClass.URGENT
     assert wishes.by_place
     (info,) = verdict.alert.info
-    assert shapes_of(info, {}) == [Ring(chosen.ring)]
+    assert shapes_of(info, {}, figures_of(verdict.alert)) == [Ring(chosen.ring)]
     assert info.expires == NOW + LASTS
 
 

@@ -4,12 +4,13 @@ import random
 from itertools import pairwise
 
 import pytest
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.cap.area import Disc, Point, Ring, Shape, distance_km
-from gateway.cap.cells import BITS, Cell, Quad, contains, intersect, morton, nearest_first, quad_of, share_outside
-from gateway.cap.cover import cover, cover_union
+from gateway.cap.cells import BITS, Cell, Land, Quad, contains, intersect, morton, nearest_first, quad_of, share_outside
+from gateway.cap.cover import cover, cover_union, first_quads
 from tests.cap.test_cover import around, star
 
 lons = st.floats(-180, 180).filter(lambda lon: lon + 180.0 < 360.0)  # what rounds to 180 is -180
@@ -139,3 +140,23 @@ def test_a_place_on_the_antimeridian_is_one_place() -> None:
     cells = cover(Disc(180.0, 10.0, 1.0))
     assert contains(cells, 180.0, 10.0)
     assert contains(cells, -180.0, 10.0)
+
+
+@settings(max_examples=60)
+@given(st.floats(3.9, 4.5), st.floats(50.5, 50.9), st.floats(0.01, 0.3), st.floats(0.01, 0.3))
+def test_what_is_surely_inside_is_inside_by_another_geometry(w: float, s: float, width: float, height: float) -> None:
+    land = [(4.0, 50.6), (4.5, 50.55), (4.6, 50.9), (4.3, 50.8), (4.0, 50.95), (4.0, 50.6)]
+    target = Ring(((w, s), (w + width, s), (w + width, s + height), (w, s + height), (w, s)))
+    sure = Land(cover(Ring(tuple(land)))).surely_holds(target, first_quads(target))
+    whole = shapely.Polygon(land)
+    assert not sure or whole.buffer(1e-9).contains(shapely.Polygon(target.points))
+    if whole.buffer(-0.02).contains(shapely.Polygon(target.points)):
+        assert sure  # what keeps its distance from the border needs no closer look
+
+
+def test_a_territory_of_several_rings_holds_what_lies_over_the_seam_of_whole_cells() -> None:
+    west = Ring(((0.0, 45.0), (45.0, 45.0), (45.0, 67.5), (0.0, 67.5), (0.0, 45.0)))
+    land = Land(cover_union([west]))
+    assert land.surely_holds(Disc(20.0, 55.0, 300.0), first_quads(Disc(20.0, 55.0, 300.0)))
+    assert not land.surely_holds(Disc(1.0, 55.0, 300.0), first_quads(Disc(1.0, 55.0, 300.0)))
+    assert not land.surely_holds(Disc(-20.0, 55.0, 300.0), first_quads(Disc(-20.0, 55.0, 300.0)))

@@ -25,6 +25,7 @@ from gateway.policy.audience import (
     shapes_of,
     variants,
 )
+from gateway.policy.figures import figures_of
 from tests.support.scene import HOME, an_alert, area, asking, square, with_infos
 
 ALERT = an_alert(at=datetime(2026, 11, 21, 12, 0, tzinfo=UTC))
@@ -189,7 +190,7 @@ def test_every_info_is_in_exactly_one_variant_and_no_variant_has_a_language_twic
 def test_shapes_are_those_that_can_be_used() -> None:
     bow = ((50.0, 4.0), (51.0, 5.0), (51.0, 4.0), (50.0, 5.0), (50.0, 4.0))
     mixed = CapArea(area_desc="x", polygon=(square(4.3, 50.8), bow), circle=(Circle(50.8, 4.3, 2.0),))
-    ring, disc = shapes_of(info("nl", mixed), {})
+    ring, disc = shapes_of(info("nl", mixed), {}, figures_of(replace(ALERT, info=(info("nl", mixed),))))
     assert isinstance(ring, Ring)
     assert ring.points[0] == (4.3 - 0.01, 50.8 - 0.01)  # longitude first
     assert disc == Disc(4.3, 50.8, 2.0)
@@ -197,8 +198,8 @@ def test_shapes_are_those_that_can_be_used() -> None:
 
 def test_a_geocode_stands_for_its_outlines() -> None:
     coded = info("nl", area(geocodes=[NIS]))
-    assert shapes_of(coded, {NIS: (HOME,)}) == [HOME]
-    assert shapes_of(coded, {}) == []
+    assert shapes_of(coded, {NIS: (HOME,)}, {}) == [HOME]
+    assert shapes_of(coded, {}, {}) == []
     assert geocodes_of(replace(ALERT, info=(coded, coded))) == [NIS]
 
 
