@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, Command] = {
     "token": Command("token", "credentials: create, list, revoke"),
     "group": Command("group", "groups of contacts: create, list, add"),
     "suppressed": Command("suppressed", "e-mail addresses that only urgent alerts still go to"),
+    "source": Command("source", "feeds of others: read, trust, pause"),
     "import": Command("imports", "read contacts, territories and geocodes from files"),
     "audit": Command("audit", "the record of who did what: verify, list"),
     "simulate": Command("simulate", "run one simulator alone"),

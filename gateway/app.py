@@ -10,9 +10,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import uvloop
@@ -23,7 +23,6 @@ from gateway.cap.parse import Limits
 from gateway.channels.base import Channel
 from gateway.channels.email import EmailChannel
 from gateway.channels.sms import SmsChannel
-from gateway.channels.sms_settings import sms_counter
 from gateway.channels.voice import VoiceChannel, VoiceMeters
 from gateway.channels.voice_rest import RestDriver
 from gateway.channels.voice_settings import RestTrunk
@@ -34,17 +33,17 @@ from gateway.flows.dispatch import Dispatcher
 from gateway.flows.examining import Examiner
 from gateway.flows.gate import StoreGate
 from gateway.flows.hub import Hub
-from gateway.flows.intake import Intake, IntakeRules
+from gateway.flows.intake import Intake
 from gateway.flows.lane import Fence, Lane, Texts
 from gateway.flows.planning import Planner
 from gateway.flows.publishing import Publisher
 from gateway.flows.tracking import Tracking
+from gateway.inlets import Upstream, intake_rules
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, Transport
 from gateway.policy.heartbeat import Pulse
 from gateway.policy.pacing import RatePacer
 from gateway.settings import Role, Settings
-from gateway.smpp.spelling import transliterate
 from gateway.store.opening import opened
 from gateway.store.pool import PoolLimits, Store
 from gateway.store.presence import Presence
@@ -120,8 +119,9 @@ class Gateway:
         )  # fmt: skip
         self.store = await Store.open(self.dsn, limits=limits, name=f"gateway {self.name}")
         stack.push_async_callback(self.store.close)
-        self.presence = Presence(self.dsn, self.name, news=self._news, log=self.log)
+        self.presence = Presence(self.dsn, self.name, duties=self.roles, news=self._news, log=self.log)
         self._wakes: list[asyncio.Event] = []
+        self._parts: list[Callable[[], Coroutine[None, None, None]]] = []  # what runs because of a role
         self.number = await self.presence.enter()
         stack.push_async_callback(self.presence.leave)
         bounds = Limits(max_bytes=self.settings.intake.max_bytes)
@@ -141,7 +141,7 @@ class Gateway:
         )  # fmt: skip
         self.closer = Closer(
             self.store, metrics=self.metrics, log=logging_.unit_logger("gateway.closing"), utcnow=utcnow,
-            receipt_window_s=dispatch.receipt_window_s, leads=lambda: self.presence.leads,
+            receipt_window_s=dispatch.receipt_window_s, leads=lambda: Role.DISPATCH in self.presence.leads,
         )  # fmt: skip
 
     async def _build_dispatch(self) -> None:
@@ -237,15 +237,32 @@ class Gateway:
             pulse=Pulse(period_s=feed.heartbeat_s, sender=sender) if feed.heartbeat_s else None,
         )  # fmt: skip
         self._wakes.append(self.publisher.wake)
-        self.hub: Hub | None = None
         if Role.FEED in self.roles:
             await self._feeds(app, stack)
         if Role.CALLBACKS in self.roles:
             app.add_routes(self._callbacks().routes())
+        if {Role.API, Role.MAILBOX} & self.roles:
+            self.intake = Intake(
+                self.store, self.checker, intake_rules(self.settings, self.url), metrics=self.metrics,
+                log=logging_.unit_logger("gateway.intake"), utcnow=utcnow, accepted=self._news,
+            )  # fmt: skip
         if Role.API in self.roles:
             self.api = self._api()
             app.add_routes(self.api.routes())
             app.add_routes(AuditPages(self.store, Access(self.store)).routes())
+            upstream = await stack.enter_async_context(
+                Upstream.opened(
+                    self.settings,
+                    self.store,
+                    self.intake,
+                    self.checker,
+                    url=self.url,
+                    known=self.api.known,
+                    utcnow=utcnow,
+                )  # fmt: skip
+            )
+            app.add_routes(upstream.routes())
+            self._parts.append(upstream.run)
 
     async def _feeds(self, app: web.Application, stack: AsyncExitStack) -> None:
         """The public side: feeds, their hub, the validator."""
@@ -264,14 +281,13 @@ class Gateway:
         outward = await stack.enter_async_context(
             Outward(guard, agent=f"cap-alert-gateway (+{self.url})", timeout_s=hub.timeout_s)
         )
-        self.hub = Hub(
+        hub_ = Hub(
             self.store, self.publisher, page_of=pages.content, fetch=outward.fetch, url=f"{self.url}/cap/hub",
             rules=hub.rules(), workers=hub.workers, utcnow=utcnow, log=logging_.unit_logger("gateway.hub"),
         )  # fmt: skip
-        self._wakes += [self.hub.asking.wake, self.hub.telling.wake]
-        app.add_routes(
-            HubPages(take=self.hub.take, topic=pages.topic, refusal=guard.refusal, rules=hub.rules()).routes()
-        )
+        self._parts.append(hub_.run)
+        self._wakes += [hub_.asking.wake, hub_.telling.wake]
+        app.add_routes(HubPages(take=hub_.take, topic=pages.topic, refusal=guard.refusal, rules=hub.rules()).routes())
 
     def _callbacks(self) -> VoiceCallbacks:
         voice = self.settings.voice
@@ -285,24 +301,11 @@ class Gateway:
                 channel.settled(call_id)
 
     def _api(self) -> Api:
-        intake_, http = self.settings.intake, self.settings.http
-        rules = IntakeRules(
-            compose=self.settings.compose_rules(sms_counter(self.settings.sms.all()), transliterate),
-            default_expiry=timedelta(seconds=intake_.default_expiry_s),
-            public_url=self.url,
-            help={k: v for k, v in self.settings.support.model_dump().items() if v},
-        )
-        self.intake = Intake(
-            self.store, self.checker, rules, metrics=self.metrics, log=logging_.unit_logger("gateway.intake"),
-            utcnow=utcnow, accepted=self._news,
-        )  # fmt: skip
+        most = min(self.settings.intake.max_bytes, self.settings.http.max_body_bytes)
         self.campaigns = Campaigns(
             self.store, self.intake, rates=self.settings.rates(), public_url=self.url, utcnow=utcnow, changed=self._news
         )
-        return Api(
-            self.store, self.intake, self.campaigns, max_bytes=min(intake_.max_bytes, http.max_body_bytes),
-            utcnow=utcnow,
-        )  # fmt: skip
+        return Api(self.store, self.intake, self.campaigns, max_bytes=most, utcnow=utcnow)
 
     def channel_states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:
         """Links and whether they are up; deliveries in flight by channel."""
@@ -338,8 +341,8 @@ class Gateway:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.presence.run())
                 tasks.create_task(self.publisher.run())
-                if self.hub is not None:
-                    tasks.create_task(self.hub.run())
+                for run in self._parts:
+                    tasks.create_task(run())
                 if Role.DISPATCH in self.roles:
                     tasks.create_task(self.planner.run())
                     tasks.create_task(self.closer.run())

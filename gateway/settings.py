@@ -20,6 +20,7 @@ from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.channels.voice_settings import RestTrunk, VoiceSettings
 from gateway.errors import SettingsError
 from gateway.flows.hub_settings import HubSettings
+from gateway.flows.sources_settings import SourcesSection
 from gateway.model import ChannelName
 from gateway.policy.compose import ComposeRules, CountSms
 from gateway.policy.retry import DEFAULT_RULES, RetryRules
@@ -284,6 +285,7 @@ class Settings(Section):
     voice: VoiceSection = Field(default_factory=VoiceSection)
     feed: FeedSection = FeedSection()
     hub: HubSettings = HubSettings()
+    sources: SourcesSection = SourcesSection()
     compose: ComposeSection = ComposeSection()
     support: SupportSection = SupportSection()
     intake: IntakeSection = IntakeSection()

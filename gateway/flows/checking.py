@@ -1,31 +1,40 @@
-"""Checking: a CAP document is judged in a process of its own, so that no parser can take the binds down.
+"""Checking: what others wrote is read in a process of its own, so that no parser can take the binds down.
 
-Knows: gateway.cap.check, time limits, that a worker may die. Never knows: rights, the store.
+Knows: the readers of gateway.cap (alerts, signatures, feeds), time limits, that a worker may die.
+Never knows: rights, the store.
 """
 
 import asyncio
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from datetime import datetime
+from typing import TypeVar
 
 from gateway.cap.check import Verdict, check
+from gateway.cap.feed_read import ReadFeed, read_feed
 from gateway.cap.findings import Finding
 from gateway.cap.parse import Limits
+from gateway.cap.signature import SignatureVerdict, verify
+from gateway.cap.trust import Trust
+
+Read = TypeVar("Read")
 
 _WARM = b"<alert/>"
 
 
 class Checker:
-    """Judges documents; a document that kills or hangs its worker is refused and the worker replaced.
+    """Reads documents; one that kills or hangs its worker is refused and the worker replaced.
 
-    Each worker judges one document at a time, so that it is certain which one harmed it: those that wait, and those in
-    the other workers, never suffer for it.
+    Each worker reads one document at a time, so that it is certain which one harmed it: those that wait, and those in
+    the other workers, never suffer for it. `lenient` is for feeds of others, as gateway.cap.check has it.
     """
 
-    def __init__(self, *, workers: int, limits: Limits, deadline_s: float = 5.0) -> None:
+    def __init__(self, *, workers: int, limits: Limits, lenient: bool = False, deadline_s: float = 5.0) -> None:
         self._limits = limits
+        self._lenient = lenient
         self._deadline_s = deadline_s
         self._workers = [_Worker() for _ in range(workers)]
         self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
@@ -34,7 +43,7 @@ class Checker:
 
     async def warm(self) -> None:
         """Start the workers now, so that the first alert does not wait for one."""
-        await asyncio.gather(*(worker.judge(_WARM, self._limits, None) for worker in self._workers))
+        await asyncio.gather(*(worker.run(check_in, _WARM, self._limits, None, False) for worker in self._workers))
 
     def close(self) -> None:
         """End the workers."""
@@ -43,22 +52,31 @@ class Checker:
 
     async def check(self, raw: bytes, received_at: datetime) -> Verdict:
         """The verdict on these bytes; one that says so when they broke their worker."""
+        return await self._read(_broken, check_in, raw, self._limits, received_at, self._lenient)
+
+    async def verify(self, raw: bytes, trust: Trust, at: datetime, *, allow_sha1: bool = False) -> SignatureVerdict:
+        """What the signatures in these bytes are worth; not readable when they broke their worker."""
+        return await self._read(_unverified, verify_in, raw, self._limits, trust, at, allow_sha1)
+
+    async def read_feed(self, raw: bytes, url: str) -> ReadFeed:
+        """What is in a feed that came from `url`; nothing, with the reason, when it broke its worker."""
+        return await self._read(_no_feed, read_feed_in, raw, url)
+
+    async def _read(self, broken: Callable[[str], Read], work: Callable[..., Read], *arguments: object) -> Read:
+        """What `work` finds in a worker that is free."""
         worker = await self._free.get()
         try:
-            return await self._judged(worker, raw, received_at)
+            for _ in range(2):  # a worker may have died before this document came: only the second death is its doing
+                try:
+                    async with asyncio.timeout(self._deadline_s):
+                        return await worker.run(work, *arguments)
+                except BrokenExecutor:
+                    continue
+                except TimeoutError:
+                    return broken(f"the document took longer than {self._deadline_s:g} s to read, and is refused")
+            return broken("the document broke the parser that read it, and is refused")
         finally:
             self._free.put_nowait(worker)
-
-    async def _judged(self, worker: "_Worker", raw: bytes, received_at: datetime) -> Verdict:
-        for _ in range(2):  # a worker may have died before this document came: only the second death is its doing
-            try:
-                async with asyncio.timeout(self._deadline_s):
-                    return await worker.judge(raw, self._limits, received_at)
-            except BrokenExecutor:
-                continue
-            except TimeoutError:
-                return _broken(f"the document took longer than {self._deadline_s:g} s to read, and is refused")
-        return _broken("the document broke the parser that read it, and is refused")
 
 
 class _Worker:
@@ -68,15 +86,13 @@ class _Worker:
         self._process = _one_process()
         self._ended = False
 
-    async def judge(self, raw: bytes, limits: Limits, received_at: datetime | None) -> Verdict:
-        """The verdict. Raises BrokenExecutor when the process is gone."""
+    async def run(self, work: Callable[..., Read], *arguments: object) -> Read:
+        """What `work` returns. Raises BrokenExecutor when the process is gone."""
         answered = False
         try:
-            verdict = await asyncio.get_running_loop().run_in_executor(
-                self._process, check_in, raw, limits, received_at
-            )
+            found = await asyncio.get_running_loop().run_in_executor(self._process, work, *arguments)
             answered = True
-            return verdict
+            return found
         finally:
             if not answered and not self._ended:
                 self._kill()
@@ -96,6 +112,8 @@ class _Worker:
 def _one_process() -> ProcessPoolExecutor:
     # forked from a clean server process: no socket or lock of this one is inherited
     context = multiprocessing.get_context("forkserver")
+    # that server has read these modules already: a fresh worker is there in milliseconds
+    context.set_forkserver_preload([__name__])
     return ProcessPoolExecutor(1, mp_context=context, initializer=_die_with_parent)
 
 
@@ -112,14 +130,32 @@ def _outlive_nobody() -> None:
     os._exit(0)
 
 
-def check_in(raw: bytes, limits: Limits, received_at: datetime | None) -> Verdict:
-    """What the worker runs."""
-    return check(raw, limits=limits, received_at=received_at)
+def check_in(raw: bytes, limits: Limits, received_at: datetime | None, lenient: bool) -> Verdict:
+    """What a worker runs for check."""
+    return check(raw, limits=limits, received_at=received_at, lenient=lenient)
+
+
+def verify_in(raw: bytes, limits: Limits, trust: Trust, at: datetime, allow_sha1: bool) -> SignatureVerdict:
+    """What a worker runs for verify."""
+    return verify(raw, trust=trust, at=at, allow_sha1=allow_sha1, limits=limits)
+
+
+def read_feed_in(raw: bytes, url: str) -> ReadFeed:
+    """What a worker runs for read_feed."""
+    return read_feed(raw, url=url)
+
+
+def _fault(message: str) -> Finding:
+    return Finding("XML", "error", None, "alert", message, "XML 1.0 §2.1")
 
 
 def _broken(message: str) -> Verdict:
-    finding = Finding("XML", "error", None, "alert", message, "XML 1.0 §2.1")
-    return Verdict(
-        valid=False, well_formed=False, readable=False, version=None, identifier=None, sender=None, sent=None,
-        signed=False, alert=None, findings=(finding,),
-    )  # fmt: skip
+    return Verdict(valid=False, well_formed=False, readable=False, findings=(_fault(message),))
+
+
+def _unverified(message: str) -> SignatureVerdict:
+    return SignatureVerdict(readable=False, refusals=(_fault(message),))
+
+
+def _no_feed(message: str) -> ReadFeed:
+    return ReadFeed(kind=None, problems=(message,))

@@ -26,12 +26,13 @@ MOST_NAME_CHARACTERS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """What came, from whom, by which way, and what the check said."""
+    """What came, from whom, by which way, and what the check said; `hold`: a second person has to let it go."""
 
     raw: bytes
     verdict: Verdict
     authority: Authority
     source: str
+    hold: bool = False
 
     def identity_key(self, sender: str, identifier: str) -> str:
         """What posts of one alert wait for each other by."""

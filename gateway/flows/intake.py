@@ -84,11 +84,14 @@ class Intake:
         self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._accepted = accepted  # told after each commit: there is something to plan
 
-    async def accept(self, raw: bytes, authority: Authority, source: str) -> Answer:
-        """Take one alert; the answer is given only when what it says is committed. Raises StoreUnavailable."""
+    async def accept(self, raw: bytes, authority: Authority, source: str, *, hold: bool = False) -> Answer:
+        """Take one alert; the answer is given only when what it says is committed. Raises StoreUnavailable.
+
+        `hold`: its campaign waits for a second person, whatever the entity's own rule says.
+        """
         now = self._utcnow()
         verdict = await self._checker.check(raw, now)
-        received = Received(raw=raw, verdict=verdict, authority=authority, source=source)
+        received = Received(raw=raw, verdict=verdict, authority=authority, source=source, hold=hold)
         # one content at a time: a hundred posts of it cost one judgement and hold one session of the store
         async with self._turns.setdefault(received.fingerprint(), asyncio.Lock()):
             answer = await self._known_already(received)
@@ -184,7 +187,7 @@ class Intake:
         """Alert, lineage, campaign and texts: all of it, or nothing."""
         alert, authority = draft.alert, received.authority
         await confine(connection, authority.entity_id)
-        fate = self._fate(draft, past, authority)
+        fate = self._fate(draft, past, authority, hold=received.hold)
         composed = await self._texts(draft, past, fate, authority)
         draft = replace(draft, findings=(*draft.findings, *fate.findings, *filing.notes_of(composed)))
         number = await alerts.next_campaign_id(connection)
@@ -223,10 +226,11 @@ class Intake:
         await connection.execute("SELECT pg_notify('gateway', $1)", str(number))
         return Answer(status=201, body=body)
 
-    def _fate(self, draft: Draft, past: lineage.Past, authority: Authority) -> lineage.Fate:
+    def _fate(self, draft: Draft, past: lineage.Past, authority: Authority, *, hold: bool = False) -> lineage.Fate:
         return lineage.fate(
-            draft.alert, draft.mode, authority, draft.wishes.message_class, past, draft.expires_at, self._utcnow()
-        )
+            draft.alert, draft.mode, authority, draft.wishes.message_class, past, draft.expires_at, self._utcnow(),
+            hold=hold,
+        )  # fmt: skip
 
     async def _texts(
         self, draft: Draft, past: lineage.Past, fate: lineage.Fate, authority: Authority

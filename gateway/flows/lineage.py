@@ -128,12 +128,17 @@ def fate(
     past: Past,
     expires_at: datetime,
     now: datetime,
+    *,
+    hold: bool = False,
 ) -> Fate:
-    """Whether and how the campaign starts: closed at once with nobody told, held for a second person, or planned."""
+    """Whether and how the campaign starts: closed at once with nobody told, held for a second person, or planned.
+
+    `hold`: a second person is asked in any case.
+    """
     if alert.status in rights.SILENT or alert.msg_type in rights.TECHNICAL:
         return Fate(state=CampaignState.CLOSED, closure=Closure.COMPLETE)
-    held = mode is Mode.LIVE and authority.realm is Realm.LIVE and message_class in authority.policy.approval
-    late = expires_at <= now
+    ruled = mode is Mode.LIVE and authority.realm is Realm.LIVE and message_class in authority.policy.approval
+    held, late = hold or ruled, expires_at <= now
     before = _done_to_those_before(alert.msg_type, held=held, late=late)
     if late:
         message = "the alert had already expired when it arrived: recorded, nobody is told"

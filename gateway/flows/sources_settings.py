@@ -3,6 +3,7 @@
 Knows: keys, bounds, defaults. Never knows: who uses a setting.
 """
 
+from ipaddress import ip_network
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -33,17 +34,25 @@ class SourcesSection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    least_s: float = Field(default=30.0, ge=5, le=86_400)
-    most_s: float = Field(default=300.0, ge=5, le=86_400)
+    least_s: float = Field(default=30.0, ge=1, le=86_400)
+    most_s: float = Field(default=300.0, ge=1, le=86_400)
     pushed_s: float = Field(default=1_800.0, ge=60, le=86_400)
     failed_s: float = Field(default=3_600.0, ge=60, le=86_400)
     timeout_s: float = Field(default=15.0, gt=0, le=120)
     at_once: int = Field(default=8, ge=1, le=100)
     alerts_per_day: int = Field(default=10_000, ge=1, le=1_000_000)
     websub: bool = True
+    http_hubs: bool = False
     sender_domain: str = Field(default="", pattern=r"^([A-Za-z0-9.-]{1,200})?$")
     allowed_networks: tuple[str, ...] = ()
     texts: dict[str, RelayTextSettings] = {}
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text)
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -59,6 +68,7 @@ class SourcesSection(BaseModel):
             at_once=self.at_once,
             alert_bytes=alert_bytes,
             callback_url=callback_url if self.websub else "",
+            hub_schemes=frozenset({"https", "http"} if self.http_hubs else {"https"}),
         )
 
     def keep_rules(self) -> KeepRules:

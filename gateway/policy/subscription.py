@@ -7,7 +7,7 @@ Standard: W3C WebSub (23 January 2018), §5 to §8.
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
@@ -67,12 +67,13 @@ class Unreadable(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a callback said. `status` 0: it gave no answer, and `detail` is the reason in a word or two."""
+    """What a callback said; headers by their names in lower case. `status` 0: it gave no answer, and `detail` is the
+    reason in a word or two."""
 
     status: int = 0
     body: bytes = b""
     detail: str = ""
-    retry_after: str = ""
+    headers: Mapping[str, str] = {}
 
 
 class Fate(Enum):
@@ -183,9 +184,10 @@ def after_delivery(answer: Answer, *, failures: int, rules: HubRules, now: datet
 
 def _asked_pause_s(answer: Answer) -> float:
     """The seconds of a Retry-After, within bounds; a date in it is not read."""
-    if answer.status not in {429, 503} or not _LEASE.fullmatch(answer.retry_after):
+    said = answer.headers.get("retry-after", "")
+    if answer.status not in {429, 503} or not _LEASE.fullmatch(said):
         return 0.0
-    return float(min(_RETRY_AFTER_MAX_S, int(answer.retry_after)))
+    return float(min(_RETRY_AFTER_MAX_S, int(said)))
 
 
 def pause_s(failures: int, rules: HubRules) -> float:

@@ -1,11 +1,11 @@
-"""A node's presence: its name held for itself, its ears for what other nodes did, and which node leads.
+"""A node's presence: its name held for itself, its ears for what other nodes did, and what it leads in.
 
 One connection does all three: session locks end with it, so a dead node frees its name at once. Knows: advisory locks,
 LISTEN. Never knows: what the news are about.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import asyncpg
 
@@ -20,16 +20,29 @@ CHANNEL = "gateway"
 
 
 class Presence:
-    """Keeps a node present; `news` is called for every notification, and after every reconnect."""
+    """Keeps a node present; `news` is called for every notification, and after every reconnect.
 
-    def __init__(self, dsn: str, name: str, *, news: Callable[[], None], log: UnitLogger, look_s: float = 1.0) -> None:
+    `leads` are those of its `duties` in which it is the one leader among all nodes that have the same duty.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        name: str,
+        *,
+        duties: Iterable[str],
+        news: Callable[[], None],
+        log: UnitLogger,
+        look_s: float = 1.0,
+    ) -> None:
         self._dsn = dsn
         self._name = name
         self._news = news
         self._log = log
         self._look_s = look_s
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
-        self.leads = False
+        self._duties = frozenset(duties)
+        self.leads: frozenset[str] = frozenset()
 
     async def enter(self, patience_s: float = 10.0) -> int:
         """Take the name and return the node's number. Raises StoreUnavailable when another process holds the name."""
@@ -42,10 +55,10 @@ class Presence:
             try:
                 connection = self._connection or await self._connect(3.0)
                 self._connection = connection
-                if not self.leads:
-                    self.leads = await connection.fetchval("SELECT pg_try_advisory_lock($1)", LEADER_LOCK)
-                else:
-                    await connection.execute("SELECT 1")
+                await connection.execute("SELECT 1")
+                for duty in sorted(self._duties - self.leads):
+                    if await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", LEADER_LOCK, duty):
+                        self.leads |= {duty}
             except (*GONE, StoreUnavailable) as error:
                 self._log.warning("presence_lost", error=type(error).__name__)
                 self._drop()
@@ -61,7 +74,7 @@ class Presence:
             self._connection = None
 
     def _drop(self) -> None:
-        self.leads = False
+        self.leads = frozenset()
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

@@ -71,7 +71,7 @@ class Api:
             answer = await self._campaigns.forecast(raw, authority)
         else:
             answer = await self._intake.accept(raw, authority, source)
-        return _answered(answer)
+        return answered(answer)
 
     async def _readable(self, request: web.Request) -> bytes | Refusal:
         """The body, or why it is not even read."""
@@ -176,10 +176,11 @@ class Api:
     async def post_act(self, request: web.Request) -> web.Response:
         """Approve, pause, resume or stop a campaign."""
         act, public_id = request.match_info["act"], request.match_info["campaign"]
-        return _answered(await self._campaigns.act(act, public_id, request[AUTHORITY]))
+        return answered(await self._campaigns.act(act, public_id, request[AUTHORITY]))
 
 
-def _answered(answer: Answer) -> web.Response:
+def answered(answer: Answer) -> web.Response:
+    """An answer of the intake as HTTP."""
     if answer.status >= 400:
         return as_response(answer.status, answer.body)
     return web.json_response(answer.body, status=answer.status)

@@ -184,7 +184,8 @@ class Outward:
                 method, target, headers=headers, data=body, allow_redirects=False
             ) as answer:
                 said = await _read(answer.content, most_bytes)
-                return Answer(status=answer.status, body=said, retry_after=answer.headers.get("Retry-After", ""))
+                told = {name.lower(): value for name, value in answer.headers.items()}
+                return Answer(status=answer.status, body=said, headers=told)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             return Answer(detail=type(error).__name__)
 

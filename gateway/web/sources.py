@@ -11,15 +11,19 @@ from typing import Any
 from aiohttp import web
 
 from gateway.cap.feed import CAP_MEDIA_TYPE
-from gateway.flows.relaying import Relaying
-from gateway.policy.rights import Refusal
+from gateway.flows.intake import Answer
+from gateway.flows.relaying import Drafted, Relaying
+from gateway.policy.rights import Authority, Refusal
 from gateway.store import sources
 from gateway.store.pool import Store
 from gateway.store.sources import SourceRow
-from gateway.web.access import AUTHORITY
+from gateway.web.access import AUTHORITY, Handler
+from gateway.web.api import answered
 from gateway.web.problem import problem
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Hold = Callable[[bytes, Authority], Awaitable[Answer]]
+"""The intake, for an alert whose campaign waits for a second person."""
+
 PAGE = 50
 PAGE_MOST = 200
 
@@ -27,9 +31,10 @@ PAGE_MOST = 200
 class SourcePages:
     """Handlers of /v1/sources; every one acts in the name of the token's entity, and of no other."""
 
-    def __init__(self, store: Store, relaying: Relaying, *, known: Callable[[Handler], Handler]) -> None:
+    def __init__(self, store: Store, relaying: Relaying, hold: Hold, *, known: Callable[[Handler], Handler]) -> None:
         self._store = store
         self._relaying = relaying
+        self._hold = hold
         self._known = known
 
     def routes(self) -> list[web.RouteDef]:
@@ -40,6 +45,7 @@ class SourcePages:
             web.get("/v1/sources/{source}/alerts", known(self.list_alerts)),
             web.get("/v1/sources/{source}/alerts/{alert}/cap", known(self.get_cap)),
             web.post("/v1/sources/{source}/alerts/{alert}/draft", known(self.post_draft)),
+            web.post("/v1/sources/{source}/alerts/{alert}/campaign", known(self.post_campaign)),
         ]
 
     async def list_sources(self, request: web.Request) -> web.Response:
@@ -77,7 +83,7 @@ class SourcePages:
             "held": [reason.value for reason in self._relaying.held(row)],
             "sha256": row["sha256"].hex(),
             "findings": row["findings"],
-            "links": {"cap": f"{here}/cap", "draft": f"{here}/draft"},
+            "links": {"cap": f"{here}/cap", "draft": f"{here}/draft", "campaign": f"{here}/campaign"},
         }
 
     async def get_cap(self, request: web.Request) -> web.Response:
@@ -93,12 +99,23 @@ class SourcePages:
     async def post_draft(self, request: web.Request) -> web.Response:
         """An alert of the entity's own, made from one that a source brought: to be read, changed and posted."""
         drafted = await self._relaying.draft(request[AUTHORITY], *_names(request))
-        if drafted is None:
-            return _not_found()
-        if isinstance(drafted, Refusal):
-            findings = [finding._asdict() for finding in drafted.findings]
-            return problem(drafted.status, drafted.reason, drafted.message, findings=findings)
-        return web.Response(status=201, body=drafted.document, content_type=CAP_MEDIA_TYPE)
+        if isinstance(drafted, Drafted):
+            return web.Response(status=201, body=drafted.document, content_type=CAP_MEDIA_TYPE)
+        return _no_draft(drafted)
+
+    async def post_campaign(self, request: web.Request) -> web.Response:
+        """The same draft, posted at once: a campaign of the entity's own that waits until another person lets it go."""
+        drafted = await self._relaying.draft(request[AUTHORITY], *_names(request))
+        if isinstance(drafted, Drafted):
+            return answered(await self._hold(drafted.document, request[AUTHORITY]))
+        return _no_draft(drafted)
+
+
+def _no_draft(refusal: Refusal | None) -> web.Response:
+    if refusal is None:
+        return _not_found()
+    findings = [finding._asdict() for finding in refusal.findings]
+    return problem(refusal.status, refusal.reason, refusal.message, findings=findings)
 
 
 def _names(request: web.Request) -> tuple[str, str]:

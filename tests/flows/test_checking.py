@@ -12,7 +12,11 @@ import pytest_asyncio
 
 from gateway.cap.check import Verdict
 from gateway.cap.parse import Limits
+from gateway.cap.signing import sign
+from gateway.cap.trust import Trust
 from gateway.flows.checking import Checker
+from tests.cap.signed import authority
+from tests.flows.feed_server import atom, linked
 from tests.support.scene import an_alert, document
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -127,6 +131,43 @@ async def test_a_sender_who_goes_away_leaves_no_busy_worker_behind(checker: Chec
     with pytest.raises(asyncio.CancelledError):
         await judging
     assert (await checker.check(GOOD, NOW)).valid
+
+
+async def test_a_lenient_checker_mends_what_a_strict_one_refuses(checker: Checker) -> None:
+    slip = GOOD.replace(b"urn:oasis:names:tc:emergency:cap:1.2", b"urn:oasis:names:tc:emergency:cap:1.2:")
+    assert slip != GOOD
+    lenient = Checker(workers=1, limits=Limits(), lenient=True)
+    try:
+        assert not (await checker.check(slip, NOW)).valid
+        mended = await lenient.check(slip, NOW)
+    finally:
+        lenient.close()
+    assert mended.valid and "warning" in {finding.severity for finding in mended.findings}
+
+
+async def test_signatures_are_verified_in_the_same_workers(checker: Checker) -> None:
+    signer = authority()
+    signed = sign(GOOD, signer.key_pem, signer.pem).document
+    assert signed is not None
+    trust = Trust.from_pem(signer.pem)
+    verdict = await checker.verify(signed, trust, NOW)
+    assert (verdict.trusted, verdict.fingerprints) == (True, (signer.fingerprint,))
+    assert not (await checker.verify(signed.replace(b"A-1", b"A-2"), trust, NOW)).trusted
+    signalled(checker, signal.SIGSTOP)
+    checker._deadline_s = 0.2
+    broken = await checker.verify(signed, trust, NOW)
+    assert (broken.readable, broken.trusted) == (False, False)
+    assert "took longer" in broken.refusals[0].message
+
+
+async def test_feeds_are_read_in_the_same_workers(checker: Checker) -> None:
+    feed = await checker.read_feed(atom(linked(1)).encode(), "https://up.example/feed")
+    assert [entry.link for entry in feed.entries] == ["https://up.example/alerts/1.xml"]
+    signalled(checker, signal.SIGSTOP)
+    checker._deadline_s = 0.2
+    broken = await checker.read_feed(b"<feed/>", "https://up.example/feed")
+    assert broken.kind is None
+    assert "took longer" in broken.problems[0]
 
 
 async def test_closing_ends_every_process() -> None:

@@ -30,10 +30,11 @@ def test_texts_are_templates_by_language() -> None:
     "wrong",
     [
         {"least_s": 400.0},
-        {"least_s": 1.0},
+        {"least_s": 0.5},
         {"texts": {"nl": {"headline": "{evnt}"}}},
         {"texts": {"nl": {"title": "x"}}},
         {"sender_domain": "a b"},
+        {"allowed_networks": ["10.0.0.1/8"]},
         {"unknown": 1},
     ],
 )

@@ -222,7 +222,7 @@ def test_failures_in_a_row_have_growing_pauses_and_an_end(status: int) -> None:
     [(503, "60", 60), (429, "999999", 3600), (503, "soon", 5), (500, "60", 5), (503, "1", 5)],
 )
 def test_a_subscriber_may_ask_for_a_longer_pause_within_bounds(status: int, said: str, pause: int) -> None:
-    found = after_delivery(Answer(status=status, retry_after=said), failures=0, rules=RULES, now=NOW)
+    found = after_delivery(Answer(status=status, headers={"retry-after": said}), failures=0, rules=RULES, now=NOW)
     assert found.due == NOW + timedelta(seconds=pause)
 
 

@@ -12,13 +12,17 @@ from gateway.log import UnitLogger
 from gateway.store.embedded import Cluster
 from gateway.store.presence import CHANNEL, Presence
 
+DUTIES = ("dispatch", "mailbox")
+
 
 class Node:
     """A presence and what it has heard."""
 
-    def __init__(self, dsn: str, name: str) -> None:
+    def __init__(self, dsn: str, name: str, *duties: str) -> None:
         self.heard = 0
-        self.presence = Presence(dsn, name, news=self._hear, log=UnitLogger("test"), look_s=0.02)
+        self.presence = Presence(
+            dsn, name, duties=duties or DUTIES, news=self._hear, log=UnitLogger("test"), look_s=0.02
+        )
 
     def _hear(self) -> None:
         self.heard += 1
@@ -46,7 +50,9 @@ async def becomes(true: Callable[[], bool]) -> None:
 async def test_a_name_is_held_by_one_process_and_free_when_it_leaves(pg: Cluster) -> None:
     async with running(Node(pg.app_dsn, "one")) as number:
         with pytest.raises(StoreUnavailable, match="'one'"):
-            await Presence(pg.app_dsn, "one", news=lambda: None, log=UnitLogger("test")).enter(patience_s=0.2)
+            await Presence(pg.app_dsn, "one", duties=DUTIES, news=lambda: None, log=UnitLogger("test")).enter(
+                patience_s=0.2
+            )
         async with running(Node(pg.app_dsn, "two")) as other:
             assert other != number
     async with running(Node(pg.app_dsn, "one")) as again:
@@ -73,11 +79,21 @@ async def test_who_waits_for_a_name_and_is_cancelled_leaves_no_session(pg: Clust
 async def test_one_node_leads_and_another_takes_the_lead_when_it_leaves(pg: Cluster) -> None:
     first, second = Node(pg.app_dsn, "one"), Node(pg.app_dsn, "two")
     async with running(second):
-        await becomes(lambda: second.presence.leads)
+        await becomes(lambda: second.presence.leads == set(DUTIES))
         async with running(first):
             await second.presence.leave()
-            await becomes(lambda: first.presence.leads)
+            await becomes(lambda: first.presence.leads == set(DUTIES))
     assert first.presence.leads
+
+
+async def test_a_node_leads_in_nothing_but_its_own_duties(pg: Cluster) -> None:
+    """Otherwise a node that sends nothing could keep those that send from closing campaigns."""
+    first, second = Node(pg.app_dsn, "one", "api", "mailbox"), Node(pg.app_dsn, "two", "api", "dispatch")
+    async with running(first):
+        await becomes(lambda: first.presence.leads == {"api", "mailbox"})
+        async with running(second):
+            await becomes(lambda: second.presence.leads == {"dispatch"})
+    assert first.presence.leads == {"api", "mailbox"}
 
 
 async def test_news_of_other_nodes_are_heard(pg: Cluster) -> None:
@@ -93,7 +109,7 @@ async def test_news_of_other_nodes_are_heard(pg: Cluster) -> None:
 async def test_a_lost_connection_costs_the_lead_until_it_is_there_again(pg: Cluster) -> None:
     node = Node(pg.app_dsn, "one")
     async with running(node):
-        await becomes(lambda: node.presence.leads)
+        await becomes(lambda: node.presence.leads == set(DUTIES))
         before = node.heard
         connection = await asyncpg.connect(pg.admin_dsn)
         await connection.execute(
@@ -101,7 +117,7 @@ async def test_a_lost_connection_costs_the_lead_until_it_is_there_again(pg: Clus
         )
         await connection.close()
         await becomes(lambda: node.heard > before)  # it asks what it may have missed
-        await becomes(lambda: node.presence.leads)
+        await becomes(lambda: node.presence.leads == set(DUTIES))
 
 
 async def test_a_server_that_is_not_there_can_not_be_entered() -> None:

@@ -1,12 +1,14 @@
 """The sources of an entity over HTTP."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.cap.check import check
+from gateway.model import Realm
 from gateway.store.embedded import Cluster
 from gateway.web.api import Api
 from gateway.web.sources import SourcePages
@@ -28,9 +30,9 @@ async def client(scene: SourceScene) -> AsyncIterator[Client]:
     api = Api(
         scene.scene.store, scene.scene.intake, scene.scene.campaigns, max_bytes=1_000_000, utcnow=scene.scene.clock
     )
-    known = api.known
     app = web.Application()
-    app.add_routes(SourcePages(scene.scene.store, scene.relaying, known=known).routes())
+    hold = partial(scene.scene.intake.accept, source="feed", hold=True)
+    app.add_routes(SourcePages(scene.scene.store, scene.relaying, hold, known=api.known).routes())
     app.add_routes(api.routes())
     async with TestClient(TestServer(app)) as client:
         yield client
@@ -82,6 +84,26 @@ async def test_a_draft_takes_one_step_and_can_be_posted(client: Client, scene: S
         "/v1/alerts", data=await answer.read(), headers=head | {"Content-Type": answer.content_type}
     )
     assert posted.status == 201
+
+
+async def test_a_campaign_takes_one_step_and_waits_for_a_second_person(client: Client, scene: SourceScene) -> None:
+    scene.server.put("/feed", atom(holding(scene.document())))
+    await scene.poll()
+    head = bearer(scene.entity)
+    (alert,) = (await (await client.get(f"/v1/sources/{scene.source}/alerts", headers=head)).json())["alerts"]
+    early = await client.post(alert["links"]["campaign"], headers=head)
+    assert (early.status, (await early.json())["reason"]) == (409, "held-source-not-trusted")
+    assert await scene.scene.rows("SELECT * FROM campaign") == []
+    await scene.trust()
+    answer = await client.post(alert["links"]["campaign"], headers=head)
+    body = await answer.json()
+    assert (answer.status, body["state"]) == (201, "held")
+    assert (await client.post(f"/v1/sources/{scene.source}/alerts/sa_none/campaign", headers=head)).status == 404
+    approve = f"/v1/campaigns/{body['campaign']}/approve"
+    own = await client.post(approve, headers=head)
+    assert (own.status, (await own.json())["reason"]) == (403, "own-alert")
+    other = await client.post(approve, headers={"Authorization": f"Bearer {scene.entity.tokens[Realm.LIVE]}"})
+    assert (other.status, (await other.json())["state"]) == (200, "planned")
 
 
 async def test_another_entity_sees_nothing_of_it(client: Client, scene: SourceScene) -> None:
