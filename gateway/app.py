@@ -250,17 +250,10 @@ class Gateway:
             self.api = self._api()
             app.add_routes(self.api.routes())
             app.add_routes(AuditPages(self.store, Access(self.store)).routes())
-            upstream = await stack.enter_async_context(
-                Upstream.opened(
-                    self.settings,
-                    self.store,
-                    self.intake,
-                    self.checker,
-                    url=self.url,
-                    known=self.api.known,
-                    utcnow=utcnow,
-                )  # fmt: skip
+            opened_ = Upstream.opened(
+                self.settings, self.store, self.intake, self.checker, url=self.url, known=self.api.known, utcnow=utcnow
             )
+            upstream = await stack.enter_async_context(opened_)
             app.add_routes(upstream.routes())
             self._parts.append(upstream.run)
 
