@@ -24,8 +24,9 @@ from gateway.channels.base import Channel
 from gateway.channels.email import EmailChannel
 from gateway.channels.sms import SmsChannel
 from gateway.channels.voice import VoiceChannel, VoiceMeters
-from gateway.channels.voice_rest import RestDriver
-from gateway.channels.voice_settings import RestTrunk
+from gateway.channels.voice_drivers import driver_for
+from gateway.channels.voice_settings import Trunk
+from gateway.channels.voice_trunks import RestTrunk
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
 from gateway.flows.closing import Closer
@@ -184,11 +185,11 @@ class Gateway:
                 found.append(self._voice(transport, trunk, fence))
         return found
 
-    def _voice(self, transport: Transport, trunk: RestTrunk, fence: Fence) -> VoiceChannel:
+    def _voice(self, transport: Transport, trunk: Trunk, fence: Fence) -> VoiceChannel:
         return VoiceChannel(
             transport=transport,
             settings=self.settings.voice,
-            driver=RestDriver(trunk, self.settings.voice),
+            driver=driver_for(trunk, self.settings.voice),
             gate=self.gate,
             fence=lambda _lease: fence.holds(),
             meters=VoiceMeters(started=self.metrics.calls),
@@ -284,7 +285,7 @@ class Gateway:
 
     def _callbacks(self) -> VoiceCallbacks:
         voice = self.settings.voice
-        trunks = [trunk for trunk in (voice.trunk, voice.simulated) if trunk is not None]
+        trunks = [trunk for trunk in (voice.trunk, voice.simulated) if isinstance(trunk, RestTrunk)]
         sources = {trunk.name: callback_source(trunk, voice) for trunk in trunks}
         return VoiceCallbacks(sources, self.tracking.emit, self._call_settled)
 

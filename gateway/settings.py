@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 from gateway.channels.email_settings import EmailSettings, RelaySettings
 from gateway.channels.sms_settings import SmsProviderSettings
-from gateway.channels.voice_settings import RestTrunk, VoiceSettings
+from gateway.channels.voice_settings import Trunk, VoiceSettings
 from gateway.errors import SettingsError
 from gateway.flows.hub_settings import HubSettings
 from gateway.flows.sources_settings import SourcesSection
@@ -219,7 +219,7 @@ class EmailSection(EmailSettings):
 class VoiceSection(VoiceSettings):
     """Voice: how announcements are made and the trunk. The `simulated` trunk takes exercises and rehearsals."""
 
-    simulated: RestTrunk | None = None
+    simulated: Trunk | None = None
 
 
 class FeedSection(Section):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -39,13 +39,29 @@ def checked(model: type[Model], document: Mapping[str, Any], folder: Path) -> Mo
     return mistakes or value
 
 
-def inner_model(annotation: object) -> type[BaseModel] | None:
-    """The model that a field holds, alone, optional, or as the items of a tuple; else None."""
+def inner_model(annotation: object, value: object = None) -> type[BaseModel] | None:
+    """The model that a field holds, alone, optional, or as the items of a tuple; else None.
+
+    Of several, the one whose word (`driver = "sip"`) is `value`, or stands in `value`; else the first.
+    """
+    models = _models(annotation)
+    return next((model for model in models if _says(model, value)), models[0] if models else None)
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in {tuple, Union, UnionType}:
-        return next((found for found in map(inner_model, get_args(annotation)) if found), None)
-    return None
+        return [annotation]
+    if get_origin(annotation) in {tuple, Union, UnionType, Annotated}:
+        return [found for inner in get_args(annotation) for found in _models(inner)]
+    return []
+
+
+def _says(model: type[BaseModel], value: object) -> bool:
+    """Whether the model's own word, a field with one possible value, is this value or one of this table."""
+    for name, field in model.model_fields.items():
+        if get_origin(field.annotation) is Literal and len(words := get_args(field.annotation)) == 1:
+            return words[0] == (value.get(name) if isinstance(value, dict) else value)
+    return False
 
 
 def is_secret(field: FieldInfo) -> bool:
@@ -88,7 +104,7 @@ def _with_secrets(
                 mistakes.append(f"{_at((*place, name))} and {key} are both given: keep one")
             filled[name] = _read_secret(value, folder, (*place, key), mistakes)
         elif name != key or key not in filled:
-            inner = inner_model(model.model_fields[key].annotation) if key in model.model_fields else None
+            inner = inner_model(model.model_fields[key].annotation, value) if key in model.model_fields else None
             filled[key] = _inner(inner, value, folder, (*place, key), mistakes) if inner else value
     return filled
 
@@ -121,22 +137,22 @@ def _read_secret(value: object, folder: Path, place: Place, mistakes: list[str])
 
 def _sentence(model: type[BaseModel], found: Mapping[str, Any]) -> str:
     place: Place = found["loc"]
-    match found["type"]:
-        case "extra_forbidden":
-            return _unknown(model, place)
-        case "missing":
-            field = _field(model, place)
-            either = f" (or {place[-1]}{_FILE})" if field is not None and is_secret(field) else ""
-            return f"{_at(place)}{either} is missing"
-    said = str(found["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
     field = _field(model, place)
+    no_keys = _words_in(model, place)
+    if found["type"] == "extra_forbidden":
+        return _unknown(model, place, no_keys)
+    place = tuple(step for at, step in enumerate(place) if at not in no_keys)
+    if found["type"] == "missing":
+        either = f" (or {place[-1]}{_FILE})" if field is not None and is_secret(field) else ""
+        return f"{_at(place)}{either} is missing"
+    said = str(found["msg"]).removeprefix("Value error, ").replace("Input should", "it should")
     value = found["input"]
     if isinstance(value, str | int | float) and not (field is not None and is_secret(field)):
         return f"{_at(place)} is {json.dumps(value, ensure_ascii=False)[:80]}: {said}"
     return f"{_at(place) or 'the document'}: {said}"
 
 
-def _unknown(model: type[BaseModel], place: Place) -> str:
+def _unknown(model: type[BaseModel], place: Place, no_keys: set[int]) -> str:
     """Names the nearest right key of that table, or the table where the key belongs."""
     *table, key = place
     parent = _model_at(model, tuple(table))
@@ -144,23 +160,35 @@ def _unknown(model: type[BaseModel], place: Place) -> str:
     near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.7)
     elsewhere = [path for path in _paths(model) if path.rpartition(".")[2] == key]
     hint = f"; did you mean {near[0]}?" if near else f"; {key} belongs to {elsewhere[0]}" if elsewhere else ""
-    return f"{_at(place)} is not a known key{hint}"
+    return f"{_at(tuple(step for at, step in enumerate(place) if at not in no_keys))} is not a known key{hint}"
 
 
 def _paths(model: type[BaseModel], above: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
         yield above + name
-        inner = inner_model(field.annotation)
-        if inner is not None:
+        for inner in _models(field.annotation):
             yield from _paths(inner, f"{above}{name}.")
 
 
 def _model_at(model: type[BaseModel] | None, place: Place) -> type[BaseModel] | None:
+    annotation: object = None
     for step in place:
-        if isinstance(step, str):
-            field = model.model_fields.get(step) if model else None
-            model = inner_model(field.annotation) if field else None
+        if model is not None and isinstance(step, str) and step not in model.model_fields and annotation is not None:
+            model = inner_model(annotation, step)  # the word that chose among several models
+        elif isinstance(step, str):
+            annotation = model.model_fields[step].annotation if model and step in model.model_fields else None
+            model = inner_model(annotation) if annotation is not None else None
     return model
+
+
+def _words_in(model: type[BaseModel], place: Place) -> set[int]:
+    """Which steps of a place are no keys, but words that chose among several models."""
+    found = set()
+    for at in range(1, len(place)):
+        above = _field(model, place[:at])
+        if above is not None and len(_models(above.annotation)) > 1 and isinstance(place[at], str):
+            found.add(at)
+    return found
 
 
 def _field(model: type[BaseModel], place: Place) -> FieldInfo | None:

@@ -228,7 +228,10 @@ class VoiceChannel:
         return Placed(kind, detail=detail)
 
     async def _leave(self, attempt: Attempt) -> bool:
-        """Asked before the first byte. What can be known is checked before a permit is spent, and again after it."""
+        """Asked before the first byte, and again before each further server that a driver tries for the same call.
+
+        What can be known is checked before a permit is spent, and again after it.
+        """
         if not self._allowed(attempt):
             return False
         while (rest_s := self._rest_until - self._clock()) > 0:
@@ -239,8 +242,10 @@ class VoiceChannel:
             return False
         if not self._allowed(attempt):
             return False
-        attempt.waiting, attempt.left = False, True
-        self._ahead.release()
+        attempt.waiting = False
+        if not attempt.left:
+            attempt.left = True
+            self._ahead.release()
         self._meters.started(self._driver.provider)
         self._meters.in_flight(self.in_flight)
         return True

@@ -50,6 +50,7 @@ REJECTED = Verdict(ReceiptKind.FAILED, "rejected")
 INVALID_NUMBER = Verdict(ReceiptKind.FAILED, "invalid number")
 NOT_ACCEPTABLE = Verdict(ReceiptKind.FAILED, "not acceptable")
 CANCELED = Verdict(ReceiptKind.FAILED, "canceled")
+INTERRUPTED = Verdict(ReceiptKind.RETRY, "interrupted")
 FAILED = Verdict(ReceiptKind.FAILED, "failed")
 FAILED_FOR_NOW = Verdict(ReceiptKind.RETRY, "failed")
 
@@ -66,6 +67,7 @@ WORDS: Mapping[str, Verdict | None] = {
     "busy": BUSY,
     "no-answer": NO_ANSWER,
     "canceled": CANCELED,
+    "interrupted": INTERRUPTED,  # our own word: this node was stopped while the call went on
 }
 
 SIP_CODES: Mapping[int, Verdict] = {

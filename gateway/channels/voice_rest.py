@@ -16,7 +16,8 @@ import aiohttp
 from gateway.channels.voice_driver import Call, Leave, Placed, Report
 from gateway.channels.voice_outcomes import COMPLETED, CallEnd, is_final
 from gateway.channels.voice_rest_api import Form, call_form, parsed, read_answer, read_call, whole_seconds
-from gateway.channels.voice_settings import RestTrunk, VoiceSettings
+from gateway.channels.voice_settings import VoiceSettings
+from gateway.channels.voice_trunks import RestTrunk
 from gateway.model import OutcomeKind
 
 ANSWER_MAX_BYTES = 65_536

@@ -12,7 +12,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from gateway.channels.voice_driver import Call, Placed
 from gateway.channels.voice_outcomes import CallEnd, is_final
-from gateway.channels.voice_settings import RestTrunk, VoiceSettings, phrase
+from gateway.channels.voice_settings import VoiceSettings, phrase
+from gateway.channels.voice_trunks import RestTrunk
 from gateway.model import OutcomeKind, Transport
 
 TWIML_MAX_CHARACTERS = 4_000  # the API's own bound on the parameter

@@ -1,18 +1,18 @@
-"""The settings of the voice channel and of its trunks.
+"""The settings of the voice channel, whatever the trunk.
 
-Knows: every key with its meaning, unit and bounds; the spoken phrases that frame an announcement.
-Never knows: how a call is placed. Caller ids come from here only, never from an alert.
+Knows: every key with its meaning, unit and bounds; the spoken phrases that frame an announcement; pronunciations.
+Never knows: how a call is placed, what trunks need (voice_trunks).
 """
 
+import re
 from collections.abc import Mapping
-from ipaddress import ip_address
-from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
-TrunkName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-PhoneNumber = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{6,14}$")]
+from gateway.channels.voice_trunks import RestTrunk, SipTrunk
+
+Prefix = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{0,14}$")]
 
 PROMPTS: Mapping[str, str] = {
     "nl": "Druk op 1 om te bevestigen dat u dit bericht hebt gehoord.",
@@ -26,7 +26,6 @@ THANKS: Mapping[str, str] = {
     "de": "Danke. Ihre Bestätigung ist angekommen.",
     "en": "Thank you. Your confirmation was received.",
 }
-VOICES: Mapping[str, str] = {"nl": "nl-NL", "fr": "fr-FR", "de": "de-DE", "en": "en-GB"}
 
 
 def phrase(phrases: Mapping[str, str], language: str) -> str:
@@ -38,41 +37,67 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RestTrunk(_Settings):
-    """A provider with a Twilio-compatible Calls API."""
+def _driver(given: object) -> str:
+    """Which trunk a table is: `rest` where it does not say."""
+    return str(given.get("driver", "rest") if isinstance(given, dict) else getattr(given, "driver", "rest"))
 
-    driver: Literal["rest"] = "rest"
-    name: TrunkName = Field(description="Names the trunk in metrics, receipts and callback URLs.")
-    base_url: str = Field(description="For example https://api.provider.example; the path of the API is added.")
-    account_sid: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    auth_token: SecretStr = Field(description="Signs in to the API, and verifies the signature of its callbacks.")
-    caller_id: PhoneNumber = Field(description="The number that people see: one that the provider lets us use.")
-    public_url: str = Field(default="", description="How the provider reaches us. Empty: calls are polled instead.")
-    plaintext: bool = Field(default=False, description="Allow http:// to a host that is not this machine.")
-    voices: dict[str, str] = Field(default_factory=lambda: dict(VOICES), description="Language of a text -> of <Say>.")
-    connect_timeout_s: float = Field(default=5.0, gt=0, le=60)
-    answer_timeout_s: float = Field(default=15.0, gt=0, le=120)
-    poll_interval_s: float = Field(default=5.0, gt=0, le=300)
-    connections: int = Field(default=16, ge=4, le=200)
 
-    @model_validator(mode="after")
-    def _urls_are_safe(self) -> Self:
-        for key, url in (("base_url", self.base_url), ("public_url", self.public_url)):
-            parts = urlsplit(url)
-            if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
-                raise ValueError(f"{key} must be an http(s) URL without query and fragment")
-        base = urlsplit(self.base_url)
-        if base.scheme != "https" and not self.plaintext and not _is_this_machine(base.hostname or ""):
-            raise ValueError("base_url must be https://, or the password would travel in clear (plaintext = true)")
-        return self
+Trunk = Annotated[Annotated[RestTrunk, Tag("rest")] | Annotated[SipTrunk, Tag("sip")], Discriminator(_driver)]
+
+
+class Recording(_Settings):
+    """An audio file of your own, played wherever exactly this text would be spoken: WAV, 8 kHz, 16 bit, mono."""
+
+    text: str = Field(min_length=1)
+    language: str = Field(min_length=1)
+    file: str = Field(min_length=1)
+
+
+class AudioSettings(_Settings):
+    """How texts become audio, for the drivers that play it themselves."""
+
+    speak: tuple[str, ...] = Field(
+        default=("espeak-ng", "-v", "{voice}", "-s", "150", "-b", "1", "-f", "{text}", "-w", "{wav}"),
+        min_length=1,
+        description="Any command that reads {text}, a file, and writes {wav}; {voice} is by language.",
+    )
+    convert: tuple[str, ...] = Field(
+        default=("sox", "{wav}", "-r", "8000", "-c", "1", "-b", "16", "{out}"),
+        description="Turns {wav} into {out}, 8 kHz, 16 bit, mono; empty when `speak` writes that itself.",
+    )
+    voices: dict[str, str] = Field(
+        default_factory=lambda: {"nl": "nl", "fr": "fr-be", "de": "de", "en": "en-gb"},
+        description="Language of a text -> {voice}.",
+    )
+    folder: str = Field(default="", description="Where audio is kept between alerts; empty: until the node stops.")
+    timeout_s: float = Field(default=30.0, gt=0, le=600)
+    recordings: tuple[Recording, ...] = ()
+
+
+class MachineSettings(_Settings):
+    """Answering machines, told from people by how loud the first seconds are (as Asterisk's AMD)."""
+
+    detect: bool = Field(default=True, description="Listen before speaking: up to total_ms, 0.8 s after a greeting.")
+    initial_silence_ms: int = Field(default=2500, ge=500, le=10_000)
+    greeting_ms: int = Field(default=1500, ge=500, le=10_000)
+    after_greeting_ms: int = Field(default=800, ge=200, le=5000)
+    total_ms: int = Field(default=5000, ge=1000, le=20_000)
+    words: int = Field(default=2, ge=1, le=20)
+    speech_level: int = Field(default=256, ge=16, le=4000)
+    texts: dict[str, str] = Field(
+        default_factory=dict, description="Said to machines before the alert's text, by language."
+    )
 
 
 class VoiceSettings(_Settings):
     """How announcements are made, whatever the trunk."""
 
-    trunk: RestTrunk | None = None
+    trunk: Trunk | None = None
     max_starts_per_minute: int = Field(default=600, ge=1, le=600, description="In any sliding 60 s, on all nodes.")
     max_concurrent_calls: int = Field(default=600, ge=1, le=10_000)
+    prefix_starts_per_minute: dict[Prefix, Annotated[int, Field(ge=1, le=600)]] = Field(
+        default_factory=dict, description="Ceilings for numbers that begin so; the longest prefix counts."
+    )
     ring_timeout_s: int = Field(default=45, ge=5, le=300)
     repeat: int = Field(default=2, ge=1, le=5, description="How often the text is read.")
     key_timeout_s: int = Field(default=5, ge=1, le=30, description="How long to wait for the key after the prompt.")
@@ -82,6 +107,11 @@ class VoiceSettings(_Settings):
     )
     prompts: dict[str, str] = Field(default_factory=lambda: dict(PROMPTS), description="Asks for the key, by language.")
     thanks: dict[str, str] = Field(default_factory=lambda: dict(THANKS), description="Said after the key, by language.")
+    pronunciations: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="Language -> word -> how it is to be spoken."
+    )
+    audio: AudioSettings = AudioSettings()
+    machine: MachineSettings = MachineSettings()
     drain_s: float = Field(default=5.0, ge=0, le=60, description="How long a stopping node waits for answers.")
 
     def reading_s(self, text: str) -> float:
@@ -92,11 +122,11 @@ class VoiceSettings(_Settings):
         """Seconds after which a call is ended by the provider: all readings, the prompt, the key, and some air."""
         return min(self.max_call_s, int(self.repeat * self.reading_s(text) * 1.5) + self.key_timeout_s + 20)
 
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    def spoken(self, text: str, language: str) -> str:
+        """The text with its words as they are to be pronounced; whole words only, longest first."""
+        words = self.pronunciations.get(language) or self.pronunciations.get(language.partition("-")[0].lower(), {})
+        if not words:
+            return text
+        either = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+        lowered = {word.lower(): how for word, how in words.items()}
+        return re.sub(rf"(?<!\w)(?:{either})(?!\w)", lambda at: lowered[at[0].lower()], text, flags=re.IGNORECASE)

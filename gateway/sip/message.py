@@ -15,6 +15,7 @@ LINES_MAX = 100
 LINE_MAX_BYTES = 1024
 
 _FOLD = re.compile(rb"\r\n[ \t]+")
+_BRACKETED = re.compile(r"<([^<>]{1,512})>")
 
 
 class Parties(NamedTuple):
@@ -45,7 +46,11 @@ class SipRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipResponse:
-    """A response whose mandatory fields are present and readable."""
+    """A response whose mandatory fields are present and readable.
+
+    `to` is the To field as it stands, `target` the URI of its first Contact ("" without one), `raw` the message for
+    the fields that only some responses have.
+    """
 
     code: int
     method: str
@@ -53,6 +58,13 @@ class SipResponse:
     cseq: int
     branch: str
     body: bytes
+    to: str
+    target: str
+    raw: sipmessage.Response
+
+    def fields(self, name: str) -> list[str]:
+        """The values of a header field, [] where it is absent."""
+        return list(self.raw.headers.getlist(name))
 
 
 def parse(datagram: bytes) -> SipRequest | SipResponse | None:
@@ -84,7 +96,15 @@ def _read(message: sipmessage.Request | sipmessage.Response) -> SipRequest | Sip
         if not 100 <= message.code <= 699:
             return None
         return SipResponse(
-            code=message.code, method=cseq.method, parties=parties, cseq=cseq.sequence, branch=branch, body=body
+            code=message.code,
+            method=cseq.method,
+            parties=parties,
+            cseq=cseq.sequence,
+            branch=branch,
+            body=body,
+            to=message.headers["To"],
+            target=uri_of(next(iter(message.headers.getlist("Contact")), "")),
+            raw=message,
         )
     if cseq.method != message.method or cseq.sequence >= 2**31:  # RFC 3261 §8.1.1.5
         return None
@@ -99,6 +119,14 @@ def _read(message: sipmessage.Request | sipmessage.Response) -> SipRequest | Sip
         body=body,
         raw=message,
     )
+
+
+def uri_of(address: str) -> str:
+    """The URI of a name-addr or addr-spec as it was written, so that it goes back letter by letter."""
+    # RFC 3261 §20.10: without brackets, what follows a semicolon belongs to the field
+    if (found := _BRACKETED.search(address)) is not None:
+        return found[1]
+    return address.partition(";")[0].strip()
 
 
 def respond(

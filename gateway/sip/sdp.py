@@ -11,6 +11,7 @@ OFFER_MAX_BYTES = 4096
 LINES_MAX = 100
 PCMU, PCMA = 0, 8  # RFC 3551 §6
 NAMES = {PCMU: "PCMU", PCMA: "PCMA"}
+TELEPHONE_EVENT = 101  # RFC 4733 §3.3: any dynamic number; the usual one
 MIRRORED = {"sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}  # RFC 3264 §6.1
 
 
@@ -60,10 +61,36 @@ def _stream(line: str, media: list[str], address: str) -> AudioOffer | None:
     )
 
 
+def offer(address: str, port: int, session: int, laws: tuple[int, ...] = (PCMA, PCMU)) -> bytes:
+    """An offer of G.711 and key events, in the order of preference."""
+    # RFC 3264 §5.1
+    family = "IP6" if ":" in address else "IP4"
+    lines = [
+        "v=0",
+        f"o=- {session} {session} IN {family} {address}",
+        "s=-",
+        f"c=IN {family} {address}",
+        "t=0 0",
+        f"m=audio {port} RTP/AVP {' '.join(str(law) for law in laws)} {TELEPHONE_EVENT}",
+        *(f"a=rtpmap:{law} {NAMES[law]}/8000" for law in laws),
+        f"a=rtpmap:{TELEPHONE_EVENT} telephone-event/8000",
+        f"a=fmtp:{TELEPHONE_EVENT} 0-15",  # RFC 4733 §2.4.1
+        "a=ptime:20",
+        "a=sendrecv",
+        "",
+    ]
+    return "\r\n".join(lines).encode()
+
+
+def law_of(stream: AudioOffer) -> int | None:
+    """The G.711 law that an answer took: its first one."""
+    return next((payload for payload in stream.payloads if payload in NAMES), None)
+
+
 def answer(offer: AudioOffer, address: str, port: int, session: int) -> bytes | None:
     """An answer that takes the first G.711 law of the offer, and key events; None when there is no common codec."""
     # RFC 3264 §6.1
-    law = next((payload for payload in offer.payloads if payload in NAMES), None)
+    law = law_of(offer)
     if law is None:
         return None
     family = "IP6" if ":" in address else "IP4"

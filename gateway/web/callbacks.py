@@ -20,7 +20,8 @@ from aiohttp import web
 
 from gateway.channels.base import Emit
 from gateway.channels.voice_outcomes import CONFIRM_KEY, CallEnd, judge
-from gateway.channels.voice_settings import RestTrunk, VoiceSettings, phrase
+from gateway.channels.voice_settings import VoiceSettings, phrase
+from gateway.channels.voice_trunks import RestTrunk
 from gateway.errors import StoreUnavailable
 from gateway.model import Receipt, ReceiptKind
 

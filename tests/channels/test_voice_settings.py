@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from gateway.channels.voice_settings import PROMPTS, THANKS, VOICES, RestTrunk, VoiceSettings, phrase
+from gateway.channels.voice_settings import PROMPTS, THANKS, VoiceSettings, phrase
+from gateway.channels.voice_trunks import VOICES, RestTrunk
 from tests.channels.voice_line import trunk
 
 

@@ -9,7 +9,8 @@ import pytest
 from aiohttp import web
 
 from gateway.channels.voice import VoiceChannel
-from gateway.channels.voice_settings import RestTrunk, VoiceSettings
+from gateway.channels.voice_settings import VoiceSettings
+from gateway.channels.voice_trunks import RestTrunk
 from gateway.model import (
     ChannelName,
     Delivery,

@@ -1,0 +1,279 @@
+"""The process that plays: one UDP socket a call, frames on an absolute grid, keys and loudness coming back.
+
+Knows: RTP, the course of a call, JSON lines on stdin and stdout. Never knows: SIP, deliveries, who is called.
+A process of its own, so that nothing else that the gateway does is ever audible: `python -m` this module.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import random
+import resource
+import socket
+import struct
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from gateway.channels.voice_course import Course, Script
+from gateway.sip import g711, rtp
+from gateway.sip.listening import Rules
+from gateway.sip.sdp import PCMA
+
+SLOTS = 4
+"""A frame's 20 ms are cut into so many slots, so that the packets of 600 calls do not leave in one burst."""
+SLOT_S = rtp.FRAME_S / SLOTS
+LATE_KEPT = 40_000
+RESYNC_S = 0.1
+SO_ATTACH_FILTER = 26
+RECEIVED_AT_ONCE = 8
+
+
+class Stream:
+    """One call's audio."""
+
+    def __init__(self, sock: socket.socket, key: str) -> None:
+        self.sock = sock
+        self.key = key
+        self.course: Course | None = None
+        self.law = PCMA
+        self.event: int | None = None
+        self.keys = rtp.KeyReader()
+        self.sequence = random.getrandbits(16)
+        self.timestamp = random.getrandbits(32)
+        self.source = random.getrandbits(32)
+        self.marker = 0x80  # RFC 3551 §4.1: the first packet of a talkspurt
+        self.packets = 0
+        self.filtered = False
+
+    def send(self) -> bool:
+        """The next frame; False when the course is over."""
+        assert self.course is not None
+        frame = self.course.frame()
+        if frame is None:
+            return False
+        head = rtp.pack_header(0x80, self.marker | self.law, self.sequence, self.timestamp, self.source)
+        with contextlib.suppress(OSError):  # full, or nobody listens there: the next frame has its own luck
+            self.sock.send(head + frame)
+        self.packets += 1
+        self.marker = 0
+        self.sequence = (self.sequence + 1) & 0xFFFF
+        self.timestamp = (self.timestamp + rtp.FRAME_BYTES) & 0xFFFFFFFF
+        if not self.filtered and not self.course.listening:
+            self.only_keys()
+        return True
+
+    def receive(self) -> str:
+        """Take what has come; a key, or ""."""
+        found = ""
+        for _ in range(RECEIVED_AT_ONCE):
+            try:
+                packet = rtp.read(self.sock.recv(rtp.PACKET_MAX_BYTES))
+            except OSError:
+                break
+            if packet is None or self.course is None:
+                continue
+            if packet.payload_type == self.event:
+                found = self.keys.take(packet) or found
+            elif packet.payload_type == self.law and self.course.listening:
+                self.course.heard(g711.level(packet.payload, self.law))
+        return found
+
+    def only_keys(self) -> None:
+        """Once nobody listens, the kernel drops their audio: 50 packets a second and call that cost us nothing."""
+        self.filtered = True
+        event = self.event if self.event is not None else 255
+        # load the byte with the payload type (behind 8 bytes of UDP), mask the marker, compare, keep or drop
+        program = ((0x30, 0, 0, 9), (0x54, 0, 0, 0x7F), (0x15, 0, 1, event), (0x06, 0, 0, 0xFFFF), (0x06, 0, 0, 0))
+        code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
+        with contextlib.suppress(OSError):  # another system: then they are read and thrown away
+            filtering = struct.pack("HL", len(program), ctypes.addressof(code))
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, filtering)
+
+
+@lru_cache(maxsize=256)
+def frames(file: str, law: int) -> tuple[bytes, ...]:
+    """A file of G.711 bytes in frames, the last one filled up; all calls share them."""
+    data = Path(file).read_bytes() if file else b""
+    size = rtp.FRAME_BYTES
+    return tuple(data[at : at + size].ljust(size, g711.SILENCE[law]) for at in range(0, len(data), size))
+
+
+def script(wanted: Mapping[str, Any], law: int) -> Script:
+    """What `play` asks for."""
+    rules = wanted.get("listen")
+    return Script(
+        text=frames(wanted["text"], law),
+        silence=g711.SILENCE[law] * rtp.FRAME_BYTES,
+        repeat=int(wanted.get("repeat", 1)),
+        prompt=frames(wanted.get("prompt", ""), law),
+        thanks=frames(wanted.get("thanks", ""), law),
+        machine=frames(wanted.get("machine", ""), law),
+        key_frames=int(wanted.get("key_s", 5) / rtp.FRAME_S),
+        listen=Rules(**rules) if rules else None,
+    )
+
+
+class Player:
+    """All streams; `say` takes what is to be told to the gateway."""
+
+    def __init__(self, say: Callable[[Mapping[str, Any]], None]) -> None:
+        self._say = say
+        self._streams: dict[str, Stream] = {}
+        self._slots: list[dict[str, Stream]] = [{} for _ in range(SLOTS)]
+        self._next_port = 0
+        self._packets = 0
+        self.late: deque[float] = deque(maxlen=LATE_KEPT)
+
+    def command(self, wanted: Mapping[str, Any]) -> None:
+        """One line from the gateway."""
+        key = str(wanted.get("id", ""))
+        try:
+            match wanted.get("do"):
+                case "open":
+                    self._open(key, str(wanted["host"]), int(wanted["first"]), int(wanted["last"]))
+                case "play":
+                    self._play(self._streams[key], wanted)
+                case "move":
+                    self._streams[key].sock.connect((wanted["host"], wanted["port"]))
+                case "key":
+                    self._pressed(self._streams[key], str(wanted["digit"]))
+                case "close":
+                    self._close(key)
+                case "figures":
+                    self._say({"figures": self.figures()})
+        except (KeyError, OSError, ValueError) as error:
+            self._say({"id": key, "error": f"{type(error).__name__}: {error}"})
+
+    async def run(self) -> None:
+        """Send on the grid until cancelled."""
+        due = time.monotonic() + SLOT_S
+        tick = 0
+        while True:
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            late_s = time.monotonic() - due
+            slot = self._slots[tick % SLOTS]
+            if slot:
+                self.late.append(late_s)
+            for stream in [stream for stream in slot.values() if not stream.send()]:
+                self._over(stream, slot)
+            self._packets += len(slot)
+            tick += 1
+            # a stop of the whole machine is not caught up with: a burst would fill every jitter buffer
+            due += SLOT_S if late_s < RESYNC_S else late_s
+
+    def figures(self) -> Mapping[str, float]:
+        """How it goes: packets, lateness in milliseconds, processor seconds."""
+        late = sorted(self.late) or [0.0]
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        found = {name: late[int(share * (len(late) - 1))] * 1000 for name, share in (("p50", 0.5), ("p99", 0.99))}
+        return {
+            "packets": self._packets,
+            "streams": len(self._streams),
+            **found,
+            "max": late[-1] * 1000,
+            "cpu_s": used.ru_utime + used.ru_stime,
+        }
+
+    def close(self) -> None:
+        """Close every socket."""
+        for key in list(self._streams):
+            self._close(key)
+
+    def _open(self, key: str, host: str, first: int, last: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        try:
+            port = self._bound(sock, host, first, last)
+        except OSError:
+            sock.close()
+            raise
+        self._streams[key] = stream = Stream(sock, key)
+        asyncio.get_running_loop().add_reader(sock.fileno(), self._readable, stream)
+        self._say({"id": key, "port": port})
+
+    def _bound(self, sock: socket.socket, host: str, first: int, last: int) -> int:
+        """The next free even port: RFC 3550 §11 leaves the odd one to RTCP."""
+        count = (last - first) // 2 + 1
+        for turn in range(count):
+            port = first + first % 2 + 2 * ((self._next_port + turn) % count)
+            try:
+                sock.bind((host, port))
+            except OSError:
+                continue
+            self._next_port += turn + 1
+            return port
+        raise OSError("no port for audio is free")
+
+    def _play(self, stream: Stream, wanted: Mapping[str, Any]) -> None:
+        stream.sock.connect((wanted["host"], wanted["port"]))
+        stream.law, stream.event = int(wanted["law"]), wanted.get("event")
+        stream.course = Course(script(wanted, stream.law))
+        min(self._slots, key=len)[stream.key] = stream
+
+    def _readable(self, stream: Stream) -> None:
+        if key := stream.receive():
+            self._pressed(stream, key)
+
+    def _pressed(self, stream: Stream, key: str) -> None:
+        if stream.course is not None:
+            stream.course.pressed(key)
+
+    def _over(self, stream: Stream, slot: dict[str, Stream]) -> None:
+        slot.pop(stream.key, None)
+        self._say({"id": stream.key, "over": True})
+
+    def _close(self, key: str) -> None:
+        stream = self._streams.pop(key, None)
+        if stream is None:
+            return
+        asyncio.get_running_loop().remove_reader(stream.sock.fileno())
+        stream.sock.close()
+        for slot in self._slots:
+            slot.pop(key, None)
+        course = stream.course
+        self._say(
+            {
+                "id": key,
+                "closed": True,
+                "readings": course.readings if course else 0,
+                "digits": course.digits if course else "",
+                "answered_by": course.answered_by.value if course else "",
+                "seconds": round(course.duration_s, 2) if course else 0.0,
+                "packets": stream.packets,
+            }
+        )
+
+
+async def main() -> None:
+    """Serve the gateway that started this process, until it closes our stdin."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    out = sys.stdout.buffer
+
+    def say(what: Mapping[str, Any]) -> None:
+        out.write(json.dumps(what).encode() + b"\n")
+        out.flush()
+
+    player = Player(say)
+    playing = asyncio.create_task(player.run())
+    try:
+        while line := await reader.readline():
+            player.command(json.loads(line))
+    finally:
+        playing.cancel()
+        player.close()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        uvloop.run(main())
