@@ -60,7 +60,7 @@ def _says(model: type[BaseModel], value: object) -> bool:
     """Whether the model's own word, a field with one possible value, is this value or one of this table."""
     for name, field in model.model_fields.items():
         if get_origin(field.annotation) is Literal and len(words := get_args(field.annotation)) == 1:
-            return words[0] == (value.get(name) if isinstance(value, dict) else value)
+            return bool(words[0] == (value.get(name) if isinstance(value, dict) else value))
     return False
 
 

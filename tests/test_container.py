@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 
+from gateway.channels.voice_trunks import RestTrunk
 from gateway.settings import load
 from tests.support.database import public_folder
 from tests.support.peers import remove
@@ -155,7 +156,7 @@ def test_everything_that_compose_mounts_is_there() -> None:
 def test_the_names_in_composes_configuration_are_services_of_compose() -> None:
     settings = load(REPOSITORY / "config" / "compose" / "gateway.toml", environment={})
     services = compose()["services"]
-    assert settings.email is not None and settings.voice.simulated is not None
+    assert settings.email is not None and isinstance(settings.voice.simulated, RestTrunk)
     assert not settings.sms.providers and not settings.email.relays and settings.voice.trunk is None
     dsn = settings.database.dsn.get_secret_value()
     hosts = {settings.sms.simulated[0].host, settings.email.simulated[0].host, re.split("[@/]", dsn)[3]}

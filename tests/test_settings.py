@@ -51,7 +51,7 @@ def keys(model: type[BaseModel], table: Mapping[str, Any], path: str = "") -> It
     for name, field in model.model_fields.items():
         value = table.get(name)
         inner = inner_model(field.annotation)
-        if inner is None or value is None:
+        if inner is None or value is None or value == []:
             yield f"{path}{name}", field, value
         else:
             yield from keys(inner, value[0] if isinstance(value, list) else value, f"{path}{name}.")

@@ -9,6 +9,7 @@ import pytest
 from gateway import world
 from gateway.cap.cells import contains
 from gateway.cap.cover import cover_union
+from gateway.channels.voice_trunks import RestTrunk
 from gateway.model import ChannelName, Realm
 from gateway.settings import parse
 from gateway.simulators.sample import sample_area, sample_people
@@ -43,7 +44,7 @@ async def test_calls_are_reported_by_callbacks_where_the_port_is_known_and_polle
     async with world.Simulators.running(HOST, keep=10, time_scale=1) as simulators:
         for port, url in ((0, ""), (8081, "http://127.0.0.1:8081")):
             settings = world.settings_for(simulators, "postgresql://x", host=HOST, port=port, more={})
-            assert settings.voice.trunk is not None
+            assert isinstance(settings.voice.trunk, RestTrunk)
             assert settings.voice.trunk.public_url == url
 
 

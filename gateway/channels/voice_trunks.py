@@ -96,7 +96,10 @@ class SipTrunk(TrunkSettings):
         if not 1024 <= first < last <= 65535:
             raise ValueError("rtp_ports must be two ports from 1024 to 65535, the first below the last")
         for network in self.media_networks:
-            ip_network(network)
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"media_networks: {error}") from error
         if bool(self.username) != bool(self.password.get_secret_value()):
             raise ValueError("username and password go together")
         return self

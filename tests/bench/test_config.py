@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from gateway.bench import config
 from gateway.bench.peers import Other
 from gateway.bench.wanted import Wanted
+from gateway.channels.voice_trunks import RestTrunk
 from gateway.settings import parse
 
 OTHER = Other("sink", "127.0.0.1", 2775)
@@ -36,7 +37,7 @@ def test_the_gateway_takes_it_and_what_was_wanted_is_in_it() -> None:
     assert settings.email.relays[0].connections == 9
     assert (settings.sms.rate_per_s, settings.email.rate_per_s) == (123, 123)
     assert settings.voice.max_starts_per_minute == 600
-    assert settings.voice.trunk is not None
+    assert isinstance(settings.voice.trunk, RestTrunk)
     assert settings.voice.trunk.public_url == "http://127.0.0.1:8080"
 
 

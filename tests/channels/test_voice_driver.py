@@ -1,15 +1,20 @@
 """What every voice driver keeps to: a new driver joins the list and passes the same tests."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 
 from gateway.channels.voice_driver import Call, VoiceDriver
+from gateway.channels.voice_outcomes import CallEnd, judge
 from gateway.channels.voice_rest import RestDriver
+from gateway.channels.voice_sip import SipDriver
 from gateway.model import Mode, OutcomeKind, Transport
+from gateway.simulators.sip import SipSimulator
 from gateway.simulators.voice import VoiceSimulator
 from tests.channels.voice_line import BODY, trunk, voice
+from tests.channels.voice_sound import sip_trunk, sounding
 
 CALL = Call(
     to="+3222345670",
@@ -32,8 +37,26 @@ async def rest() -> AsyncIterator[tuple[VoiceDriver, Callable[[], int]]]:
         await driver.close()
 
 
+@asynccontextmanager
+async def sip() -> AsyncIterator[tuple[VoiceDriver, Callable[[], int]]]:
+    """The SIP driver with its peer."""
+    async with SipSimulator() as simulator:
+        driver = SipDriver(sip_trunk(simulator.port), sounding())
+        await driver.open()
+        await until(lambda: all(driver.up().values()))
+        yield driver, lambda: len(simulator.starts())
+        await driver.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return when it holds."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 Opened = AbstractAsyncContextManager[tuple[VoiceDriver, Callable[[], int]]]
-drivers = pytest.mark.parametrize("opened", [rest], ids=["rest"])
+drivers = pytest.mark.parametrize("opened", [rest, sip], ids=["rest", "sip"])
 
 
 @drivers
@@ -72,3 +95,40 @@ async def test_a_started_call_can_be_hung_up_and_an_unknown_one_can_not(opened: 
         assert not await driver.hang_up("unknown")
         driver.forget(placed.call_id)
         driver.forget("unknown")
+
+
+@drivers
+async def test_every_end_is_reported_once_with_the_id_of_its_call(opened: Callable[[], Opened]) -> None:
+    ends: list[CallEnd] = []
+
+    async def leave() -> bool:
+        return True
+
+    async def report(end: CallEnd) -> None:
+        ends.append(end)
+
+    async with opened() as (driver, _):
+        watching = asyncio.create_task(driver.watch(report))
+        placed = await driver.place(CALL, leave)
+        await asyncio.sleep(0)
+        await driver.hang_up(placed.call_id)
+        await until(lambda: bool(ends))
+        watching.cancel()
+        assert [end.call_id for end in ends] == [placed.call_id]
+        verdict = judge(ends[0])
+        assert verdict is not None and verdict.detail in ("canceled", "hung up early")
+
+
+@drivers
+async def test_a_call_of_an_earlier_process_is_never_waited_for_in_vain(opened: Callable[[], Opened]) -> None:
+    ends: list[CallEnd] = []
+
+    async def report(end: CallEnd) -> None:
+        ends.append(end)
+
+    async with opened() as (driver, _):
+        watching = asyncio.create_task(driver.watch(report))
+        driver.follow("of-yesterday", BODY, 4.0)
+        await until(lambda: bool(ends))
+        watching.cancel()
+        assert judge(ends[0]) is None  # its line is free; what became of it nobody knows

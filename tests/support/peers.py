@@ -27,6 +27,7 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "promtool": ("promtool",),
     "sipp": ("sipp",),
     "smtp-sink": ("smtp-sink",),
+    "sox": ("sox",),
     "wrk": ("wrk",),
     "xmlsec1": ("xmlsec1",),
 }

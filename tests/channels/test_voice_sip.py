@@ -1,0 +1,240 @@
+"""The SIP driver against called parties on this machine: every outcome, fail-over, deadlines, nothing left ringing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from gateway.channels.voice import LocalGate, VoiceChannel
+from gateway.channels.voice_driver import Call, Placed
+from gateway.channels.voice_media import Heard
+from gateway.channels.voice_outcomes import CallEnd, judge
+from gateway.channels.voice_sip import Line, SipDriver, Spoken, Way, call_end
+from gateway.model import Mode, OutcomeKind, Transport
+from gateway.policy.pacing import CeilingPacer
+from gateway.simulators.sip import SipSimulator
+from gateway.simulators.sip_party import Timing
+from gateway.sip.agent import Ended
+from tests.channels.voice_line import Queue, Tracking, delivery, running
+from tests.channels.voice_sound import sip_trunk, sounding
+from tests.support.ports import free_port
+
+TEXT = "x" * 60  # 0.6 s of sound
+
+
+def call(number: str) -> Call:
+    return Call(
+        to=number, text=TEXT, language="nl", reference="1", mode=Mode.TEST, transport=Transport.SIMULATED, needed_s=1.0
+    )
+
+
+async def leave() -> bool:
+    return True
+
+
+class Rig:
+    """An open driver with its simulator; `ends` are those that it reported."""
+
+    def __init__(self, driver: SipDriver, simulator: SipSimulator) -> None:
+        self.driver = driver
+        self.simulator = simulator
+        self.ends: list[CallEnd] = []
+
+    async def report(self, end: CallEnd) -> None:
+        self.ends.append(end)
+
+    async def end_of(self, placed: Placed) -> str:
+        """The word for what became of a call."""
+        await self.until(lambda: any(end.call_id == placed.call_id for end in self.ends))
+        verdict = judge(next(end for end in self.ends if end.call_id == placed.call_id))
+        return verdict.detail if verdict else ""
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def rig(
+    *, before: Sequence[int] = (), after: Sequence[int] = (), settings: dict[str, object] | None = None,
+    **trunk: object,
+) -> AsyncIterator[Rig]:  # fmt: skip
+    """The driver on a simulator, with other servers before and after it."""
+    timing = Timing(ring_s=0.05, key_s=0.2, hang_up_s=0.2)
+    async with SipSimulator(timing=timing) as simulator:
+        made = sip_trunk(*before, simulator.port, *after, **trunk)
+        driver = SipDriver(made, sounding(**settings or {}))
+        await driver.open()
+        found = Rig(driver, simulator)
+        watching = asyncio.create_task(driver.watch(found.report))
+        try:
+            await found.until(lambda: len(driver.up()) == len(made.servers))
+            await asyncio.sleep(0.05)
+            yield found
+        finally:
+            watching.cancel()
+            await driver.close()
+
+
+async def test_every_outcome_has_its_word() -> None:
+    """By the last digit of the number, all at once."""
+    async with rig() as on:
+        placed = dict(zip("0123456789", await asyncio.gather(
+            *(on.driver.place(call(f"+3222000000{digit}"), leave) for digit in "012345689")
+        ), strict=False))  # fmt: skip
+        refused = {digit: one for digit, one in placed.items() if one.kind is not OutcomeKind.ACCEPTED}
+        assert [(one.kind, one.code, one.detail) for one in refused.values()] == [
+            (OutcomeKind.RETRY, 486, "busy"),
+            (OutcomeKind.FAILED, 404, "invalid number"),
+            (OutcomeKind.RETRY, 503, "congestion"),
+        ]
+        words = {digit: await on.end_of(one) for digit, one in placed.items() if digit not in refused}
+        # the third hangs up before the text was read once
+        assert words == {"0": "played", "1": "confirmed", "2": "confirmed", "3": "hung up early", "4": "played",
+                         "5": "played"}  # fmt: skip
+        assert on.driver.retransmissions == on.simulator.parties.retransmissions == 0
+        assert on.simulator.audio_packets > 100
+        assert len(on.ends) == 6
+
+
+async def test_a_call_that_nobody_answers_is_cancelled_after_the_ring_time() -> None:
+    async with rig(settings={"ring_timeout_s": 5}) as on:
+        on.driver._settings = on.driver._settings.model_copy(update={"ring_timeout_s": 0.3})
+        placed = await on.driver.place(call("+32220000007"), leave)
+        assert placed.kind is OutcomeKind.ACCEPTED
+        assert await on.end_of(placed) == "no answer"
+        assert on.ends[0].sip_code == 487
+
+
+async def test_withdrawing_hangs_up_what_rings_and_what_plays() -> None:
+    async with rig() as on:
+        ringing = await on.driver.place(call("+32220000007"), leave)
+        playing = await on.driver.place(replace(call("+32220000000"), text="x" * 900), leave)
+        await on.until(lambda: on.simulator.audio_packets > 0)
+        assert await on.driver.hang_up(ringing.call_id)
+        assert await on.driver.hang_up(playing.call_id)
+        assert {await on.end_of(ringing), await on.end_of(playing)} == {"canceled"}
+        assert not await on.driver.hang_up(playing.call_id)
+        await on.until(lambda: on.simulator.parties.in_progress == 0)
+
+
+async def test_a_server_that_is_silent_is_passed_over_and_each_try_asks_for_its_own_start() -> None:
+    asked = 0
+
+    async def counted() -> bool:
+        nonlocal asked
+        asked += 1
+        return True
+
+    silent = free_port()
+    async with rig(before=(silent,), answer_timeout_s=0.3) as on:
+        assert (await on.driver.place(call("+32220000000"), counted)).kind is OutcomeKind.ACCEPTED
+        assert asked == 2
+        # it is known to be silent now: the next call goes to the other one at once
+        assert (await on.driver.place(call("+32220000005"), counted)).kind is OutcomeKind.ACCEPTED
+        assert asked == 3
+
+
+async def test_a_server_that_is_congested_is_left_alone_for_as_long_as_it_asks() -> None:
+    async with SipSimulator() as second, rig(after=(second.port,)) as on:
+        placed = await on.driver.place(call("+32220000009"), leave)
+        assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.RETRY, "congestion", True)
+        assert (len(on.simulator.starts()), len(second.starts())) == (1, 1)
+        assert on.driver._ways[0].rest_until > on.driver._clock() + 1
+        placed = await on.driver.place(call("+32220000000"), leave)
+        assert placed.kind is OutcomeKind.UNSENT  # both asked for two seconds
+        assert len(second.starts()) == 1
+
+
+async def test_a_second_try_that_may_not_leave_keeps_the_first_answer() -> None:
+    starts = iter((True, False))
+
+    async def once() -> bool:
+        return next(starts)
+
+    async with SipSimulator() as second, rig(after=(second.port,)) as on:
+        placed = await on.driver.place(call("+32220000009"), once)
+        assert (placed.code, len(second.starts())) == (503, 0)
+
+
+async def test_a_trunk_that_nobody_serves_is_unknown_by_rule_and_nothing_is_left_behind() -> None:
+    driver = SipDriver(sip_trunk(free_port(), answer_timeout_s=0.2), sounding())
+    await driver.open()
+    await asyncio.sleep(0.05)
+    placed = await driver.place(call("+32220000000"), leave)
+    assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.UNKNOWN, "no answer from trunk", True)
+    await driver.close()
+
+
+async def test_a_text_without_a_voice_does_not_leave() -> None:
+    async with rig(settings={"audio": {"speak": ("no-such-program",)}}) as on:
+        placed = await on.driver.place(call("+32220000000"), leave)
+        assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.RETRY, "no audio", True)
+        assert on.simulator.starts() == ()
+
+
+async def test_audio_is_never_sent_where_it_is_not_wanted() -> None:
+    async with rig(media_networks=("192.0.2.0/24",)) as on:
+        placed = await on.driver.place(call("+32220000000"), leave)
+        assert await on.end_of(placed) == "not acceptable"
+        assert on.simulator.audio_packets == 0
+
+
+async def test_a_node_that_stops_hangs_up_and_says_that_it_was_interrupted() -> None:
+    async with rig() as on:
+        placed = await on.driver.place(replace(call("+32220000000"), text="x" * 900), leave)
+        await on.until(lambda: on.simulator.audio_packets > 0)
+        await on.driver.close()
+        assert await on.end_of(placed) == "interrupted"
+        await on.until(lambda: on.simulator.parties.in_progress == 0)
+
+
+async def test_the_whole_channel_calls_over_sip() -> None:
+    numbers = [f"+3222000000{digit}" for digit in "01568"]
+    async with SipSimulator(timing=Timing(ring_s=0.05, key_s=0.2)) as simulator:
+        settings = sounding()
+        channel = VoiceChannel(
+            transport=Transport.SIMULATED, settings=settings, driver=SipDriver(sip_trunk(simulator.port), settings),
+            gate=LocalGate(CeilingPacer(600)),
+        )  # fmt: skip
+        tracking = Tracking()
+        work = Queue([delivery(number, seq=n, body=TEXT) for n, number in enumerate(numbers)])
+        async with running(channel, work, tracking):
+            await tracking.until(outcomes=5, receipts=3)
+        kinds = {outcome.delivery.address[-1]: outcome.kind for outcome in tracking.outcomes}
+        assert kinds == {
+            "0": OutcomeKind.ACCEPTED, "1": OutcomeKind.ACCEPTED, "5": OutcomeKind.ACCEPTED, "6": OutcomeKind.RETRY,
+            "8": OutcomeKind.FAILED,
+        }  # fmt: skip
+        assert sorted(tracking.details().values()) == ["confirmed", "played", "played"]
+
+
+@pytest.mark.parametrize(("heard", "why", "code", "word"), [
+    (Heard(readings=1), "played", 200, "played"),
+    (Heard(digits="1"), "played", 200, "confirmed"),
+    (Heard(digits="5"), "", 200, "played"),
+    (Heard(seconds=3.0), "", 200, "hung up early"),
+    (Heard(readings=1, answered_by="machine", seconds=9.0), "played", 200, "machine"),
+    (Heard(answered_by="machine", seconds=9.0), "", 200, "hung up early"),
+    (Heard(), "no-answer", 487, "no answer"),
+    (Heard(), "canceled", 487, "canceled"),
+    (Heard(readings=1), "canceled", 200, "played"),
+    (Heard(seconds=1.0), "interrupted", 200, "interrupted"),
+    (Heard(), "not-acceptable", 200, "not acceptable"),
+])  # fmt: skip
+async def test_the_end_of_a_call_by_what_was_heard(heard: Heard, why: str, code: int, word: str) -> None:
+    spoken = Spoken(text=None)  # type: ignore[arg-type]
+    line = Line(call_id="c", way=Way(link=None), media="m", spoken=spoken, needed_s=2.0, why=why)  # type: ignore[arg-type]
+    verdict = judge(call_end(line, Ended("c", code, answered=code == 200), heard))
+    assert verdict is not None and verdict.detail == word
+
+
+async def test_a_refusal_after_ringing_is_judged_by_code_and_cause() -> None:
+    spoken = Spoken(text=None)  # type: ignore[arg-type]
+    line = Line(call_id="c", way=Way(link=None), media="m", spoken=spoken, needed_s=2.0)  # type: ignore[arg-type]
+    words = {judge(call_end(line, Ended("c", code, cause), Heard())).detail  # type: ignore[union-attr]
+             for code, cause in ((486, 0), (480, 17), (503, 17))}  # fmt: skip
+    assert words == {"busy"}

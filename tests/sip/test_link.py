@@ -1,0 +1,126 @@
+"""Links over UDP, TCP and TLS, against the smallest possible far end, and one that goes away and comes back."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.sip.agent import Ended, Happening, Progress, Up
+from gateway.sip.framing import Framer
+from gateway.sip.link import Server, SipLink
+from gateway.sip.message import SipRequest, parse, respond
+from tests.sip.sip_pair import ANSWER, OFFER, identity
+from tests.smtp.certificate import server_context
+
+
+class FarEnd:
+    """Answers every request over TCP; 200 for all, 180 before it for an INVITE."""
+
+    def __init__(self) -> None:
+        self.methods: list[str] = []
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        framer = Framer()
+        self.writers.append(writer)
+        while data := await reader.read(65_536):
+            for message in framer.feed(data):
+                request = parse(message)
+                assert isinstance(request, SipRequest)
+                self.methods.append(request.method)
+                for answer in self.answers(request):
+                    writer.write(answer)
+        writer.close()
+
+    @staticmethod
+    def answers(request: SipRequest) -> Sequence[bytes]:
+        source = ("127.0.0.1", 5060)
+        if request.method == "ACK":
+            return ()
+        contact = (("Contact", "<sip:x@127.0.0.1:5060>"),)
+        final = respond(request, 200, "OK", source=source, to_tag="called", headers=contact, body=ANSWER)
+        return (
+            (respond(request, 180, "Ringing", source=source, to_tag="called"), final)
+            if request.method == "INVITE"
+            else (final,)
+        )
+
+
+class Told:
+    def __init__(self) -> None:
+        self.events: list[Happening] = []
+
+    def __call__(self, events: Sequence[Happening]) -> None:
+        self.events += events
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def linked(server: Server, told: Told) -> AsyncIterator[SipLink]:
+    link = SipLink(server, identity(transport=server.transport.upper()), told)
+    task = asyncio.create_task(link.run())
+    try:
+        await until(lambda: link.connected and link.up)
+        yield link
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await link.close()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
+async def test_a_call_over_a_connection(secure: bool, tmp_path: Path) -> None:
+    far, told = FarEnd(), Told()
+    theirs = ours = None
+    if secure:
+        theirs, authority = server_context(tmp_path)
+        ours = ssl.create_default_context(cafile=str(authority))
+    server = await asyncio.start_server(far.serve, "127.0.0.1", 0, ssl=theirs)
+    port = server.sockets[0].getsockname()[1]
+    way = Server(host="127.0.0.1", port=port, transport="tls" if secure else "tcp", tls=ours)
+    async with linked(way, told) as link:
+        link.invite("call@test", "+3247000000", offer=OFFER, media=("127.0.0.1", 20000))
+        await until(lambda: any(isinstance(event, Up) for event in told.events))
+        assert Progress("call@test", 180) in told.events
+        assert link.hang_up("call@test")
+        await until(lambda: Ended("call@test", 200, answered=True) in told.events)
+        assert link.agent.retransmissions == 0
+        assert [method for method in far.methods if method != "OPTIONS"] == ["INVITE", "ACK", "BYE"]
+        assert "OPTIONS" in far.methods
+    server.close()
+
+
+async def test_a_connection_that_breaks_is_made_again() -> None:
+    far, told = FarEnd(), Told()
+    server = await asyncio.start_server(far.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with linked(Server(host="127.0.0.1", port=port, transport="tcp"), told) as link:
+        far.writers[0].transport.abort()
+        await until(lambda: len(far.writers) == 2 and link.up)
+    server.close()
+
+
+async def test_a_trunk_that_is_not_there_is_down_and_asked_again() -> None:
+    told = Told()
+    link = SipLink(Server(host="127.0.0.1", port=1, transport="tcp"), identity(transport="TCP"), told)
+    task = asyncio.create_task(link.run())
+    await asyncio.sleep(0.1)
+    assert not link.up and not link.connected
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_over_udp_strangers_are_not_listened_to() -> None:
+    told = Told()
+    async with linked(Server(host="127.0.0.1", port=9), told) as link:
+        assert link.address == "127.0.0.1"
+        link.received(b"OPTIONS sip:x SIP/2.0\r\n\r\n", ("192.0.2.66", 5060))
+        assert told.events == []
