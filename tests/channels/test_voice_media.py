@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,11 +31,11 @@ async def media(over: list[str]) -> AsyncIterator[MediaProcess]:
 
 
 @pytest.fixture
-def peer() -> AsyncIterator[socket.socket]:
+def peer() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         sock.setblocking(False)
-        yield sock  # type: ignore[misc]
+        yield sock
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def until(condition: object, over: list[str]) -> None:
 
 
 def received(sock: socket.socket) -> list[rtp.Packet]:
-    found = []
+    found: list[rtp.Packet] = []
     while True:
         try:
             packet = rtp.read(sock.recv(2048))

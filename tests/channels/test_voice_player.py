@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from gateway.channels import voice_player
 from gateway.channels.voice_player import SLOTS, Player, frames, script
 from gateway.sip import g711
 from gateway.sip.sdp import PCMA, PCMU
@@ -88,8 +87,8 @@ async def test_after_a_stop_of_the_machine_nothing_is_caught_up_with(
         if ticks == 120:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(voice_player.time, "monotonic", lambda: now)
-    monkeypatch.setattr(voice_player.asyncio, "sleep", sleep)
+    monkeypatch.setattr("gateway.channels.voice_player.time.monotonic", lambda: now)
+    monkeypatch.setattr("gateway.channels.voice_player.asyncio.sleep", sleep)
     player.command({"do": "play", "id": "a", "host": "127.0.0.1", "port": 9, "law": PCMA, "text": str(file)})
     with pytest.raises(asyncio.CancelledError):
         await player.run()

@@ -1,5 +1,7 @@
 """A caller's agent and a called side that is written out by the test, with a clock that the test moves."""
 
+from typing import Any
+
 from gateway.sip.agent import Happening, UserAgent
 from gateway.sip.message import SipRequest, SipResponse, parse, respond
 from gateway.sip.request import Identity
@@ -43,7 +45,7 @@ class Pair:
         return self.one()
 
     def answer(
-        self, request: SipRequest, code: int, *, tag: str = "called", body: bytes = b"", **fields: str
+        self, request: SipRequest, code: int, *, tag: str = "called", body: bytes = b"", **fields: Any
     ) -> list[Happening]:
         """Give a request a response, and read what the agent makes of it."""
         headers = tuple((name.replace("_", "-"), value) for name, value in fields.items())

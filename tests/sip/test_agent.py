@@ -1,5 +1,7 @@
 """The calling agent against a called side written out by hand: every way a call can go, with a clock that is moved."""
 
+from typing import Any
+
 import pytest
 
 from gateway.sip.agent import Asked, Digit, Ended, Moved, Progress, Up
@@ -45,7 +47,7 @@ def test_a_call_that_is_answered_is_acknowledged_played_and_ended_with_a_bye() -
     (302, {}, Ended("call@test", 302)),
 ])  # fmt: skip
 def test_a_refusal_is_acknowledged_in_its_transaction_and_told_once(
-    code: int, fields: dict[str, str], ended: Ended
+    code: int, fields: dict[str, Any], ended: Ended
 ) -> None:
     pair = Pair()
     invite = pair.call()
@@ -163,7 +165,8 @@ CHALLENGE = 'Digest realm="trunk", nonce="n1", algorithm=MD5, qop="auth,auth-int
 def test_a_challenge_is_answered_in_the_same_call_and_remembered(code: int, asks: str, answers: str) -> None:
     pair = Pair(username="gw", password="secret")
     invite = pair.call()
-    assert pair.answer(invite, code, **{asks: CHALLENGE}) == []
+    challenge: dict[str, Any] = {asks: CHALLENGE}
+    assert pair.answer(invite, code, **challenge) == []
     ack, again = pair.sent()
     assert isinstance(ack, SipRequest) and isinstance(again, SipRequest)
     assert (ack.method, again.method, again.cseq) == ("ACK", "INVITE", 2)
