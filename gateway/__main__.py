@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, Command] = {
     "validate": Command("validate", "check CAP files"),
     "sign": Command("sign", "sign a CAP alert"),
     "verify": Command("verify", "verify the signatures of a CAP alert"),
+    "campaign": Command("campaign", "campaigns: list the open ones, pause, resume, stop"),
     "report": Command("report", "print a campaign's report"),
     "entity": Command("entity", "authorities: create, change, list, show"),
     "token": Command("token", "credentials: create, list, revoke"),

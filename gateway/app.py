@@ -31,6 +31,7 @@ from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
 from gateway.flows.closing import Closer
 from gateway.flows.dispatch import Dispatcher
+from gateway.flows.escalating import Escalator
 from gateway.flows.examining import Examiner
 from gateway.flows.gate import StoreGate
 from gateway.flows.hub import Hub
@@ -164,6 +165,10 @@ class Gateway:
         self.planner = Planner(
             self.store, chunk_rows={c: dispatch.chunk.of(c) for c in ChannelName}, sliced=self.dispatcher.wake.set,
             log=logging_.unit_logger("gateway.planning"),
+        )  # fmt: skip
+        self.escalator = Escalator(
+            self.store, chunk_rows=dispatch.chunk.voice, leads=lambda: self.presence.leads, called=self._news,
+            log=logging_.unit_logger("gateway.escalating"),
         )  # fmt: skip
         self._wakes += [self.dispatcher.wake, self.planner.wake]
 
@@ -340,6 +345,7 @@ class Gateway:
                 if Role.DISPATCH in self.roles:
                     tasks.create_task(self.planner.run())
                     tasks.create_task(self.closer.run())
+                    tasks.create_task(self.escalator.run())
                     tasks.create_task(self.dispatcher.run())
         except* Exception as failures:
             self.failed = failures

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from gateway.commands.console import Exit, as_json, complain, note, say, table
 from gateway.commands.database import database_arguments, session
-from gateway.model import EntityKind
+from gateway.model import EntityKind, MessageClass
 from gateway.store import admin
 from gateway.store.pool import Connection
 
@@ -22,9 +22,10 @@ type2: a police zone or partnership; reaches its groups only.
 examples:
   gateway entity create brugge --name "Stad Brugge" --kind type1 --languages nl,fr,en
   gateway import territory brugge.geojson --entity brugge
-  gateway entity change brugge --live
+  gateway entity change brugge --live --quiet-hours 22:00-07:00 --escalate urgent=10
   gateway entity list
 """
+_NOT_GIVEN = object()
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -47,6 +48,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--languages", type=languages, metavar="nl,fr")
     change.add_argument("--live", action=argparse.BooleanOptionalAction, help="it may alert with live tokens")
     change.add_argument("--suspended", action=argparse.BooleanOptionalAction, help="nothing can be sent in its name")
+    change.add_argument(
+        "--quiet-hours",
+        type=hours,
+        default=_NOT_GIVEN,
+        metavar="22:00-07:00",
+        help="no SMS and no call of classes that are not urgent; none",
+    )
+    change.add_argument(
+        "--escalate",
+        type=escalation,
+        default=_NOT_GIVEN,
+        metavar="urgent=10",
+        help="minutes until who has no delivered SMS is called; none",
+    )
     listing = actions.add_parser("list", help="every authority")
     show = actions.add_parser("show", help="one authority")
     show.add_argument("slug", metavar="SLUG")
@@ -69,6 +84,27 @@ def languages(text: str) -> list[str]:
     if not all(re.fullmatch(r"[a-z]{2,3}", word) for word in words):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of languages like nl,fr,de,en")
     return words
+
+
+def hours(text: str) -> list[str] | None:
+    """Quiet hours as the policy keeps them; None: none."""
+    found = re.fullmatch(r"(([01]\d|2[0-3]):[0-5]\d)-(([01]\d|2[0-3]):[0-5]\d)", text)
+    if text == "none":
+        return None
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 22:00-07:00, and not the word none")
+    return [found[1], found[3]]
+
+
+def escalation(text: str) -> dict[str, float]:
+    """Minutes by class as the policy keeps them; {}: never."""
+    if text == "none":
+        return {}
+    classes = "|".join(MessageClass)
+    pairs = [re.fullmatch(rf"({classes})=(\d{{1,4}})", word.strip()) for word in text.split(",")]
+    if not all(pairs):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like urgent=10,prevention=60, and not the word none")
+    return {pair[1]: float(pair[2]) for pair in pairs if pair}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -108,8 +144,15 @@ async def _change(connection: Connection, options: argparse.Namespace) -> int:
         live=options.live,
         suspended=options.suspended,
         languages=options.languages,
+        policy=_policy(options),
     )
     return Exit.DONE if there else no_entity(options.slug)
+
+
+def _policy(options: argparse.Namespace) -> dict[str, object]:
+    """The keys of the policy that were given."""
+    given = {"quiet_hours": options.quiet_hours, "escalation_minutes": options.escalate}
+    return {key: value or None for key, value in given.items() if value is not _NOT_GIVEN}
 
 
 async def _list(connection: Connection, options: argparse.Namespace) -> int:

@@ -246,6 +246,7 @@ def _delivery(row: Any) -> dict[str, Any]:
         "state": DeliveryState(row["state"]).name.lower(),
         "attempts": row["attempt"],
         "possible_duplicate": bool(row["flags"] & 1),
+        "escalated": bool(row["flags"] & 16),
         "code": row["code"],
         "detail": row["detail"],
         "submitted": row["submitted_at"].isoformat() if row["submitted_at"] else None,

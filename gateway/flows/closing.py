@@ -129,6 +129,9 @@ def is_done(row: Any, counts: Mapping[ChannelName, Mapping[str, int]], receipt_w
         return False
     if any(of["queued"] or of["in_flight"] for of in counts.values()):
         return False
+    sms = counts.get(ChannelName.SMS)
+    if state is CampaignState.SENDING and row["escalating"] and sms and sms["delivered"] < sms["planned"]:
+        return False  # somebody may have to be called yet
     return not any(of["awaiting"] for of in counts.values()) or row["quiet_s"] > receipt_window_s
 
 

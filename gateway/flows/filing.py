@@ -123,10 +123,12 @@ def plan_of(
 
 
 def all_channels(draft: Draft, past: Past) -> tuple[ChannelName, ...]:
-    """The alert's own channels, and those by which people were told before; a Cancel uses only these."""
+    """The alert's own channels, those by which people were told before, and the one of those who are called when their
+    SMS does not arrive; a Cancel uses only those before."""
     if draft.alert.msg_type is MsgType.CANCEL and past.channels:
         return past.channels
-    return tuple(dict.fromkeys(draft.channels + past.channels))
+    later = (ChannelName.VOICE,) if draft.timing.escalate_after_s is not None else ()
+    return tuple(dict.fromkeys(draft.channels + past.channels + later))
 
 
 def notes_of(composed: Sequence[Composed]) -> list[Finding]:

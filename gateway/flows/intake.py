@@ -22,7 +22,7 @@ from gateway.flows.judging import Draft, judge
 from gateway.log import UnitLogger
 from gateway.metrics import Metrics
 from gateway.model import CampaignState
-from gateway.policy import audience, compose, target
+from gateway.policy import audience, compose, target, timing
 from gateway.policy.compose import Composed, ComposeRules
 from gateway.policy.rights import Authority, Refusal
 from gateway.store import alerts, progress
@@ -134,7 +134,16 @@ class Intake:
     async def _judged(self, verdict: Verdict, authority: Authority, now: datetime) -> Draft | Refusal:
         if verdict.alert is None:
             return Refusal(reason="invalid", message=_summary(verdict), status=_status_of(verdict))
-        return await judge(self._store, verdict, authority, now, self._rules.default_expiry)
+        draft = await judge(self._store, verdict, authority, now, self._rules.default_expiry)
+        return self._timed(draft, authority, now) if isinstance(draft, Draft) else draft
+
+    def _timed(self, draft: Draft, authority: Authority, now: datetime) -> Draft:
+        """The draft with the hours that its entity keeps; what is sent to nobody has none."""
+        if not draft.variants:
+            return draft
+        zone = self._rules.compose.time_zone
+        found = timing.timing(authority, draft.wishes.message_class, draft.channels, zone, now)
+        return replace(draft, timing=found, findings=(*draft.findings, *found.findings))
 
     async def _known_already(self, received: Received) -> Answer | None:
         """The stored answer, without a lock: a post that comes again costs little."""
@@ -217,6 +226,9 @@ class Intake:
                 planned=fate.state is CampaignState.CLOSED,
                 released=target.in_feed(alert, draft.mode, authority) and fate.in_force,
                 texts=[filing.new_text(key, text) for key, text in enumerate(composed)],
+                escalate_after_s=draft.timing.escalate_after_s,
+                quiet=draft.timing.quiet,
+                quiet_zone=self._rules.compose.time_zone,
             ),
         )
         if past.campaigns:

@@ -21,6 +21,7 @@ from gateway.policy import audience, rights, target
 from gateway.policy.audience import Geocodes, Variant, Wishes
 from gateway.policy.figures import Figures, figures_of
 from gateway.policy.rights import Authority, Refusal
+from gateway.policy.timing import ANY_TIME, Timing
 from gateway.store import registry
 from gateway.store.pool import Store
 
@@ -45,6 +46,7 @@ class Draft:
     groups: tuple[registry.Group, ...]
     findings: tuple[Finding, ...]
     expires_at: datetime
+    timing: Timing = ANY_TIME
 
 
 class _Case(NamedTuple):

@@ -6,7 +6,7 @@ protocols, what an outcome means (tracking does), which campaigns exist (dispatc
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +18,7 @@ from gateway.store.deliveries import Leased, LeaseKey
 from gateway.store.pool import GONE, Connection, Store
 
 SAMPLE_EVERY = 64
+LEAST_SHARE = 10  # of what is marked ahead: campaigns that share a lane take turns in steps, and a mark is a commit
 
 
 class Fence:
@@ -206,7 +207,7 @@ class Lane:
 
     def opened(self, campaigns: Mapping[int, int]) -> None:
         """The campaigns that have ready chunks in this lane, with their priority."""
-        level = min((c.served for c in self._campaigns.values()), default=0)
+        level = self._level() if campaigns.keys() - self._campaigns.keys() else 0
         for number, priority in campaigns.items():
             known = self._campaigns.setdefault(number, _Campaign(number, priority, served=level))
             known.open = True
@@ -214,6 +215,11 @@ class Lane:
             del self._campaigns[number]
         if campaigns:
             self._hungry.set()
+
+    def _level(self) -> int:
+        """Where a newcomer begins: beside the least served, of whom that is not counted which is still here."""
+        here = Counter(d.lease.campaign for queue in self._ready.values() for d in queue)
+        return min((c.served - here[c.id] for c in self._campaigns.values()), default=0)
 
     async def feed(self) -> None:
         """Keep `mark_ahead` marked rows ready; run until cancelled."""
@@ -272,9 +278,16 @@ class Lane:
             if held is None and campaign.open:
                 held = await self._lease(campaign)
             if held is not None:
-                await self._mark(campaign, held, room)
+                await self._mark(campaign, held, min(room, self._share(campaign.priority)))
                 return True
         return False
+
+    def _share(self, priority: int) -> int:
+        """Rows that a campaign marks before the next of its priority has its turn."""
+        rivals = sum(
+            c.priority == priority and (c.open or any(h.unmarked for h in c.held)) for c in self._campaigns.values()
+        )
+        return max(1, self._mark_ahead // max(1, min(rivals, LEAST_SHARE)))
 
     async def _lease(self, campaign: _Campaign) -> Held | None:
         async with self._store.queue.acquire(timeout=5) as connection:

@@ -6,6 +6,7 @@ a Refusal into a status), clocks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import time
 
 from gateway.cap.findings import Finding
 from gateway.cap.model import MsgType, Status
@@ -37,7 +38,8 @@ class Authority:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityPolicy:
     """What an entity chose for itself. `approval`: classes that need a second person; `clip`: a target partly outside
-    the territory is cut (True) or refused (False)."""
+    the territory is cut (True) or refused (False); `escalation`: seconds after which those of a class without a
+    delivered SMS are called; `quiet`: local hours in which nobody is woken by what is not urgent."""
 
     channels: tuple[tuple[MessageClass, tuple[ChannelName, ...]], ...] = (
         (MessageClass.URGENT, (ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL)),
@@ -47,6 +49,8 @@ class EntityPolicy:
     )
     approval: frozenset[MessageClass] = frozenset()
     clip: bool = True
+    escalation: tuple[tuple[MessageClass, float], ...] = ()
+    quiet: tuple[time, time] | None = None
 
     def channels_for(self, message_class: MessageClass) -> tuple[ChannelName, ...]:
         """The channels this entity uses for a class when the alert names none."""

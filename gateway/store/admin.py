@@ -86,6 +86,7 @@ class CampaignRow(NamedTuple):
     id: int
     state: str
     report: Mapping[str, Any] | None
+    entity_id: int
 
 
 class Imported(NamedTuple):
@@ -149,10 +150,12 @@ async def change_entity(
     live: bool | None = None,
     suspended: bool | None = None,
     languages: Sequence[str] | None = None,
+    policy: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Change what is not None. False: there is no such authority."""
+    """Change what is not None; of the policy, the keys that are given. False: there is no such authority."""
     given = None if languages is None else list(languages)
-    return await connection.fetchval(_SQL["admin_change_entity"], slug, name, live, suspended, given) is not None
+    statement = _SQL["admin_change_entity"]
+    return await connection.fetchval(statement, slug, name, live, suspended, given, policy or None) is not None
 
 
 async def entities(connection: Connection) -> list[EntityRow]:
@@ -287,3 +290,8 @@ async def campaign(connection: Connection, public_id: str) -> CampaignRow | None
     """The campaign that people call so."""
     row = await connection.fetchrow(_SQL["admin_campaign"], public_id)
     return None if row is None else CampaignRow(*row)
+
+
+async def open_campaigns(connection: Connection) -> list[dict[str, Any]]:
+    """Campaigns that are not closed, newest first: campaign, entity, mode, class, state, created, planned, waiting."""
+    return [dict(row) for row in await connection.fetch(_SQL["admin_open_campaigns"])]

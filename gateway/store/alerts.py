@@ -5,7 +5,7 @@ Knows: the tables alert, alert_reference, campaign, text, campaign_event. Never 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from gateway.model import CampaignState, ChannelName, Closure, MessageClass, Mode, Purpose, Realm
@@ -75,6 +75,9 @@ class NewCampaign:
     planned: bool
     released: bool
     texts: Sequence[NewText]
+    escalate_after_s: float | None = None
+    quiet: tuple[time, time] | None = None
+    quiet_zone: str = "UTC"
 
 
 async def lock_identity(connection: Connection, key: str) -> None:
@@ -165,6 +168,9 @@ async def insert_campaign(connection: Connection, campaign: NewCampaign) -> None
         campaign.expires_at,
         campaign.planned,
         campaign.released,
+        None if campaign.escalate_after_s is None else timedelta(seconds=campaign.escalate_after_s),
+        *(campaign.quiet or (None, None)),
+        campaign.quiet_zone if campaign.quiet else None,
     )
     texts = campaign.texts
     await connection.execute(

@@ -5,6 +5,7 @@ Knows: the tables of migrations/0001. Never knows: rights (it only reports them)
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import time
 from typing import Any, NamedTuple
 
 from gateway.cap.area import Ring
@@ -143,7 +144,13 @@ def _policy(stored: Mapping[str, Any]) -> EntityPolicy:
         channels=tuple(channels.items()),
         approval=frozenset(MessageClass(c) for c in stored.get("approval", ())),
         clip=stored.get("partly_outside", "clip") != "refuse",
+        escalation=tuple((MessageClass(c), 60.0 * m) for c, m in (stored.get("escalation_minutes") or {}).items()),
+        quiet=_hours(stored.get("quiet_hours")),
     )
+
+
+def _hours(stored: Sequence[str] | None) -> tuple[time, time] | None:
+    return (time.fromisoformat(stored[0]), time.fromisoformat(stored[1])) if stored else None
 
 
 async def groups_by_slug(connection: Connection, entity_id: int, slugs: Sequence[str]) -> list[Group]:

@@ -2,13 +2,15 @@
 
 import asyncio
 import time
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
-from gateway.model import DeliveryState
+from gateway.model import DeliveryState, EntityKind, Realm
+from gateway.store import admin
 from gateway.store.embedded import Cluster
-from tests.support.line import CENTRE, cap, now, people, until, whole_line
+from tests.support.line import CENTRE, Line, cap, now, people, provider, running, scene, until, whole_line
 
 
 async def test_an_urgent_alert_overtakes_a_newsletter(pg: Cluster) -> None:
@@ -97,3 +99,60 @@ async def test_a_retry_that_would_come_after_the_end_is_not_made(pg: Cluster) ->
         assert seen["closure"] in ("expired", "complete")
         assert set((await line.states(name)).values()) == {DeliveryState.EXPIRED}
         assert not line.received("sms")
+
+
+async def test_a_hundred_campaigns_share_alike_and_an_urgent_one_overtakes_them_all(pg: Cluster) -> None:
+    """Of a hundred authorities, each to the same people; then a fire. They are all there before the first SMS leaves:
+    what is shared is the rate, whoever came first."""
+    many, each = 100, 40
+    async with scene(pg, people(each)) as line:
+        smsc = line.simulators.smsc["live"]
+        smsc.behaviour.bind_status = 0x0D
+        sms = {"rate_per_s": 500, "providers": [provider(line, reconnect_refused_s=0.5)]}
+        async with running(line, sms=sms, dispatch={"mark_ahead": 30}):
+            async with asyncio.TaskGroup() as group:
+                for number, token in enumerate(await authorities(pg, many)):
+                    raw = cap(f"n{number}", words=f"Notice {number:02}", message_class="prevention", channels="sms")
+                    group.create_task(posted(line, raw, token))
+            async with asyncio.timeout(60):
+                while (await line.fetch("SELECT count(*) AS n FROM campaign WHERE planned"))[0]["n"] < many:
+                    await asyncio.sleep(0.05)
+            smsc.behaviour.bind_status = 0
+            await until(lambda: len(line.received("sms")) > 100)
+            urgent = await line.post(cap("fire", words="Fire", channels="sms"))
+            accepted = time.time()
+            await line.closed(urgent)
+            assert line.said("sms", "Fire")[0].at - accepted <= 5.0
+            share = int(0.8 * many * each)
+            await until(lambda: len(line.received("sms")) >= share + each, within_s=60)
+            order = [record.text for record in line.received("sms") if record.text != "Fire"]
+            shares = Counter(order[:share])
+            assert len(shares) == many
+            assert 0.8 * share / many <= min(shares.values()) <= max(shares.values()) <= 1.2 * share / many
+
+
+async def authorities(cluster: Cluster, many: int) -> list[str]:
+    """As many live authorities with the territory of demo-commune; a live token of each."""
+    async with admin.connected(cluster.app_dsn) as connection:
+        territory = await connection.fetchval("SELECT territory FROM entity WHERE slug = 'demo-commune'")
+        tokens = []
+        for number in range(many):
+            entity = await admin.create_entity(
+                connection, slug=f"a{number}", name=f"A{number}", kind=EntityKind.TYPE1, live=True, languages=["en"]
+            )
+            await connection.execute("UPDATE entity SET territory = $2::jsonb WHERE id = $1", entity, territory)
+            token = admin.new_token(Realm.LIVE)
+            await admin.create_token(connection, entity_id=entity or 0, realm=Realm.LIVE, token=token)
+            tokens.append(token.text)
+    return tokens
+
+
+async def posted(line: Line, raw: bytes, token: str) -> None:
+    """Accepted; who is told to try again does."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/cap+xml"}
+    for _ in range(5):
+        async with line.session.post(line.url + "/v1/alerts", data=raw, headers=headers) as answer:
+            if answer.status != 503:
+                assert answer.status == 201, await answer.text()
+                return
+    raise AssertionError("not accepted")

@@ -9,6 +9,7 @@ ON CONFLICT (slug) DO NOTHING RETURNING id;
 -- name: admin_change_entity
 -- Change what is not NULL; $4 suspends or takes the suspension back.
 UPDATE entity SET name = coalesce($2, name), live = coalesce($3, live), languages = coalesce($5, languages),
+    policy = policy || coalesce($6::jsonb, '{}'),
     suspended_at = CASE WHEN $4::bool IS NULL THEN suspended_at WHEN $4 THEN coalesce(suspended_at, now()) END
 WHERE slug = $1 RETURNING id;
 
@@ -101,4 +102,14 @@ ON CONFLICT (scheme, value) DO UPDATE SET rings = EXCLUDED.rings;
 
 -- name: admin_campaign
 -- A campaign by the name that people use, with its final report when it has one.
-SELECT c.id, c.state, r.body FROM campaign c LEFT JOIN report r ON r.campaign_id = c.id WHERE c.public_id = $1;
+SELECT c.id, c.state, r.body, c.entity_id FROM campaign c LEFT JOIN report r ON r.campaign_id = c.id WHERE c.public_id = $1;
+
+-- name: admin_open_campaigns
+-- Campaigns that are not closed, newest first, with how much has left.
+SELECT c.public_id AS campaign, e.slug AS entity, c.mode, c.message_class AS class, c.state, c.created_at AS created,
+    p.planned, p.waiting
+FROM campaign c JOIN entity e ON e.id = c.entity_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(planned), 0)::bigint AS planned, coalesce(sum(queued) + sum(retry_wait), 0)::bigint AS waiting
+    FROM progress WHERE campaign_id = c.id) p
+WHERE c.state <> 'closed' ORDER BY c.id DESC LIMIT 1000;

@@ -46,10 +46,10 @@ SELECT ensure_delivery_partition($1);
 -- name: insert_campaign
 -- Start the dispatch of an accepted alert.
 INSERT INTO campaign (id, public_id, entity_id, alert_id, mode, message_class, purpose, channels, priority, state, closure,
-    plan, expires_at, planned, released_at, closed_at)
+    plan, expires_at, planned, released_at, closed_at, escalate_after, quiet_from, quiet_to, quiet_zone)
 OVERRIDING SYSTEM VALUE
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, CASE WHEN $15 THEN now() END,
-    CASE WHEN $10 = 'closed' THEN now() END);
+    CASE WHEN $10 = 'closed' THEN now() END, $16, $17, $18, $19);
 
 -- name: insert_texts
 -- What each language and channel will say.

@@ -10,6 +10,7 @@ CROSS JOIN LATERAL (
     SELECT DISTINCT k.channel, k.transport FROM chunk k
     WHERE k.campaign_id = c.id AND k.state = 0) k
 WHERE c.state = 'sending' AND c.expires_at > now()
+  AND NOT is_quiet(c.quiet_from, c.quiet_to, c.quiet_zone, k.channel, now())
 ORDER BY c.priority, c.id;
 
 -- name: still_sending
@@ -46,15 +47,17 @@ ORDER BY l.lo;
 WITH k AS (
     UPDATE chunk SET marked_to = $4, lease_until = now() + $8::interval
     WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1 AND marked_to < $4
-      AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now())
+      AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now()
+        AND NOT is_quiet(c.quiet_from, c.quiet_to, c.quiet_zone, $6::smallint, now()))
     RETURNING channel),
 p AS (
     UPDATE progress SET queued = queued - $5, in_flight = in_flight + $5
-    WHERE campaign_id = $1 AND channel = $6 AND shard = $7 AND EXISTS (SELECT FROM k))
+    WHERE campaign_id = $1 AND channel = $6::smallint AND shard = $7 AND EXISTS (SELECT FROM k))
 SELECT (SELECT count(*) FROM k) + (
     SELECT count(*) FROM chunk
     WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1 AND marked_to = $4
-      AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now())) AS marked;
+      AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now()
+        AND NOT is_quiet(c.quiet_from, c.quiet_to, c.quiet_zone, $6::smallint, now()))) AS marked;
 
 -- name: mark_listed
 -- Mark the rows of a retry chunk one by one (they are few); returns those that may leave. A repetition by the same
@@ -62,7 +65,8 @@ SELECT (SELECT count(*) FROM k) + (
 WITH k AS (
     UPDATE chunk SET lease_until = now() + $6::interval
     WHERE campaign_id = $1 AND lo = $2 AND epoch = $3 AND state = 1
-      AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now())
+      AND EXISTS (SELECT FROM campaign c WHERE c.id = $1 AND c.state = 'sending' AND c.expires_at > now()
+        AND NOT is_quiet(c.quiet_from, c.quiet_to, c.quiet_zone, chunk.channel, now()))
     RETURNING channel, seqs),
 o AS (
     SELECT d.seq, d.state FROM delivery d

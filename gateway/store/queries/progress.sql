@@ -23,7 +23,9 @@ SELECT c.id, c.public_id, c.entity_id, c.mode, c.state, c.closure, c.planned, c.
     extract(epoch FROM now() - coalesce(c.last_submit_at, c.created_at))::float8 AS quiet_s,
     EXISTS (SELECT FROM retry r WHERE r.campaign_id = c.id)
         OR EXISTS (SELECT FROM chunk k WHERE k.campaign_id = c.id AND k.lo < 0 AND k.state IN (0, 1)) AS retries,
-    EXISTS (SELECT FROM chunk k WHERE k.campaign_id = c.id AND k.state IN (8, 9)) AS withdrawn
+    EXISTS (SELECT FROM chunk k WHERE k.campaign_id = c.id AND k.state IN (8, 9)) AS withdrawn,
+    c.escalate_after IS NOT NULL AND EXISTS (
+        SELECT FROM chunk k WHERE k.campaign_id = c.id AND k.channel = 1 AND k.lo > 0 AND NOT k.escalated) AS escalating
 FROM campaign c WHERE c.state <> 'closed' ORDER BY c.id;
 
 -- name: queue_depths

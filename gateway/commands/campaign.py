@@ -1,0 +1,85 @@
+"""`gateway campaign`: the emergency brake at a terminal: open campaigns listed, paused, resumed, stopped.
+
+Knows: how an act is asked for. Never knows: what it does (gateway.flows.lineage), rights: whoever reaches the database
+with the application's password is an administrator. To approve takes a second person, and is not done here.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from gateway.commands.console import Exit, as_json, complain, note, say, table
+from gateway.commands.database import database_arguments, session
+from gateway.flows import lineage
+from gateway.model import CampaignState
+from gateway.store import admin
+from gateway.store.pool import Connection
+
+EXAMPLES = """\
+The effect is there in two seconds: what left before is not taken back; after a stop nothing more can leave.
+
+examples:
+  gateway campaign list
+  gateway campaign pause ca_0f1e2d3c4b5a6978
+  gateway campaign resume ca_0f1e2d3c4b5a6978
+  gateway campaign stop ca_0f1e2d3c4b5a6978
+"""
+ACTOR = "command line"
+HEADS = ("campaign", "entity", "mode", "class", "state", "created", "planned", "waiting")
+
+_ACTS: Mapping[str, Callable[[Connection, int, int, str], Awaitable[CampaignState | None]]] = {
+    "pause": lineage.pause,
+    "resume": lineage.resume,
+    "stop": lineage.stop,
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.epilog = EXAMPLES
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="every campaign that is not closed")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    database_arguments(listing)
+    helps = {"pause": "send no more until it is resumed", "resume": "go on", "stop": "send no more, for ever"}
+    for act, words in helps.items():
+        below = actions.add_parser(act, help=words)
+        below.add_argument("campaign", metavar="CAMPAIGN", help="as in the answer to the alert")
+        database_arguments(below)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do it."""
+    return asyncio.run(_run(options))
+
+
+async def _run(options: argparse.Namespace) -> int:
+    async with session(options) as connection:
+        if options.action == "list":
+            return await _list(connection, json=options.json)
+        return await _act(connection, options.action, options.campaign)
+
+
+async def _list(connection: Connection, *, json: bool) -> int:
+    found = await admin.open_campaigns(connection)
+    if json:
+        say(*(as_json(row) for row in found))
+    else:
+        say(*table(HEADS, [[row[head] for head in HEADS] for row in found]))
+    return Exit.DONE
+
+
+async def _act(connection: Connection, act: str, name: str) -> int:
+    found = await admin.campaign(connection, name)
+    if found is None:
+        complain(f"there is no campaign {name}: gateway campaign list shows the open ones")
+        return Exit.NO
+    async with connection.transaction():
+        becomes = await _ACTS[act](connection, found.id, found.entity_id, ACTOR)
+        if becomes is not None:
+            await connection.execute("SELECT pg_notify('gateway', $1)", str(found.id))
+    if becomes is None:
+        complain(f"a campaign that is {found.state} can not {act}")
+        return Exit.NO
+    note(f"{name} is {becomes.value}")
+    return Exit.DONE
