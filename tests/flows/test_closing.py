@@ -227,7 +227,8 @@ def counted(**changes: int) -> dict[ChannelName, dict[str, int]]:
 
 
 def row(**changes: Any) -> dict[str, Any]:
-    return {"state": "sending", "planned": True, "withdrawn": False, "retries": False, "quiet_s": 10.0} | changes
+    usual = {"state": "sending", "planned": True, "withdrawn": False, "retries": False, "escalating": False}
+    return usual | {"quiet_s": 10.0} | changes
 
 
 @pytest.mark.parametrize(
@@ -245,6 +246,9 @@ def row(**changes: Any) -> dict[str, Any]:
         (row(quiet_s=61.0), counted(queued=1, awaiting=1), False),
         (row(retries=True), counted(delivered=5), False),
         (row(state="closing", withdrawn=True), counted(), False),
+        (row(escalating=True), counted(planned=2, delivered=1), False),
+        (row(escalating=True), counted(planned=2, delivered=2), True),
+        (row(escalating=True, state="closing"), counted(planned=2, delivered=1), True),
         *((row(state=of.value), counted(), False) for of in CampaignState if of not in ("sending", "closing")),
     ],
 )

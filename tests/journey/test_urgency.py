@@ -118,13 +118,13 @@ async def test_a_hundred_campaigns_share_alike_and_an_urgent_one_overtakes_them_
                 while (await line.fetch("SELECT count(*) AS n FROM campaign WHERE planned"))[0]["n"] < many:
                     await asyncio.sleep(0.05)
             smsc.behaviour.bind_status = 0
-            await until(lambda: len(line.received("sms")) > 100)
+            await until(lambda: len(line.received("sms")) > 100, within_s=60)
             urgent = await line.post(cap("fire", words="Fire", channels="sms"))
             accepted = time.time()
-            await line.closed(urgent)
+            await line.closed(urgent, within_s=60)
             assert line.said("sms", "Fire")[0].at - accepted <= 5.0
             share = int(0.8 * many * each)
-            await until(lambda: len(line.received("sms")) >= share + each, within_s=60)
+            await until(lambda: len(line.received("sms")) >= share + each, within_s=150)
             order = [record.text for record in line.received("sms") if record.text != "Fire"]
             shares = Counter(order[:share])
             assert len(shares) == many

@@ -12,8 +12,10 @@ from gateway.store.embedded import Cluster
 CHUNKS = """
     INSERT INTO chunk (campaign_id, lo, hi, entity_id, channel, transport, state, lease_until, escalated)
     VALUES (1, 1, 9, 1, 1, 1, 2, now() - interval '1 min', false), (1, 10, 19, 1, 1, 1, 2, now(), false),
-        (1, 20, 29, 1, 1, 1, 2, now() - interval '1 min', true), (1, 30, 39, 1, 1, 1, 1, now() - interval '1 min', false),
-        (1, 40, 49, 1, 3, 1, 2, now() - interval '1 min', false), (1, -5, 0, 1, 1, 1, 2, now() - interval '1 min', false)"""
+        (1, 20, 29, 1, 1, 1, 2, now() - interval '1 min', true),
+        (1, 30, 39, 1, 1, 1, 1, now() - interval '1 min', false),
+        (1, 40, 49, 1, 3, 1, 2, now() - interval '1 min', false),
+        (1, -5, 0, 1, 1, 1, 2, now() - interval '1 min', false)"""
 ALERT = """
     INSERT INTO alert (public_id, entity_id, realm, source, accepted, sha256, raw, http_status, answer)
     VALUES ('al_1', 1, 'test', 'token:1', true, decode(repeat('00', 32), 'hex'), '', 201, '{}')"""
