@@ -1,24 +1,26 @@
-"""SMS: takes deliveries when a window has room, sends them over SMPP binds, and tells what became of them.
+"""SMS: takes deliveries when a window has room, sends them by the carriers of their routes, tells what became of them.
 
-Knows: binds, windows, what a command_status means for a delivery. Never knows: SQL, retry policy, prices, other
-channels; texts and senders are sms_provider's. SMPP 3.4 through gateway.smpp.
+Knows: carriers, windows, what a command_status means for a delivery. Never knows: SQL, retry policy, prices, other
+channels; texts and senders are sms_provider's, binds and rates sms_carrier's. SMPP 3.4 through gateway.smpp.
 """
 
 import asyncio
 import contextlib
 import logging
 import re
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, assert_never
 
 from gateway.channels.base import Emit, Work, may_leave
+from gateway.channels.sms_carrier import Bind, Carrier, Carriers
 from gateway.channels.sms_outbox import Outbox
-from gateway.channels.sms_provider import LongMessage, PartTicket, Prepared, Provider
+from gateway.channels.sms_provider import PartTicket
 from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Transport
+from gateway.policy.allowance import Allowance
 from gateway.smpp.events import (
     Accepted,
     Bound,
@@ -31,8 +33,6 @@ from gateway.smpp.events import (
     Unanswered,
 )
 from gateway.smpp.link import Link
-from gateway.smpp.pace import Pace
-from gateway.smpp.session import Session
 from gateway.smpp.status import StatusKind, lookup
 
 __all__ = ["SmsChannel", "SmsProviderSettings"]
@@ -41,17 +41,7 @@ log = logging.getLogger(__name__)
 
 _E164 = re.compile(r"\+[1-9][0-9]{3,14}")
 _SPIN_PAUSE_S = 0.005
-
-
-class _Bind:
-    """One link with its provider and its pace; `parts_hint` is how many parts a message had lately."""
-
-    def __init__(self, provider: Provider, link: Link, pace: Pace) -> None:
-        self.provider = provider
-        self.link = link
-        self.pace = pace
-        self.parts_hint = 1
-        self.wake: asyncio.TimerHandle | None = None
+_NO_ROUTE_PAUSE_S = 2.0
 
 
 def _uncounted(bind: str, parts: int) -> None:
@@ -70,6 +60,7 @@ def _utc_now() -> datetime:
 class SmsChannel:
     """The SMS channel of one transport. `max_unrecorded` bounds the answers that are not durable yet: beyond it nothing
     is taken. While `fence()` is false nothing is written: what was taken may be another node's by now.
+    `allowances` are the rates of accounts that other nodes share; the others are this node's alone.
     `parts_submitted(bind, parts)` counts for metrics; `findings` counts what peers did wrong."""
 
     name = ChannelName.SMS
@@ -82,8 +73,10 @@ class SmsChannel:
         max_unrecorded: int = 3_000,
         drain_s: float = 10.0,
         fence: Callable[[], bool] = _always,
+        allowances: Mapping[str, Allowance] | None = None,
         parts_submitted: Callable[[str, int], None] = _uncounted,
         wall: Callable[[], datetime] = _utc_now,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.transport = transport
         self.findings: Counter[str] = Counter()
@@ -92,15 +85,13 @@ class SmsChannel:
         self._fence = fence
         self._parts_submitted = parts_submitted
         self._wall = wall
-        self._binds: dict[Link, _Bind] = {}
-        self._waiting: deque[Delivery] = deque()  # taken, not written
         self._hungry = asyncio.Event()
         self._stopping = asyncio.Event()
         self._calm = asyncio.Event()
         self._work: Work | None = None
         self._outbox: Outbox | None = None
-        for settings in providers:
-            self._add(Provider(settings))
+        self._carriers = Carriers(providers, self._on_events, now=monotonic, allowances=allowances or {})
+        self._binds = self._carriers.binds
 
     @property
     def in_flight(self) -> int:
@@ -109,7 +100,11 @@ class SmsChannel:
 
     def bind_up(self) -> dict[str, bool]:
         """Whether each bind stands, by its name."""
-        return {link.name: link.bound for link in self._binds}
+        return self._carriers.bind_up()
+
+    def breakers_open(self) -> dict[str, bool]:
+        """Whether each provider is left alone for a while, by its name."""
+        return self._carriers.breakers_open()
 
     async def run(self, work: Work, emit: Emit) -> None:
         """Send until cancelled; then answers in flight get `drain_s` to come and to become durable."""
@@ -126,22 +121,21 @@ class SmsChannel:
         finally:
             serving.cancel()
             self._work = None
-            self._waiting.clear()  # empty, unless the store failed; then their lease tells the next node
+            for one in self._carriers:
+                one.clear()  # empty, unless the store failed; then their lease tells the next node
 
     async def withdraw(self, campaign: int) -> None:
         """Give back what was taken for this campaign and not written."""
-        mine = [delivery for delivery in self._waiting if delivery.text.campaign == campaign]
-        self._waiting = deque(delivery for delivery in self._waiting if delivery.text.campaign != campaign)
-        self._give_back(mine)
+        for one in self._carriers:
+            whole, parts = one.clear()
+            one.queue.extend(delivery for delivery in whole if delivery.text.campaign != campaign)
+            one.again.extend(part for part in parts if part.long.delivery.text.campaign != campaign)
+            self._give_back([delivery for delivery in whole if delivery.text.campaign == campaign])
+            self._give_up(one, [part for part in parts if part.long.delivery.text.campaign == campaign])
 
-    def _add(self, provider: Provider) -> None:
-        settings = provider.settings
-        endpoint, backoff = settings.endpoint(), settings.backoff()
-        ceiling = settings.max_rate_per_s / settings.binds if settings.max_rate_per_s else None
-        for number, role in enumerate(settings.roles(), 1):
-            new_session = partial(Session, settings.bind_config(role))
-            link = Link(f"{settings.name}/{number}", endpoint, new_session, self._on_events, backoff=backoff)
-            self._binds[link] = _Bind(provider, link, Pace(ceiling))
+    def granted(self) -> None:
+        """An account was given more: go on."""
+        self._pump_all()
 
     # the life of one run
 
@@ -193,26 +187,28 @@ class SmsChannel:
         for event in events:
             self._told(outbox, bind, event)
         self._pump(bind)
-        if self._waiting:
+        if self._carriers.waiting:
             self._pump_all()  # another bind may have the room that this one has not
         outbox.hand_on_soon()
         if not self.in_flight:
             self._calm.set()
 
-    def _told(self, outbox: Outbox, bind: _Bind, event: Event) -> None:
+    def _told(self, outbox: Outbox, bind: Bind, event: Event) -> None:
         """What one event means for deliveries is the provider's to say, what it means for the bind is ours."""
-        link, provider = bind.link, bind.provider
+        link, carrier = bind.link, bind.carrier
+        provider = carrier.provider
         match event:
             case Accepted(tickets, ids):
                 bind.pace.accepted(link.now(), len(tickets))
+                carrier.breaker.taken()
                 outbox.items += provider.accepted(tickets, ids)
             case Receipts(handles, receipts):
                 outbox.items += provider.received(receipts)
                 outbox.owe(link, handles)
             case Refused(ticket, status):
-                self._slow_or_restart(bind, status)
-                outbox.items += provider.refused(ticket, status)
+                self._refused(outbox, bind, ticket, status)
             case Unanswered(tickets):
+                carrier.breaker.failed(carrier.now(), len(tickets))
                 outbox.items += provider.unknown(tickets, "no answer in time")
             case Inbound(handle):
                 outbox.owe(link, [handle])
@@ -222,25 +218,38 @@ class SmsChannel:
                 log.info("bind %s is up", link.name)
             case Down():
                 outbox.items += provider.unknown(event.unanswered, event.reason)
-                self._down(link, event)
+                self._down(bind, event)
             case _:
                 assert_never(event)
 
-    def _down(self, link: Link, event: Down) -> None:
-        level = logging.INFO if self._stopping.is_set() else logging.WARNING
-        log.log(level, "bind %s is down: %s (status %#x)", link.name, event.reason, event.status)
-        if not any(other.bound for other in self._binds):
-            self._give_back_waiting()
-
-    def _slow_or_restart(self, bind: _Bind, status: int) -> None:
-        """What a refusal means for the bind; what it means for the message is the provider's."""
+    def _refused(self, outbox: Outbox, bind: Bind, ticket: object, status: int) -> None:
+        """Too fast: the message keeps its place and its attempts. Anything else is the provider's to say."""
+        carrier = bind.carrier
         match lookup(status).kind:
             case StatusKind.THROTTLE:
                 bind.pace.throttled(bind.link.now())
+                carrier.breaker.taken()  # it answers: it is only busy
+                if isinstance(ticket, Delivery | PartTicket) and carrier.too_fast(ticket):
+                    return
             case StatusKind.LINK_FAULT:
                 bind.link.restart()
+                carrier.breaker.failed(carrier.now())
+            case StatusKind.RETRY:
+                carrier.breaker.failed(carrier.now())
             case _:
-                pass
+                carrier.breaker.taken()
+        outbox.items += carrier.provider.refused(ticket, status)
+
+    def _down(self, bind: Bind, event: Down) -> None:
+        level = logging.INFO if self._stopping.is_set() else logging.WARNING
+        log.log(level, "bind %s is down: %s (status %#x)", bind.link.name, event.reason, event.status)
+        if not bind.carrier.bound:
+            whole, parts = bind.carrier.clear()
+            self._give_up(bind.carrier, parts)
+            if self._carriers.bound:
+                self._route(whole)
+            else:
+                self._give_back(whole)
 
     # what we send
 
@@ -252,20 +261,23 @@ class SmsChannel:
             bind.link.flush()
         return done
 
-    def _pump(self, bind: _Bind) -> int:
-        """Fill one bind's window, as far as its pace and the unrecorded answers allow. Does not flush."""
-        done, link, outbox = 0, bind.link, self._outbox
-        if self._waiting and not self._fence():
+    def _pump(self, bind: Bind) -> int:
+        """Fill one bind's window, as far as rates and the unrecorded answers allow. Does not flush."""
+        done, link, outbox, carrier = 0, bind.link, self._outbox, bind.carrier
+        if (carrier.queue or carrier.again) and not self._fence():
             self._give_back_waiting()
         while self._work is not None and outbox is not None and not self._stopping.is_set():
             room = min(link.room, self._max_unrecorded - outbox.unrecorded)
             if room <= 0:
                 break
-            budget = bind.pace.allow(link.now(), room)
+            budget = bind.budget(room)
             if budget <= 0:
                 self._wake_later(bind)
                 break
-            batch = self._next(self._work, max(1, budget // bind.parts_hint))
+            if carrier.again:
+                done += self._send_again(bind, budget)
+                continue
+            batch = self._next(self._work, carrier, max(1, budget // bind.parts_hint))
             if not batch:
                 self._hungry.set()
                 break
@@ -274,22 +286,52 @@ class SmsChannel:
                 break
         return done
 
-    def _next(self, work: Work, limit: int) -> Sequence[Delivery]:
+    def _next(self, work: Work, carrier: Carrier, limit: int) -> Sequence[Delivery]:
         """What was taken before and could not be written comes first."""
-        if not self._waiting:
-            return work.take(limit)
-        return [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
+        if not carrier.queue:
+            if self._carriers.only is not None:
+                return work.take(limit)
+            if self._carriers.full:
+                return ()  # what is routed and not written would be unknown after a crash: no more of it
+            taken = work.take(limit)
+            self._route(taken)
+            if taken and self._carriers.waiting:
+                asyncio.get_running_loop().call_soon(self._pump_all)  # some of it is for others
+        return [carrier.queue.popleft() for _ in range(min(limit, len(carrier.queue)))]
 
-    def _send(self, bind: _Bind, batch: Sequence[Delivery]) -> bool:
+    def _route(self, deliveries: Sequence[Delivery]) -> None:
+        """Into the queues of their carriers; what nobody can take now comes again a moment later."""
+        routed = self._carriers.route(deliveries)
+        self._give_back(routed.waiting, _NO_ROUTE_PAUSE_S)
+        for delivery in routed.refused:
+            self._refuse(delivery, "no route for this number")
+
+    def _send_again(self, bind: Bind, budget: int) -> int:
+        """What was refused for its speed, in its order; the number of those that left or can not leave any more."""
+        carrier, now, done = bind.carrier, self._wall(), 0
+        while carrier.again and done < min(budget, bind.link.room):
+            ticket = carrier.again.popleft()
+            delivery = ticket.long.delivery if isinstance(ticket, PartTicket) else ticket
+            refusal = self._refusal(delivery, now)
+            if not refusal:
+                self._parts_submitted(bind.link.name, bind.submit_again(ticket))
+            elif isinstance(ticket, PartTicket):
+                self._give_up(carrier, [ticket], refusal)
+            else:
+                self._refuse(delivery, refusal)
+            done += 1
+        return done
+
+    def _send(self, bind: Bind, batch: Sequence[Delivery]) -> bool:
         """Write these into the session, neighbours with one text together. False when the window is too full for the
         next one: the rest waits, in its order."""
-        now, room, provider = self._wall(), bind.link.room, bind.provider
+        now, room, provider = self._wall(), bind.link.room, bind.carrier.provider
         words = batch[0].text
         prepared = provider.prepared(words)
         run: list[Delivery] = []
         for at, delivery in enumerate(batch):
             if delivery.text is not words:
-                self._submit(bind, prepared, run)
+                self._parts_submitted(bind.link.name, bind.submit(prepared, run))
                 run, words = [], delivery.text
                 prepared = provider.prepared(words)
             refusal = prepared.refusal or self._refusal(delivery, now)
@@ -298,11 +340,11 @@ class SmsChannel:
                 continue
             room -= len(prepared.parts)
             if room < 0:
-                self._submit(bind, prepared, run)
-                self._waiting.extendleft(reversed(batch[at:]))
+                self._parts_submitted(bind.link.name, bind.submit(prepared, run))
+                bind.carrier.queue.extendleft(reversed(batch[at:]))
                 return False
             run.append(delivery)
-        self._submit(bind, prepared, run)
+        self._parts_submitted(bind.link.name, bind.submit(prepared, run))
         return True
 
     def _refuse(self, delivery: Delivery, why: str) -> None:
@@ -310,25 +352,6 @@ class SmsChannel:
         if self._outbox is not None:
             self._outbox.items.append(Outcome(delivery, OutcomeKind.FAILED, "", detail=why, settled=True))
             self._outbox.hand_on_soon()
-
-    def _submit(self, bind: _Bind, prepared: Prepared, batch: Sequence[Delivery]) -> None:
-        """Correlation, then bytes: both are the session's; here parts are counted."""
-        session = bind.link.session
-        if not batch or session is None:
-            return
-        now = bind.link.now()
-        parts = prepared.parts
-        if len(parts) == 1:
-            session.submit(batch, [delivery.address[1:].encode() for delivery in batch], parts[0], now)
-        else:
-            for delivery in batch:
-                long = LongMessage(delivery, len(parts))
-                tickets = [PartTicket(long, number) for number in range(len(parts))]
-                session.submit_parts(tickets, delivery.address[1:].encode(), parts, now)
-        many = len(batch) * prepared.cost
-        bind.parts_hint = prepared.cost
-        bind.pace.spent(many)
-        self._parts_submitted(bind.link.name, many)
 
     def _refusal(self, delivery: Delivery, now: datetime) -> str:
         """Why this delivery may not leave, or nothing."""
@@ -338,21 +361,29 @@ class SmsChannel:
             return "not an E.164 number"
         return "expired before it was sent" if delivery.text.expires_at <= now else ""
 
-    def _wake_later(self, bind: _Bind) -> None:
+    def _wake_later(self, bind: Bind) -> None:
         if bind.wake is None:
-            delay_s = max(0.001, bind.pace.next_at(bind.link.now()) - bind.link.now())
-            bind.wake = asyncio.get_running_loop().call_later(delay_s, self._woken, bind)
+            bind.wake = asyncio.get_running_loop().call_later(bind.pause_s(), self._woken, bind)
 
-    def _woken(self, bind: _Bind) -> None:
+    def _woken(self, bind: Bind) -> None:
         bind.wake = None
         self._pump(bind)
         bind.link.flush()
 
     def _give_back_waiting(self) -> None:
-        given, self._waiting = list(self._waiting), deque()
-        self._give_back(given)
+        for one in self._carriers:
+            whole, parts = one.clear()
+            self._give_back(whole)
+            self._give_up(one, parts)
 
-    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
-        if self._outbox is not None:
-            self._outbox.items += [Outcome(delivery, OutcomeKind.UNSENT, "") for delivery in deliveries]
+    def _give_back(self, deliveries: Sequence[Delivery], for_s: float | None = None) -> None:
+        if self._outbox is not None and deliveries:
+            unsent = OutcomeKind.UNSENT
+            self._outbox.items += [Outcome(delivery, unsent, "", retry_after_s=for_s) for delivery in deliveries]
+            self._outbox.hand_on_soon()
+
+    def _give_up(self, carrier: Carrier, parts: Sequence[PartTicket], why: str = "") -> None:
+        """Parts of messages whose other parts have left."""
+        if self._outbox is not None and parts:
+            self._outbox.items += [told for part in parts for told in carrier.provider.given_up(part, why)]
             self._outbox.hand_on_soon()

@@ -35,7 +35,13 @@ _REFUSALS: dict[StatusKind, tuple[OutcomeKind, float | None]] = {
     StatusKind.LINK_FAULT: (OutcomeKind.RETRY, _LINK_FAULT_PAUSE_S),
 }
 # of a long message the gravest answer counts: never sent twice without saying so, never again what can not succeed
-_GRAVITY = {OutcomeKind.ACCEPTED: 0, OutcomeKind.RETRY: 1, OutcomeKind.UNKNOWN: 2, OutcomeKind.FAILED: 3}
+_GRAVITY = {
+    OutcomeKind.ACCEPTED: 0,
+    OutcomeKind.UNSENT: 1,
+    OutcomeKind.RETRY: 2,
+    OutcomeKind.UNKNOWN: 3,
+    OutcomeKind.FAILED: 4,
+}
 
 
 class Prepared(NamedTuple):
@@ -125,6 +131,10 @@ class Provider:
     def unknown(self, tickets: Sequence[object], why: str) -> list[Outcome]:
         """Outcomes of what left and was never answered."""
         return [told for ticket in tickets for told in self._answered(ticket, OutcomeKind.UNKNOWN, 0, why)]
+
+    def given_up(self, part: PartTicket, why: str = "") -> list[Outcome]:
+        """The outcome of a part that does not leave after all: a reason is final, none means not now."""
+        return self._answered(part, OutcomeKind.FAILED if why else OutcomeKind.UNSENT, 0, why)
 
     def received(self, receipts: Sequence[DeliveryReceipt]) -> list[Receipt]:
         """Receipts with their ids in the form of the responses; those that settle nothing are left out."""

@@ -7,15 +7,19 @@ Never knows: where settings are read from, sockets, deliveries. SMPP 3.4 §5.2.
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from gateway.channels.sms_breaker import Breaker
+from gateway.channels.sms_routes import Rule
 from gateway.smpp import text
 from gateway.smpp.events import BindConfig, Role
 from gateway.smpp.link import Backoff, Endpoint
 from gateway.smpp.national import Language
 
+Prefix = Annotated[str, Field(pattern=r"^\+[0-9]{0,15}$")]
+"""The beginning of E.164 numbers; "+" alone is all of them."""
 Table = Literal[
     "turkish", "spanish", "portuguese", "bengali", "gujarati", "hindi", "kannada", "malayalam", "oriya", "punjabi",
     "tamil", "telugu", "urdu",
@@ -36,7 +40,15 @@ class SmsProviderSettings(BaseModel):
     bind_as: Literal["transceiver", "transmitter+receiver"] = "transceiver"
     binds: int = Field(default=1, ge=1, le=64)
     window: int = Field(default=100, ge=1, le=10_000)
-    max_rate_per_s: float | None = Field(default=None, gt=0)
+    max_rate_per_s: float | None = Field(default=None, gt=0, le=100_000)
+    bind_rate_per_s: float | None = Field(default=None, gt=0, le=100_000)
+    account: str = Field(default="", pattern=r"^[a-z0-9-]{0,32}$")
+    prefixes: tuple[Prefix, ...] = ("+",)
+    priority: int = Field(default=0, ge=-100, le=100)
+    weight: float = Field(default=1.0, gt=0, le=1000)
+    breaker_failures: int = Field(default=20, ge=1, le=10_000)
+    breaker_first_s: float = Field(default=5.0, gt=0, le=3600)
+    breaker_longest_s: float = Field(default=120.0, gt=0, le=3600)
     source_addr: str = Field(pattern=r"^[ -~]{0,20}$")  # SMPP 3.4 §5.2.8
     source_ton: int = Field(default=5, ge=0, le=7)
     source_npi: int = Field(default=0, ge=0, le=255)
@@ -65,6 +77,19 @@ class SmsProviderSettings(BaseModel):
         if self.national_tables and self.long_messages is not text.Carriage.HEADER:
             raise ValueError("national_tables needs long_messages 'header': nothing else can name a table")
         return self
+
+    @property
+    def account_name(self) -> str:
+        """The account whose rate this provider's messages count for."""
+        return self.account or self.name
+
+    def rule(self) -> Rule:
+        """Which numbers it is for."""
+        return Rule(prefixes=self.prefixes, preference=self.priority, weight=self.weight)
+
+    def breaker(self) -> Breaker:
+        """When it is left alone."""
+        return Breaker(failures=self.breaker_failures, first_s=self.breaker_first_s, longest_s=self.breaker_longest_s)
 
     def way(self) -> text.Way:
         """How texts travel."""
@@ -100,6 +125,15 @@ class SmsProviderSettings(BaseModel):
         return Backoff(
             first_s=self.reconnect_first_s, longest_s=self.reconnect_longest_s, refused_s=self.reconnect_refused_s
         )
+
+
+def account_rates(providers: Sequence[SmsProviderSettings]) -> dict[str, float]:
+    """Parts a second of each account that has a rate; the lowest where its providers disagree."""
+    rates: dict[str, float] = {}
+    for one in providers:
+        if one.max_rate_per_s is not None:
+            rates[one.account_name] = min(one.max_rate_per_s, rates.get(one.account_name, one.max_rate_per_s))
+    return rates
 
 
 _ALPHABETS = {text.Encoding.GSM: "gsm7", text.Encoding.UCS2: "ucs2"}

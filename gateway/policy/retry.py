@@ -76,7 +76,8 @@ def after_outcome(
                 return Next(state=DeliveryState.UNKNOWN, due=due, flags=POSSIBLE_DUPLICATE)
             return Next(state=DeliveryState.UNKNOWN)
         case OutcomeKind.UNSENT:
-            return Next(state=DeliveryState.RETRY_WAIT, due=now, flags=NOT_AN_ATTEMPT)
+            pause_s = min(max(0.0, retry_after_s or 0.0), LONGEST_WAIT_S)
+            return Next(state=DeliveryState.RETRY_WAIT, due=now + timedelta(seconds=pause_s), flags=NOT_AN_ATTEMPT)
         case OutcomeKind.RETRY:
             return after_refusal(
                 attempts=attempts + 1, rules=rules, expires_at=expires_at, now=now, retry_after_s=retry_after_s

@@ -13,24 +13,62 @@ from gateway.model import (
     Transport,
 )
 from gateway.simulators.recorder import Outcomes
+from gateway.smpp.status import BY_NAME
 from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, until, words
 
 
-async def test_a_throttled_message_is_tried_again_later_and_the_bind_slows_down() -> None:
-    async with simulated(throttle_per_s=20) as simulator:
+@pytest.mark.parametrize("status", ["ESME_RTHROTTLED", "ESME_RMSGQFUL"])
+async def test_a_throttled_message_keeps_its_place_and_its_attempts_and_the_bind_slows_down(status: str) -> None:
+    async with simulated(throttle_per_s=20, throttle_status=BY_NAME[status].code) as simulator:
         channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port, window=10)]), Store()
         async with running(channel, Given(*deliveries(words(), 400)), store):
-            await until(lambda: store.kinds()[OutcomeKind.RETRY])
-            retry = next(outcome for outcome in store.outcomes if outcome.kind is OutcomeKind.RETRY)
-            assert (retry.code, retry.detail) == (0x58, "ESME_RTHROTTLED")
-            assert retry.retry_after_s is not None
-            await asyncio.sleep(0.1)
-            assert len(store.outcomes) < 400
+            await until(lambda: simulator.refusals and len(store.outcomes) >= 30)
+            assert store.kinds() == {OutcomeKind.ACCEPTED: len(store.outcomes)}
+            arrived = [int(record.to[-7:]) for record in simulator.recorder.records()]
+            assert all(abs(place - number) <= 10 for place, number in enumerate(arrived))  # the window
+            assert len(set(arrived)) == len(arrived) < 400
+
+
+async def test_a_throttled_part_is_sent_again_alone_and_the_message_stays_whole() -> None:
+    async with simulated(throttle_per_s=7) as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port, window=10)]), Store()
+        async with running(channel, Given(*deliveries(words("x" * 400), 4)), store):
+            await until(lambda: len(store.outcomes) == 4)
+            assert simulator.refusals
+            assert [len(outcome.message_ids) for outcome in store.outcomes] == [3] * 4
+            assert simulator.recorder.count == 4
+            assert simulator.submits - simulator.refusals == 12
+
+
+async def test_one_number_that_is_always_too_much_does_not_keep_its_place_for_ever() -> None:
+    """ESME_RMSGQFUL may be about one telephone: after some tries in place it becomes a retry like any other."""
+    outcomes = Outcomes()
+    outcomes.tell("+32470000000", "throttled")
+    async with simulated(outcomes) as simulator:
+        settings = provider(simulator.port, window=10, bind_rate_per_s=5_000)
+        channel, store = SmsChannel(Transport.SIMULATED, [settings]), Store()
+        async with running(channel, Given(*deliveries(words(), 3)), store):
+            await until(lambda: len(store.outcomes) == 3, within_s=20)
+            assert [o.kind for o in sorted(store.outcomes, key=lambda o: o.delivery.seq)] == [
+                OutcomeKind.RETRY, OutcomeKind.ACCEPTED, OutcomeKind.ACCEPTED,
+            ]  # fmt: skip
+            assert simulator.refusals == 6
+
+
+async def test_what_waits_after_throttling_is_given_back_and_its_parts_are_not_forgotten() -> None:
+    async with simulated(Outcomes(otherwise="throttled")) as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port)], drain_s=0.1), Store()
+        given = [*deliveries(words(), 2), *deliveries(words("x" * 400, key=2), 1, first=2)]
+        async with running(channel, Given(*given), store):
+            await until(lambda: simulator.refusals >= 5)
+            await channel.withdraw(1)
+            await until(lambda: len(store.outcomes) == 3)
+            assert store.kinds() == {OutcomeKind.UNSENT: 3}
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(0x14, OutcomeKind.RETRY), (0x08, OutcomeKind.RETRY), (0x0B, OutcomeKind.FAILED), (0x45, OutcomeKind.RETRY)],
+    [(0x64, OutcomeKind.RETRY), (0x08, OutcomeKind.RETRY), (0x0B, OutcomeKind.FAILED), (0x45, OutcomeKind.RETRY)],
 )
 async def test_a_refusal_is_what_the_table_says(status: int, kind: OutcomeKind) -> None:
     async with simulated(Outcomes(otherwise="refused"), refuse_status=status) as simulator:

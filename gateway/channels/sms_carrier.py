@@ -1,0 +1,231 @@
+"""A carrier: one provider with its binds, what waits for it, how fast it may go, and whether it works at present.
+
+Knows: binds, queues, pace, breakers, allowances of accounts, routes between carriers. Never knows: the store, outcomes.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from gateway.channels.sms_breaker import BreakerState
+from gateway.channels.sms_provider import LongMessage, PartTicket, Prepared, Provider
+from gateway.channels.sms_routes import Routes
+from gateway.channels.sms_settings import SmsProviderSettings, account_rates
+from gateway.model import Delivery
+from gateway.policy.allowance import Allowance
+from gateway.smpp.events import Event, Role
+from gateway.smpp.link import Link
+from gateway.smpp.pace import Pace
+from gateway.smpp.session import Session
+
+OnEvents = Callable[[Link, Sequence[Event]], None]
+SHORTEST_SLEEP_S = 0.001
+LONGEST_SLEEP_S = 60.0
+TRIES_IN_PLACE = 5  # ESME_RMSGQFUL may be about one telephone, which must not slow all others for ever
+_MOST_REMEMBERED = 1_000
+
+
+class Bind:
+    """One link with its carrier and its pace; `parts_hint` is how many parts a message had lately."""
+
+    def __init__(self, carrier: "Carrier", link: Link, pace: Pace, *, sends: bool) -> None:
+        self.carrier = carrier
+        self.link = link
+        self.pace = pace
+        self.sends = sends
+        self.parts_hint = 1
+        self.wake: asyncio.TimerHandle | None = None
+
+    def budget(self, wanted: int) -> int:
+        """How many of `wanted` parts may leave now by this bind."""
+        carrier = self.carrier
+        budget = carrier.breaker.room(carrier.now(), self.pace.allow(self.link.now(), wanted))
+        if carrier.allowance is not None and budget > 0:
+            budget = min(budget, carrier.allowance.room(carrier.now()))
+        return budget
+
+    def pause_s(self) -> float:
+        """How long to wait when there is no budget; the longest when somebody else has to grant some."""
+        carrier, now = self.carrier, self.carrier.now()
+        waits = [self.pace.next_at(self.link.now()) - self.link.now(), carrier.breaker.next_at(now) - now]
+        if carrier.allowance is not None:
+            waits.append(carrier.allowance.next_at(now) - now)
+        return min(max(SHORTEST_SLEEP_S, *waits), LONGEST_SLEEP_S)
+
+    def submit(self, prepared: Prepared, batch: Sequence[Delivery]) -> int:
+        """Correlation, then bytes: both are the session's. The SMS parts that left."""
+        session = self.link.session
+        if not batch or session is None:
+            return 0
+        now, parts = self.link.now(), prepared.parts
+        if len(parts) == 1:
+            session.submit(batch, [delivery.address[1:].encode() for delivery in batch], parts[0], now)
+        else:
+            for delivery in batch:
+                long = LongMessage(delivery, len(parts))
+                tickets = [PartTicket(long, number) for number in range(len(parts))]
+                session.submit_parts(tickets, delivery.address[1:].encode(), parts, now)
+        self.parts_hint = prepared.cost
+        return self._left(len(batch) * prepared.cost)
+
+    def submit_again(self, ticket: Delivery | PartTicket) -> int:
+        """What was refused for its speed alone, with the ticket that it had."""
+        session = self.link.session
+        if session is None:
+            return 0
+        delivery, number = (ticket.long.delivery, ticket.number) if isinstance(ticket, PartTicket) else (ticket, 0)
+        prepared = self.carrier.provider.prepared(delivery.text)
+        template = prepared.parts[number : number + 1]
+        session.submit_parts([ticket], delivery.address[1:].encode(), template, self.link.now())
+        return self._left(1 if isinstance(ticket, PartTicket) else prepared.cost)
+
+    def _left(self, parts: int) -> int:
+        carrier = self.carrier
+        self.pace.spent(parts)
+        carrier.breaker.left(carrier.now())
+        if carrier.allowance is not None:
+            carrier.allowance.spend(parts)
+        return parts
+
+
+class Carrier:
+    """`queue` was routed here and not written, in its order; `again` was refused for its speed and goes first."""
+
+    def __init__(
+        self,
+        settings: SmsProviderSettings,
+        on_events: OnEvents,
+        *,
+        now: Callable[[], float],
+        allowance: Allowance | None = None,
+    ) -> None:
+        self.provider = Provider(settings)
+        self.breaker = settings.breaker()
+        self.allowance = allowance
+        self.now = now
+        self.queue: deque[Delivery] = deque()
+        self.again: deque[Delivery | PartTicket] = deque()
+        self._tries: OrderedDict[tuple[int, int, int], int] = OrderedDict()
+        self.binds = tuple(self._bind(number, role, on_events) for number, role in enumerate(settings.roles(), 1))
+        self.most_waiting = settings.window * sum(role is not Role.RECEIVER for role in settings.roles())
+
+    @property
+    def name(self) -> str:
+        """As in the settings."""
+        return self.provider.settings.name
+
+    @property
+    def able(self) -> bool:
+        """Whether messages may be routed here: a bind stands, and the breaker lets something pass."""
+        return self.bound and self.breaker.room(self.now(), 1) > 0
+
+    @property
+    def bound(self) -> bool:
+        """Whether a bind stands by which messages can leave."""
+        return any(bind.link.bound for bind in self.binds if bind.sends)
+
+    @property
+    def full(self) -> bool:
+        """Whether as much waits here as its windows hold."""
+        return len(self.queue) >= self.most_waiting
+
+    def too_fast(self, ticket: Delivery | PartTicket) -> bool:
+        """The peer refused this one for its speed: it keeps its place, unless that was tried too often."""
+        delivery, number = (ticket.long.delivery, ticket.number) if isinstance(ticket, PartTicket) else (ticket, 0)
+        key = (delivery.lease.campaign, delivery.seq, number)
+        tries = self._tries[key] = self._tries.pop(key, 0) + 1
+        if len(self._tries) > _MOST_REMEMBERED:
+            self._tries.popitem(last=False)
+        if tries > TRIES_IN_PLACE:
+            del self._tries[key]
+            return False
+        self.again.append(ticket)
+        return True
+
+    def clear(self) -> tuple[list[Delivery], list[PartTicket]]:
+        """Everything that waits, whole messages in their order and parts of messages whose other parts have left."""
+        parts = [ticket for ticket in self.again if isinstance(ticket, PartTicket)]
+        whole = [ticket for ticket in self.again if isinstance(ticket, Delivery)] + list(self.queue)
+        self.again.clear()
+        self.queue.clear()
+        return whole, parts
+
+    def _bind(self, number: int, role: Role, on_events: OnEvents) -> Bind:
+        settings = self.provider.settings
+        new_session = partial(Session, settings.bind_config(role))
+        name = f"{settings.name}/{number}"
+        link = Link(name, settings.endpoint(), new_session, on_events, backoff=settings.backoff())
+        return Bind(self, link, Pace(settings.bind_rate_per_s), sends=role is not Role.RECEIVER)
+
+
+class Routed(NamedTuple):
+    """What could not be put into any queue: nobody up takes such numbers just now, or nobody ever does."""
+
+    waiting: list[Delivery]
+    refused: list[Delivery]
+
+
+class Carriers:
+    """All carriers of a transport and the routes between them. `allowances` are rates of accounts that other nodes
+    share; those of other accounts are this node's alone."""
+
+    def __init__(
+        self,
+        providers: Sequence[SmsProviderSettings],
+        on_events: OnEvents,
+        *,
+        now: Callable[[], float],
+        allowances: Mapping[str, Allowance],
+    ) -> None:
+        rates = {name: Allowance(rate) for name, rate in account_rates(providers).items()} | dict(allowances)
+        self.all = [Carrier(one, on_events, now=now, allowance=rates.get(one.account_name)) for one in providers]
+        self.binds = {bind.link: bind for one in self.all for bind in one.binds}
+        self._routes = Routes([(one, one.provider.settings.rule()) for one in self.all])
+        # where everything goes to one carrier nothing has to be looked up
+        self.only = self.all[0] if len(providers) == 1 and "+" in providers[0].prefixes else None
+
+    def __iter__(self) -> Iterator[Carrier]:
+        return iter(self.all)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything was taken and not written."""
+        return any(one.queue or one.again for one in self.all)
+
+    @property
+    def full(self) -> bool:
+        """Whether one of them has as much in its queue as it should."""
+        return any(one.full for one in self.all)
+
+    @property
+    def bound(self) -> bool:
+        """Whether a bind stands by which messages can leave."""
+        return any(one.bound for one in self.all)
+
+    def route(self, deliveries: Sequence[Delivery]) -> Routed:
+        """Each into the queue that its number, the shares and the present state of things choose."""
+        routes, able = self._routes, self.present()
+        routed = Routed([], [])
+        for delivery in deliveries:
+            carrier = routes.choose(delivery.address, able, delivery.text.parts)
+            if carrier is not None:
+                carrier.queue.append(delivery)
+            else:
+                (routed.waiting if routes.tiers(delivery.address) else routed.refused).append(delivery)
+        return routed
+
+    def present(self) -> set[Carrier]:
+        """Those that can send now."""
+        able = {one for one in self.all if one.able}
+        self._routes.present(able)
+        return able
+
+    def bind_up(self) -> dict[str, bool]:
+        """Whether each bind stands, by its name."""
+        return {link.name: link.bound for link in self.binds}
+
+    def breakers_open(self) -> dict[str, bool]:
+        """Whether each provider is left alone for a while, by its name."""
+        return {one.name: one.breaker.state is not BreakerState.CLOSED for one in self.all}

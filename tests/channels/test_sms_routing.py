@@ -1,0 +1,187 @@
+"""The SMS channel with several providers: routes, shares, failover, accounts, and a provider that fails by itself."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+
+from gateway.channels.sms import SmsChannel
+from gateway.model import Delivery, OutcomeKind, Transport
+from gateway.policy.allowance import Allowance
+from gateway.simulators.recorder import Outcomes
+from gateway.simulators.smsc import SmscSimulator
+from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, until, words
+
+SIM = Transport.SIMULATED
+
+
+@contextlib.asynccontextmanager
+async def two(*outcomes: Outcomes) -> AsyncIterator[tuple[SmscSimulator, SmscSimulator]]:
+    """Two providers' SMSCs."""
+    one, other = outcomes or (None, None)
+    async with simulated(one) as first, simulated(other) as second:
+        yield first, second
+
+
+def to(*numbers: str) -> list[Delivery]:
+    """Deliveries to these numbers."""
+    return [
+        one._replace(address=number) for one, number in zip(deliveries(words(), len(numbers)), numbers, strict=True)
+    ]
+
+
+def reached(simulator: SmscSimulator) -> set[str]:
+    return {record.to for record in simulator.recorder.records()}
+
+
+async def up(channel: SmsChannel) -> None:
+    await until(lambda: all(channel.bind_up().values()))
+
+
+async def test_each_number_goes_to_the_provider_of_its_longest_prefix_with_that_providers_sender() -> None:
+    async with two() as (home, world):
+        channel = SmsChannel(
+            SIM,
+            [
+                provider(home.port, name="home", prefixes=["+32"], source_addr="8686", source_ton=3),
+                provider(world.port, name="world", source_addr="Alert"),
+            ],
+        )
+        store, work = Store(), Given()
+        async with running(channel, work, store):
+            await up(channel)
+            national, foreign = [f"+3247{n:07d}" for n in range(20)], [f"+336{n:08d}" for n in range(10)]
+            work.add(to(*(x for pair in zip(national, [*foreign, *foreign], strict=True) for x in pair))[:30])
+            await until(lambda: len(store.outcomes) == 30)
+            assert reached(home) | reached(world) <= {*national, *foreign}
+            assert all(number.startswith("+32") for number in reached(home))
+            assert all(number.startswith("+33") for number in reached(world))
+            assert {outcome.provider for outcome in store.outcomes} == {"home", "world"}
+
+
+async def test_equals_share_by_weight() -> None:
+    async with two() as (small, large):
+        channel = SmsChannel(SIM, [provider(small.port, name="small"), provider(large.port, name="large", weight=3)])
+        store, work = Store(), Given()
+        async with running(channel, work, store):
+            await up(channel)
+            work.add(deliveries(words(), 400))
+            await until(lambda: len(store.outcomes) == 400)
+            assert abs(small.submits - 100) <= 5
+            assert abs(large.submits - 300) <= 5
+
+
+async def test_when_a_provider_goes_the_next_takes_over_and_gives_it_back() -> None:
+    async with two(Outcomes(), Outcomes()) as (first, spare):
+        channel = SmsChannel(SIM, [provider(first.port, name="first"), provider(spare.port, name="spare", priority=1)])
+        store, work = Store(), Given()
+        async with running(channel, work, store):
+            await up(channel)
+            work.add(deliveries(words(), 20))
+            await until(lambda: len(store.outcomes) == 20)
+            assert (first.submits, spare.submits) == (20, 0)
+            await first.stop()
+            await until(lambda: not channel.bind_up()["first/1"])
+            work.add(deliveries(words(), 20, first=20))
+            await until(lambda: len(store.outcomes) == 40)
+            assert spare.submits == 20
+            await first.start()
+            await up(channel)
+            work.add(deliveries(words(), 20, first=40))
+            await until(lambda: len(store.outcomes) == 60)
+            assert (first.submits, spare.submits) == (40, 20)
+            assert store.kinds() == {OutcomeKind.ACCEPTED: 60}
+
+
+async def test_what_waits_at_a_provider_that_goes_leaves_by_another_one() -> None:
+    async with two(Outcomes(otherwise="unanswered"), Outcomes()) as (first, spare):
+        settings = provider(first.port, name="first", window=4), provider(spare.port, name="spare", priority=1)
+        channel, store, work = SmsChannel(SIM, settings, drain_s=0.05), Store(), Given()
+        async with running(channel, work, store):
+            await up(channel)
+            work.add(deliveries(words(), 8))
+            await until(lambda: first.submits == 4)
+            first.behaviour.bind_status = 0x0D
+            first.drop()
+            await until(lambda: len(store.outcomes) == 8)
+            assert store.kinds() == {OutcomeKind.UNKNOWN: 4, OutcomeKind.ACCEPTED: 4}
+            assert spare.submits == 4
+
+
+async def test_a_number_without_any_route_fails_and_one_whose_route_is_down_waits_without_an_attempt() -> None:
+    async with simulated() as simulator:
+        channel = SmsChannel(
+            SIM,
+            [
+                provider(simulator.port, name="home", prefixes=["+32"]),
+                provider(1, name="gone", prefixes=["+33"]),
+            ],
+        )
+        store = Store()
+        async with running(channel, Given(*to("+32470000001", "+33600000001", "+4900000001")), store):
+            await until(lambda: len(store.outcomes) == 3)
+            told = {o.delivery.address: (o.kind, o.detail, o.retry_after_s) for o in store.outcomes}
+            assert told["+32470000001"][0] is OutcomeKind.ACCEPTED
+            assert told["+33600000001"] == (OutcomeKind.UNSENT, "", 2.0)
+            assert told["+4900000001"] == (OutcomeKind.FAILED, "no route for this number", None)
+
+
+async def test_a_provider_that_fails_by_itself_is_left_alone_and_tried_with_one_message() -> None:
+    async with simulated(Outcomes(otherwise="refused"), refuse_status=0x08) as bad, simulated() as good:
+        channel = SmsChannel(
+            SIM,
+            [
+                provider(
+                    bad.port, name="bad", breaker_failures=5, breaker_first_s=0.1, breaker_longest_s=0.2, window=5
+                ),
+                provider(good.port, name="good", priority=1),
+            ],
+        )
+        store, work = Store(), Given()
+        async with running(channel, work, store):
+            await up(channel)
+            work.add(deliveries(words(), 5))
+            await until(lambda: len(store.outcomes) == 5)
+            assert channel.breakers_open() == {"bad": True, "good": False}
+            work.add(deliveries(words(), 50, first=5))
+            await until(lambda: len(store.outcomes) == 55)
+            counted = Counter((o.provider, o.kind) for o in store.outcomes)
+            assert counted["good", OutcomeKind.ACCEPTED] >= 45
+            bad.outcomes = Outcomes()
+            for turn in range(100):
+                work.add(deliveries(words(), 1, first=55 + turn))
+                await asyncio.sleep(0.01)
+                if not channel.breakers_open()["bad"]:
+                    break
+            assert channel.breakers_open() == {"bad": False, "good": False}
+
+
+async def test_providers_of_one_account_share_its_rate_and_only_what_was_granted_leaves() -> None:
+    granted = Allowance(1_000, shared=True)
+    async with two() as (one, other):
+        both = [
+            provider(one.port, name="one", account="us", max_rate_per_s=1_000),
+            provider(other.port, name="other", account="us", max_rate_per_s=1_000, binds=2),
+        ]
+        channel, store, work = SmsChannel(SIM, both, allowances={"us": granted}), Store(), Given()
+        async with running(channel, work, store):
+            await up(channel)
+            work.add(deliveries(words("x" * 200), 100))
+            await asyncio.sleep(0.05)
+            assert (one.submits + other.submits, granted.wanted) == (0, True)
+            granted.granted(asyncio.get_running_loop().time(), 50)
+            channel.granted()
+            await until(lambda: one.submits + other.submits >= 50)
+            await asyncio.sleep(0.1)
+            assert 50 <= one.submits + other.submits <= 52
+            assert granted.spent == one.submits + other.submits
+
+
+async def test_a_receiver_alone_is_no_way_out() -> None:
+    async with simulated() as simulator:
+        settings = provider(simulator.port, bind_as="transmitter+receiver")
+        channel = SmsChannel(SIM, [settings, provider(1, name="gone")])
+        store, work = Store(), Given(*deliveries(words(), 10))
+        async with running(channel, work, store):
+            await until(lambda: len(store.outcomes) == 10)
+            assert store.kinds() == {OutcomeKind.ACCEPTED: 10}
