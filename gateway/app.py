@@ -21,11 +21,6 @@ from aiohttp import web
 from gateway import log as logging_
 from gateway.cap.parse import Limits
 from gateway.channels.base import Channel
-from gateway.channels.email import EmailChannel
-from gateway.channels.sms import SmsChannel
-from gateway.channels.voice import VoiceChannel, VoiceMeters
-from gateway.channels.voice_drivers import driver_for
-from gateway.channels.voice_settings import Trunk
 from gateway.channels.voice_trunks import RestTrunk
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
@@ -42,7 +37,8 @@ from gateway.flows.publishing import Publisher
 from gateway.flows.tracking import Tracking
 from gateway.inlets import Upstream, intake_rules
 from gateway.metrics import Metrics
-from gateway.model import ChannelName, Transport
+from gateway.model import ChannelName
+from gateway.outlets import Outlets
 from gateway.policy.heartbeat import Pulse
 from gateway.policy.pacing import RatePacer
 from gateway.settings import Role, Settings
@@ -154,7 +150,9 @@ class Gateway:
         )  # fmt: skip
         await self.gate.open()
         fence = Fence(boottime, dispatch.lease_s)
-        self.channels = self._channels(fence) if Role.DISPATCH in self.roles else []
+        self.outlets = Outlets(self.settings, self.store, metrics=self.metrics, gate=self.gate, fence=fence)
+        self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
+        self._parts += self.outlets.parts
         texts = Texts(self.store)
         lanes = {(c.name, c.transport): self._lane(c, texts, fence) for c in self.channels}
         self.dispatcher = Dispatcher(
@@ -171,34 +169,6 @@ class Gateway:
             log=logging_.unit_logger("gateway.escalating"),
         )  # fmt: skip
         self._wakes += [self.dispatcher.wake, self.planner.wake]
-
-    def _channels(self, fence: Fence) -> list[Channel]:
-        """Every channel that has a provider, for the live transports and for the simulated ones."""
-        found: list[Channel] = []
-        sms, email, voice = self.settings.sms, self.settings.email, self.settings.voice
-        for transport, providers in ((Transport.LIVE, sms.providers), (Transport.SIMULATED, sms.simulated)):
-            if providers:
-                counted = self.metrics.sms_parts
-                found.append(SmsChannel(transport, providers, fence=fence.holds, parts_submitted=counted))
-        if email is not None:
-            for transport, relays in ((Transport.LIVE, email.relays), (Transport.SIMULATED, email.simulated)):
-                if relays:
-                    count = self.metrics.emails
-                    found.append(EmailChannel(transport=transport, settings=email, relays=relays, accepted=count))
-        for transport, trunk in ((Transport.LIVE, voice.trunk), (Transport.SIMULATED, voice.simulated)):
-            if trunk is not None:
-                found.append(self._voice(transport, trunk, fence))
-        return found
-
-    def _voice(self, transport: Transport, trunk: Trunk, fence: Fence) -> VoiceChannel:
-        return VoiceChannel(
-            transport=transport,
-            settings=self.settings.voice,
-            driver=driver_for(trunk, self.settings.voice),
-            gate=self.gate,
-            fence=lambda _lease: fence.holds(),
-            meters=VoiceMeters(started=self.metrics.calls),
-        )
 
     def _lane(self, channel: Channel, texts: Texts, fence: Fence) -> Lane:
         dispatch = self.settings.dispatch
@@ -295,9 +265,7 @@ class Gateway:
         return VoiceCallbacks(sources, self.tracking.emit, self._call_settled)
 
     def _call_settled(self, _provider: str, call_id: str) -> None:
-        for channel in self.channels:
-            if isinstance(channel, VoiceChannel):
-                channel.settled(call_id)
+        self.outlets.call_settled(call_id)
 
     def _api(self) -> Api:
         most = min(self.settings.intake.max_bytes, self.settings.http.max_body_bytes)
@@ -308,17 +276,7 @@ class Gateway:
 
     def channel_states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:
         """Links and whether they are up; deliveries in flight by channel."""
-        links: dict[str, bool] = {}
-        flight = dict.fromkeys(ChannelName, 0)
-        for channel in self.channels:
-            match channel:
-                case SmsChannel():
-                    links |= channel.bind_up()
-                case EmailChannel():
-                    links |= channel.relays_up()
-            if isinstance(channel, SmsChannel | EmailChannel | VoiceChannel):
-                flight[channel.name] += channel.in_flight
-        return links, flight
+        return self.outlets.states()
 
     def call_starts_last_minute(self) -> int:
         """Call starts in the sliding minute, on this node."""

@@ -116,6 +116,9 @@ class Metrics(Collector):
             gauge, "gateway_unknown_deliveries", "Deliveries that left and were never answered", ["channel"]
         )
         self._bind_up = Numbers(gauge, "gateway_bind_up", "1 when the bind can send", ["bind"])
+        self._breaker_open = Numbers(
+            gauge, "gateway_sms_breaker_open", "1 while an SMS provider is left alone after failures", ["provider"]
+        )
         self._rate_limit = Numbers(
             gauge, "gateway_rate_limit_per_second", "Ceiling now: SMS parts, calls, e-mails a second", ["channel"]
         )
@@ -175,6 +178,10 @@ class Metrics(Collector):
     def set_bind_up(self, bind: str, up: bool) -> None:
         """The bind can send, or can not."""
         self._bind_up.set((bind,), int(up))
+
+    def set_breaker_open(self, provider: str, is_open: bool) -> None:
+        """The provider is left alone for a while, or is not."""
+        self._breaker_open.set((provider,), int(is_open))
 
     def set_rate_limit(self, channel: ChannelName, per_s: float) -> None:
         """The ceiling that the pacer keeps now."""

@@ -25,6 +25,7 @@ PUBLISHED = {
     "gateway_submit_seconds_count": {"channel"},
     "gateway_delivery_seconds_count": {"channel"},
     "gateway_bind_up": {"bind"},
+    "gateway_sms_breaker_open": {"provider"},
     "gateway_rate_limit_per_second": {"channel"},
     "gateway_call_starts_last_60s": set(),
     "gateway_feed_requests_total": {"status"},
@@ -58,6 +59,7 @@ def used() -> Metrics:
     metrics.delivery_seconds(VOICE, [30.0])
     metrics.set_in_flight(SMS, 4)
     metrics.set_bind_up("smsc-one", True)
+    metrics.set_breaker_open("smsc", False)
     metrics.set_rate_limit(SMS, 500.0)
     metrics.set_call_starts(599)
     metrics.set_queue_depths({(SMS, "urgent"): 12})

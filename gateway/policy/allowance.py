@@ -4,20 +4,32 @@ Knows: arithmetic on seconds and slots. Never knows: who grants, how many nodes 
 """
 
 from collections import deque
-from math import floor, inf
+from collections.abc import Callable
+from math import ceil, floor, inf
 
 LATE_S = 0.05
 """How long after its time a slot may still be used; what was missed by more is lost: nothing leaves in bursts."""
 EPSILON = 1e-9
 
 
+def _nobody() -> None:
+    """Nobody grants anything."""
+
+
+def grid_period_s(rate_per_s: float) -> float:
+    """Seconds between two slots in whole microseconds, as a store keeps them: never more than the rate."""
+    return ceil(1e6 / rate_per_s - EPSILON) / 1e6
+
+
 class Allowance:
-    """`rate_per_s` units a second. Without `shared` every slot of the grid is its own; with it only those granted."""
+    """`rate_per_s` units a second. Without `shared` every slot of the grid is its own; with it only those granted:
+    `hungry` is called when no more than `low` slots are left."""
 
     def __init__(self, rate_per_s: float, *, shared: bool = False) -> None:
         self.rate_per_s = rate_per_s
         self.period_s = 1.0 / rate_per_s
-        self.wanted = False  # somebody asked and there was not enough
+        self.hungry: Callable[[], None] = _nobody
+        self.low = 0
         self.spent = 0
         self._debt = 0
         self._grants: deque[list[float]] = deque()  # [time of the first slot, slots]
@@ -48,7 +60,8 @@ class Allowance:
                 self._grants.popleft()
             elif due < slots:
                 break
-        self.wanted |= not total
+        if self.left <= self.low:
+            self.hungry()
         return total
 
     def spend(self, units: int) -> None:

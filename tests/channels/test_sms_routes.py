@@ -55,7 +55,7 @@ def test_shares_are_those_of_the_weights_within_one_message(weights: list[float]
         assert to is not None
         given_to[to] += cost
     levels = [given_to[number] / weight for number, weight in enumerate(weights)]
-    assert max(levels) - min(levels) <= 5 / min(weights)
+    assert max(levels) - min(levels) <= 5 / min(weights) * 1.001
 
 
 def test_one_that_comes_back_makes_up_for_nothing_that_it_missed() -> None:

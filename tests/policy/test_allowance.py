@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.allowance import Allowance
+from gateway.policy.allowance import Allowance, grid_period_s
 
 
 def leave(allowance: Allowance, now: float, wanted: int = 10**6) -> int:
@@ -48,12 +48,18 @@ def test_in_no_span_does_more_leave_than_the_rate_and_one_moment_allow(
 
 
 def test_of_a_shared_grid_only_what_was_granted_leaves_and_each_slot_in_its_time() -> None:
-    allowance = Allowance(100, shared=True)
-    assert (allowance.room(0.0), allowance.wanted, allowance.next_at(0.0)) == (0, True, inf)
+    allowance, asked = Allowance(100, shared=True), []
+    allowance.hungry = lambda: asked.append(allowance.left)
+    assert (allowance.room(0.0), asked, allowance.next_at(0.0)) == (0, [0], inf)
+    allowance.low = 1
     allowance.granted(1.0, 5)
     allowance.granted(2.0, 5)
     assert [leave(allowance, at) for at in (0.99, 1.0, 1.025, 1.05, 1.09, 2.0)] == [0, 1, 2, 2, 0, 1]
-    assert (allowance.left, allowance.next_at(2.0)) == (4, pytest.approx(2.01))
+    assert allowance.left == 4
+    assert allowance.next_at(2.0) == pytest.approx(2.01)
+    assert asked == [0]
+    leave(allowance, 2.03)
+    assert (allowance.room(2.03), asked) == (0, [0, 1])
 
 
 def test_slots_that_were_missed_are_lost() -> None:
@@ -71,4 +77,12 @@ def test_a_long_message_may_overdraw_and_the_next_slots_pay() -> None:
     allowance.spend(5)
     allowance.granted(1.0, 10)
     assert allowance.room(1.25) == 0
-    assert (allowance.next_at(1.0), allowance.room(1.3)) == (pytest.approx(1.3), 1)
+    assert allowance.next_at(1.0) == pytest.approx(1.3)
+    assert allowance.room(1.3) == 1
+
+
+@pytest.mark.parametrize("rate", [0.3, 1, 7, 333, 30_000, 99_999])
+def test_the_period_of_a_grid_is_whole_microseconds_and_never_too_short(rate: float) -> None:
+    period_s = grid_period_s(rate)
+    assert round(period_s * 1e6) == pytest.approx(period_s * 1e6)
+    assert 1 / rate * 0.9999999 <= period_s <= 1 / rate + 1.1e-6

@@ -1,0 +1,97 @@
+"""The ways out of a node: the channels of both transports, what they share with other nodes, whether they are up.
+
+Knows: settings, every class of channel. Never knows: what is sent, when, to whom.
+"""
+
+import time
+from collections.abc import Callable, Coroutine, Sequence
+
+from gateway.channels.base import Channel
+from gateway.channels.email import EmailChannel
+from gateway.channels.sms import SmsChannel
+from gateway.channels.sms_settings import SmsProviderSettings, account_rates
+from gateway.channels.voice import VoiceChannel, VoiceMeters
+from gateway.channels.voice_drivers import driver_for
+from gateway.channels.voice_settings import Trunk
+from gateway.flows.accounts import AccountGates
+from gateway.flows.gate import StoreGate
+from gateway.flows.lane import Fence
+from gateway.metrics import Metrics
+from gateway.model import ChannelName, Transport
+from gateway.settings import Settings
+from gateway.store.pool import Store
+
+
+class Outlets:
+    """`open` builds the channels; `parts` is what has to run beside them."""
+
+    def __init__(self, settings: Settings, store: Store, *, metrics: Metrics, gate: StoreGate, fence: Fence) -> None:
+        self.channels: list[Channel] = []
+        self.parts: list[Callable[[], Coroutine[None, None, None]]] = []
+        self._settings = settings
+        self._store = store
+        self._metrics = metrics
+        self._gate = gate
+        self._fence = fence
+
+    def open(self) -> list[Channel]:
+        """Every channel that has a provider, for the live transports and for the simulated ones."""
+        sms, email, voice = self._settings.sms, self._settings.email, self._settings.voice
+        for transport, providers in ((Transport.LIVE, sms.providers), (Transport.SIMULATED, sms.simulated)):
+            if providers:
+                self.channels.append(self._sms(transport, providers))
+        if email is not None:
+            for transport, relays in ((Transport.LIVE, email.relays), (Transport.SIMULATED, email.simulated)):
+                if relays:
+                    counted = self._metrics.emails
+                    mail = EmailChannel(transport=transport, settings=email, relays=relays, accepted=counted)
+                    self.channels.append(mail)
+        for transport, trunk in ((Transport.LIVE, voice.trunk), (Transport.SIMULATED, voice.simulated)):
+            if trunk is not None:
+                self.channels.append(self._voice(transport, trunk))
+        return self.channels
+
+    def states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:
+        """Links and whether they are up; deliveries in flight by channel."""
+        links: dict[str, bool] = {}
+        flight = dict.fromkeys(ChannelName, 0)
+        for channel in self.channels:
+            match channel:
+                case SmsChannel():
+                    links |= channel.bind_up()
+                    for provider, is_open in channel.breakers_open().items():
+                        self._metrics.set_breaker_open(provider, is_open)
+                case EmailChannel():
+                    links |= channel.relays_up()
+            if isinstance(channel, SmsChannel | EmailChannel | VoiceChannel):
+                flight[channel.name] += channel.in_flight
+        return links, flight
+
+    def call_settled(self, call_id: str) -> None:
+        """A call is over: its line is free."""
+        for channel in self.channels:
+            if isinstance(channel, VoiceChannel):
+                channel.settled(call_id)
+
+    def _sms(self, transport: Transport, providers: Sequence[SmsProviderSettings]) -> SmsChannel:
+        gates = AccountGates(self._store, account_rates(providers), monotonic=time.monotonic)
+        channel = SmsChannel(
+            transport,
+            providers,
+            fence=self._fence.holds,
+            parts_submitted=self._metrics.sms_parts,
+            allowances=gates.allowances,
+        )
+        gates.granted = channel.granted
+        self.parts.append(gates.run)
+        return channel
+
+    def _voice(self, transport: Transport, trunk: Trunk) -> VoiceChannel:
+        return VoiceChannel(
+            transport=transport,
+            settings=self._settings.voice,
+            driver=driver_for(trunk, self._settings.voice),
+            gate=self._gate,
+            fence=lambda _lease: self._fence.holds(),
+            meters=VoiceMeters(started=self._metrics.calls),
+        )

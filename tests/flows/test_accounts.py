@@ -1,0 +1,100 @@
+"""The rates of accounts over several nodes: one grid in the store, never more than it, all of it when wanted."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from gateway.flows.accounts import AccountGates, wanted
+from gateway.policy.allowance import Allowance
+from gateway.store.embedded import Cluster
+from gateway.store.pool import Store
+
+
+@pytest.mark.parametrize(("spent", "rate", "slots"), [(0, 1000, 4), (10, 1000, 20), (900, 1000, 250), (3, 2, 1)])
+def test_more_is_reserved_the_more_was_used_up_to_a_quarter_of_a_second(spent: int, rate: float, slots: int) -> None:
+    assert wanted(spent, rate) == slots
+
+
+async def send(allowance: Allowance, left: list[float], until: float) -> None:
+    """A node with a backlog."""
+    loop = asyncio.get_running_loop()
+    while (now := loop.time()) < until:
+        many = allowance.room(now)
+        allowance.spend(many)
+        left += [now] * many
+        await asyncio.sleep(0.002)
+
+
+@pytest.mark.both_servers
+async def test_three_nodes_share_one_rate_and_use_all_of_it(pg: Cluster) -> None:
+    loop = asyncio.get_running_loop()
+    store = await Store.open(pg.app_dsn, name="accounts")
+    left: list[float] = []
+    try:
+        nodes = [AccountGates(store, {"us": 400.0}, monotonic=loop.time) for _ in range(3)]
+        filling = [asyncio.create_task(node.run()) for node in nodes]
+        await asyncio.sleep(0)
+        until = loop.time() + 1.5
+        await asyncio.gather(*(send(node.allowances["us"], left, until) for node in nodes))
+        for task in filling:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    finally:
+        await store.close()
+    began = min(left)
+    for at in sorted(left)[::20]:
+        assert sum(one <= at for one in left) <= 400 * (at - began + 0.1) + 3 * 2
+    assert len(left) >= 100  # how near it comes to 600 is the machine's matter
+    assert 0 < sum(node.allowances["us"].spent for node in nodes) == len(left)
+
+
+class Row:
+    """A gate row in no database, which may be away."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.away = True
+        self.opened: list[tuple[str, float]] = []
+        monkeypatch.setattr("gateway.flows.accounts.deliveries.open_gate", self.open_gate)
+        monkeypatch.setattr("gateway.flows.accounts.deliveries.reserve_starts", self.reserve_starts)
+        monkeypatch.setattr("gateway.flows.accounts._AWAY_S", 0.01)
+
+    def store(self) -> Any:
+        class Fake:
+            queue = self
+
+        return Fake()
+
+    @contextlib.asynccontextmanager
+    async def acquire(self, timeout: float) -> AsyncIterator[None]:
+        if self.away:
+            raise OSError(timeout)
+        yield
+
+    async def open_gate(self, _connection: object, name: str, period_s: float) -> None:
+        self.opened.append((name, period_s))
+
+    async def reserve_starts(self, _connection: object, _name: str, _slots: int) -> tuple[float, float]:
+        return 0.0, 1.0
+
+
+async def test_while_the_store_is_away_nothing_is_granted_and_afterwards_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, row, told = asyncio.get_running_loop(), Row(monkeypatch), asyncio.Event()
+    gates = AccountGates(row.store(), {"us": 300.0}, monotonic=loop.time)
+    gates.granted = told.set
+    filling = asyncio.create_task(gates.run())
+    await asyncio.sleep(0)
+    assert gates.allowances["us"].room(loop.time()) == 0
+    await asyncio.sleep(0.03)
+    assert not told.is_set()
+    row.away = False
+    async with asyncio.timeout(5):
+        await told.wait()
+    assert gates.allowances["us"].left == 4
+    assert row.opened == [("sms:us", pytest.approx(0.003334))]
+    filling.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await filling
