@@ -51,6 +51,11 @@ class Child:
         """Whether it has not ended."""
         return self._process.returncode is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with; None while it runs."""
+        return self._process.returncode
+
     async def stop(self, within_s: float = STOP_S) -> str:
         """Ask it to end, insist after `within_s`; the rest of its output."""
         if self.running:

@@ -39,6 +39,7 @@ _SQL = Queries.load("bench")
 LINKS_S = 30.0
 LOOK_S = 1.0
 ANSWER_CHARACTERS = 2_000
+MOST_MISSED = 20
 OPEN_COUNTS = ("queued", "in_flight")
 
 
@@ -109,9 +110,21 @@ async def ground(line: Line, *, settings: Mapping[str, str] | None = None) -> As
             row = dict(await connection.fetchrow(_SQL["bench_server"]) or {})
             session = processes().get(row["session"])
         yield Ground(folder, cluster, line, tokens, row | {"postmaster": session.parent if session else None})
+    except (GatewayError, OSError, aiohttp.ClientError):
+        kept = keep_logs(folder)
+        line.step(f"the logs of this run are kept in {kept}")
+        raise
     finally:
         line.end()
         await asyncio.shield(_clear(server, folder))
+
+
+def keep_logs(folder: Path) -> Path:
+    """Copy what the programs of a failed run wrote to a folder that stays."""
+    kept = Path(tempfile.mkdtemp(prefix="gateway-bench-failed-"))
+    for log in folder.glob("*.log"):
+        shutil.copy(log, kept)
+    return kept
 
 
 async def _clear(server: EmbeddedPostgres, folder: Path) -> None:
@@ -181,15 +194,24 @@ class Node:
     def alive(self) -> None:
         """Raises NotReady when the gateway has ended."""
         if not self._child.running:
-            raise NotReady("the gateway ended")
+            raise NotReady(f"the gateway ended: {self._child.exit_code}")
 
     async def followed(
         self, campaign: str, token: str, told: Callable[[Mapping[str, Any]], None], until: Callable[[Any], bool]
     ) -> Mapping[str, Any]:
         """The campaign's counts when `until` says so; `told` sees them now and then."""
+        missed = 0
         while True:
             self.alive()
-            seen: Mapping[str, Any] = await self.get(f"/v1/campaigns/{campaign}", token)
+            try:
+                seen: Mapping[str, Any] = await self.get(f"/v1/campaigns/{campaign}", token)
+            except aiohttp.ClientError:  # it may be ending, or starve for a moment beside what it serves
+                missed += 1
+                if missed > MOST_MISSED:
+                    raise
+                await asyncio.sleep(0.25)
+                continue
+            missed = 0
             told(seen)
             if until(seen):
                 return seen

@@ -17,6 +17,7 @@ from gateway.smpp.receipt import ID_RULES, DeliveryReceipt, Fate, normal_id
 from gateway.smpp.status import BY_NAME, StatusKind, lookup
 
 _MOST_TEXTS = 1_000
+_MOST_PARTS = 30  # a bit each in the row of a delivery says whose receipts have come
 _THROTTLE_PAUSE_S = 1.0
 _LINK_FAULT_PAUSE_S = 5.0
 _OK = BY_NAME["ESME_ROK"].name
@@ -166,7 +167,7 @@ class Provider:
         settings = self.settings
         body = text.clean(words.body)
         cost = text.count(body, self._way).parts
-        if cost > min(settings.window, text.MAX_PARTS):
+        if cost > min(settings.window, _MOST_PARTS):
             return Prepared(words, (), cost, "too many parts")
         reference = (words.campaign * 31 + words.key) & 0xFFFF
         parts = text.encode(body, reference, self._way)

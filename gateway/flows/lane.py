@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from gateway.flows.tracking import Tracking
 from gateway.model import ChannelName, Delivery, Lease, MessageClass, Mode, Outcome, OutcomeKind, Text, Transport
@@ -168,8 +169,8 @@ class Lane:
         taken: list[Delivery] = []
         for priority in sorted(self._ready):
             queue = self._ready[priority]
-            while queue and len(taken) < limit and self._permitted(now, queue[0].text.parts):
-                taken.append(queue.popleft())
+            while queue and len(taken) < limit and (many := self._permitted(now, queue, limit - len(taken))):
+                taken += [queue.popleft() for _ in range(many)]
             if queue:
                 break
         self._after_take(taken, now)
@@ -188,8 +189,17 @@ class Lane:
             else:
                 return
 
-    def _permitted(self, now: float, parts: int) -> bool:
-        return self._pacer is None or self._pacer.allow(now, 1, parts) == 1
+    def _permitted(self, now: float, queue: Sequence[Delivery], most: int) -> int:
+        """How many of the first ones may leave now; those with another number of parts are asked for by themselves."""
+        if self._pacer is None:
+            return min(most, len(queue))
+        parts = queue[0].text.parts
+        alike = 0
+        for delivery in islice(queue, most):
+            if delivery.text.parts != parts:
+                break
+            alike += 1
+        return self._pacer.allow(now, alike, parts)
 
     def _after_take(self, taken: Sequence[Delivery], now: float) -> None:
         if not taken:
@@ -240,6 +250,8 @@ class Lane:
     def forget(self, held: Held) -> None:
         """A lease is over: finished, given back, or taken by another node. Its ready rows are not ours to send."""
         self._campaigns[held.lease.campaign].held.remove(held)
+        if held.lease.remaining <= 0:
+            return  # every row has its outcome: none is ready
         for queue in self._ready.values():
             kept = [d for d in queue if d.lease is not held.lease]
             queue.clear()
@@ -324,10 +336,11 @@ class Lane:
         campaign.served += stop - start
         dropped = (stop - start) - len(allowed)
         held.lease.remaining -= dropped
+        here, lease = slice(start, stop), held.lease
         ready = [
-            Delivery(held.lease, rows.seqs[i], rows.addresses[i], texts[rows.keys[i]])
-            for i in range(start, stop)
-            if rows.seqs[i] in allowed
+            Delivery(lease, seq, address, texts[key])
+            for seq, address, key in zip(rows.seqs[here], rows.addresses[here], rows.keys[here], strict=True)
+            if seq in allowed
         ]
         if self.closed or held.gone:  # halted while the store was marking: nobody will take them
             self._tracking.emit([Outcome(d, OutcomeKind.UNSENT, "") for d in ready])

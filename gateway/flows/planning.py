@@ -5,6 +5,7 @@ transaction with its cursor, so a planner that dies is continued by the next one
 """
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,9 @@ from gateway.cap.cells import Cell, intersect, nearest_first
 from gateway.cap.cover import cover_union
 from gateway.errors import StoreUnavailable
 from gateway.log import UnitLogger
-from gateway.model import ChannelName, MessageClass, Mode, Transport
+from gateway.model import CampaignState, ChannelName, MessageClass, Mode, Transport
 from gateway.policy.audience import shape_from_json
-from gateway.store import registry
+from gateway.store import alerts, registry
 from gateway.store.deliveries import TRANSPORT_CODES
 from gateway.store.pool import Store
 from gateway.store.registry import Target, Told
@@ -25,6 +26,7 @@ from gateway.store.registry import Target, Told
 FIRST_SLICE_ROWS = 2_000
 SLICE_ROWS = 100_000
 TOLD_ROWS = 20_000
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 PLANNED_TRANSPORT = {Mode.LIVE: Transport.LIVE, Mode.EXERCISE: Transport.SIMULATED, Mode.TEST: Transport.SIMULATED}
 
 
@@ -44,14 +46,23 @@ class Planner:
     """Takes the most urgent unplanned campaign, writes its next slice, and again."""
 
     def __init__(
-        self, store: Store, *, chunk_rows: Mapping[ChannelName, int], sliced: Callable[[], None], log: UnitLogger
-    ):
+        self,
+        store: Store,
+        *,
+        chunk_rows: Mapping[ChannelName, int],
+        sliced: Callable[[], None],
+        log: UnitLogger,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._chunk_rows = chunk_rows
         self._sliced = sliced  # told after every slice: there is something to send
         self._log = log
+        self._monotonic = monotonic
         self._steps: OrderedDict[int, Sequence[Step]] = OrderedDict()
         self._rows_per_cell: dict[int, float] = {}
+        self._at: Any = None  # the campaign whose slice is being written
+        self._failed: dict[int, tuple[int, float]] = {}  # campaign -> failures in a row, when it is tried again
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -63,6 +74,9 @@ class Planner:
                     self._sliced()
             except StoreUnavailable as error:
                 self._log.warning("store_away", error=type(error).__name__)
+            except Exception as error:  # the top of this task: one campaign must not keep all others from being sent
+                await self._leave_out(error)
+                continue
             try:
                 async with asyncio.timeout(0.5):
                     await self.wake.wait()
@@ -72,7 +86,7 @@ class Planner:
     async def slice(self) -> bool:
         """Write one slice of one campaign; False when nothing waits to be planned."""
         async with self._store.transaction() as connection:
-            row = await registry.campaign_to_plan(connection)
+            self._at = row = await registry.campaign_to_plan(connection, self._left_out())
             if row is None:
                 return False
             steps = await self._steps_of(row)
@@ -92,8 +106,32 @@ class Planner:
             if not kept:  # stopped, or planned on by another node, while the slice was written
                 await connection.execute("ROLLBACK AND CHAIN")
                 return True
+        self._failed.pop(row["id"], None)
         self._learn(row["id"], batch, added, done=done)
         return True
+
+    def _left_out(self) -> list[int]:
+        """Campaigns that failed lately and are not tried yet."""
+        now = self._monotonic()
+        return [campaign for campaign, (_, again_at) in self._failed.items() if again_at > now]
+
+    async def _leave_out(self, error: Exception) -> None:
+        """Hold a campaign that can not be planned, say so once where its authority sees it, and go on with others."""
+        if self._at is None:
+            raise error
+        campaign, entity_id, state = self._at["id"], self._at["entity_id"], CampaignState(self._at["state"])
+        failures = self._failed.get(campaign, (0, 0.0))[0] + 1
+        pause_s = min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 30), LONGEST_PAUSE_S)
+        self._failed[campaign] = failures, self._monotonic() + pause_s
+        self._steps.pop(campaign, None)
+        self._log.error("campaign_not_planned", campaign=campaign, error=error, again_in_s=pause_s)
+        if failures == 1:
+            try:
+                async with self._store.transaction() as connection:
+                    why = f"planning failed ({type(error).__name__}), tried again"
+                    await alerts.insert_event(connection, campaign, entity_id, why, state, "gateway")
+            except StoreUnavailable as away:
+                self._log.warning("store_away", error=type(away).__name__)
 
     async def _steps_of(self, row: Any) -> Sequence[Step]:
         known = self._steps.get(row["id"])

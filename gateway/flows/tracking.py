@@ -1,22 +1,31 @@
 """Tracking: the only writer of delivery state. Outcomes and receipts come in, batches go to the store, in order.
 
-One ordered writer on purpose: a receipt that overtook the record of its submission would find nothing. What a caller
-emits is durable when its awaitable ends. Knows: policy.retry, the store. Never knows: peers, sockets.
+What a caller emits is durable when its awaitable ends. Outcomes are written in their order, and the receipts of a batch
+while the outcomes of the next one are: never before the outcomes that they came with, or they would find nothing.
+Knows: how batches are written, what the store refuses. Never knows: peers, sockets.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
+from gateway.flows.batching import Batcher, Batches, Columns, Event
+from gateway.flows.correlation import Correlation, Same
 from gateway.log import UnitLogger
 from gateway.metrics import Metrics
-from gateway.model import ChannelName, DeliveryState, Lease, Outcome, OutcomeKind, Receipt, ReceiptKind
-from gateway.policy.retry import RetryRules, after_outcome, back_off_s
+from gateway.model import ChannelName, DeliveryState, Receipt, ReceiptKind
+from gateway.policy.retry import RetryRules, back_off_s
 from gateway.store import deliveries, progress
-from gateway.store.deliveries import RECEIPT_STATES, OutcomeColumns
-from gateway.store.pool import GONE, Connection, Store
+from gateway.store.columns import AcceptedColumns, Received, Recorded
+from gateway.store.deliveries import RECEIPT_STATES
+from gateway.store.pool import GONE, NEVER, Connection, Store
 
-Event = Outcome | Receipt | Lease
+R = TypeVar("R")
+_MOST_NOTED = 10_000
+Entry = tuple[Sequence[Event], asyncio.Future[None]]
 _OUTCOME_NAMES = ("submitted", "failed", "cancelled", "expired", "unknown", "retry_wait")
 
 
@@ -32,7 +41,7 @@ class Tracking:
         log: UnitLogger,
         utcnow: Callable[[], datetime],
         monotonic: Callable[[], float],
-        batch_rows: int = 500,
+        batch_rows: int = 1000,
         linger_s: float = 0.02,
         grace_s: float = 10.0,
     ) -> None:
@@ -44,12 +53,16 @@ class Tracking:
         self._monotonic = monotonic
         self._batch_rows = batch_rows
         self._linger_s = linger_s
-        self._grace_s = grace_s
-        self._waiting: list[tuple[Sequence[Event], asyncio.Future[None]]] = []
+        self._batcher = Batcher(rules, grace_s=grace_s)
+        self._known: dict[str, Correlation] = {}
+        self._waiting: deque[Entry] = deque()
         self._rows = 0
         self._full = asyncio.Event()
         self._some = asyncio.Event()
         self._providers: dict[str, int] = {}
+        self._noted: set[int] = set()  # campaigns whose first submission is noted
+        self._to_note: set[int] = set()
+        self._noting = asyncio.Event()
         self._finishing = False
         self.unrecorded = 0
         self.sampled: dict[tuple[int, int], float] = {}  # (campaign, seq) -> when it was handed out, one in some
@@ -70,77 +83,127 @@ class Tracking:
 
     async def run(self) -> None:
         """Write until `finish`, and then what is left. A hard cancellation loses nothing durable: the marks tell."""
-        while not self._finishing or self._waiting:
-            await self._some.wait()
-            if not self._full.is_set() and not self._finishing:
-                try:
-                    async with asyncio.timeout(self._linger_s):
-                        await self._full.wait()
-                except TimeoutError:
-                    pass
-            await self._flush()
+        async with asyncio.TaskGroup() as tasks:
+            notes = tasks.create_task(self._keep_notes())
+            behind: asyncio.Task[None] | None = None
+            while not self._finishing or self._waiting:
+                await self._gather()
+                entries = self._take()
+                batches = self._batcher.sort((event for events, _ in entries for event in events), self._utcnow())
+                for batch in batches.in_order():
+                    await self._record_all(batch)
+                if behind is not None:
+                    await behind
+                behind = tasks.create_task(self._conclude(batches, entries))
+            if behind is not None:
+                await behind
+            await self._note()
+            notes.cancel()
 
     def finish(self) -> None:
         """Nobody hands in any more: `run` ends when all is written."""
         self._finishing = True
         self._some.set()
 
-    async def _flush(self) -> None:
-        batch, rows = [], 0
+    async def _gather(self) -> None:
+        """Return when there is a batch to write."""
+        await self._some.wait()
+        if not self._full.is_set() and not self._finishing:
+            try:
+                async with asyncio.timeout(self._linger_s):
+                    await self._full.wait()
+            except TimeoutError:
+                pass
+
+    def _take(self) -> list[Entry]:
+        """The next entries, as many as make a batch."""
+        taken, rows = [], 0
         while self._waiting and rows < self._batch_rows:
-            entry = self._waiting.pop(0)
-            batch.append(entry)
+            entry = self._waiting.popleft()
+            taken.append(entry)
             rows += len(entry[0])
         self._rows -= rows
         if not self._waiting:
             self._some.clear()
         if self._rows < self._batch_rows:
             self._full.clear()
-        await self._write_until_done([event for events, _ in batch for event in events])
-        self.unrecorded -= rows
-        for _, done in batch:
+        return taken
+
+    async def _conclude(self, batches: Batches, entries: Sequence[Entry]) -> None:
+        """The receipts of a batch whose outcomes are durable; then whoever waits for it is told."""
+        for provider, receipts in batches.receipts.items():
+            same, others = self._correlation(provider).sort(receipts)
+            for group in same:
+                others += await self._written(partial(self._settle, group))
+            await self._receive_all(provider, others)
+        for events, done in entries:
+            self.unrecorded -= len(events)
             if not done.done():
                 done.set_result(None)
 
-    async def _write_until_done(self, events: Sequence[Event]) -> None:
-        """Outcomes first, then receipts; repeated while the store is away: every statement may be repeated."""
-        columns = self._columns(events)
-        receipts = _by_provider(e for e in events if isinstance(e, Receipt))
+    async def _record_all(self, batch: Columns) -> None:
+        """What the store will never take is left out, so that nobody waits behind it: it becomes unknown."""
+        try:
+            await self._written(partial(self._record, batch))
+        except NEVER as error:
+            one_by_one = batch.one_by_one() if isinstance(batch, AcceptedColumns) else batch
+            if len(one_by_one.seq) <= 1:
+                self._log.error("outcome_refused", campaign=batch.campaign, channel=batch.channel, error=error)
+                return
+            for half in one_by_one.halves():
+                await self._record_all(half)
+
+    async def _receive_all(self, provider: str, receipts: Sequence[Receipt]) -> None:
+        """What the store will never take is left out, so that nobody waits behind it."""
+        if not receipts:
+            return
+        try:
+            await self._written(partial(self._receive, provider, receipts))
+        except NEVER as error:
+            if len(receipts) == 1:
+                self._log.error("receipt_refused", provider=provider, error=error)
+                return
+            middle = len(receipts) // 2
+            await self._receive_all(provider, receipts[:middle])
+            await self._receive_all(provider, receipts[middle:])
+
+    async def _written(self, write: Callable[[Connection], Awaitable[R]]) -> R:
+        """Repeated while the store is away: every statement may be. Raises NEVER."""
         wait_s = 0.05
         while True:
             try:
                 async with self._store.queue.acquire(timeout=5) as connection:
-                    while columns:
-                        await self._record(connection, columns[0])
-                        columns.pop(0)
-                    while receipts:
-                        provider = next(iter(receipts))
-                        await self._receive(connection, provider, receipts[provider])
-                        del receipts[provider]
-                return
+                    return await write(connection)
+            except NEVER:
+                raise
             except GONE as error:
                 self._log.warning("store_away", error=type(error).__name__, waiting=self.unrecorded)
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, 1.0)
 
-    async def _record(self, connection: Connection, batch: OutcomeColumns) -> None:
-        for name in {str(p) for p in batch.ids_provider}:
-            if name not in self._providers:
-                self._providers[name] = await progress.provider_id(connection, name)
-        numbers = [self._providers[str(p)] for p in batch.ids_provider]
-        batch.ids_provider, names = numbers, batch.ids_provider
-        try:
-            recorded = await deliveries.record_outcomes(connection, batch)
-            if recorded.submitted:
-                first_after_s = await deliveries.note_submit(connection, batch.campaign)
-                if first_after_s is not None:
-                    self._metrics.first_submit(first_after_s)
-        except GONE:
-            batch.ids_provider = names
-            raise
-        self._count(batch, recorded)
+    async def _record(self, batch: Columns, connection: Connection) -> None:
+        if isinstance(batch, AcceptedColumns):
+            provider = await self._number(connection, batch.provider)
+            recorded = await deliveries.record_accepted(connection, batch, provider)
+            if recorded is not None:
+                self._correlation(batch.provider).learn(batch)
+                await self._count(connection, batch, recorded)
+                return
+            batch = batch.one_by_one()
+        numbers = {name: await self._number(connection, name) for name in set(batch.ids_provider)}
+        await self._count(connection, batch, await deliveries.record_outcomes(connection, batch, numbers))
 
-    def _count(self, batch: OutcomeColumns, recorded: deliveries.Recorded) -> None:
+    async def _number(self, connection: Connection, provider: str) -> int:
+        if provider not in self._providers:
+            self._providers[provider] = await progress.provider_id(connection, provider)
+        return self._providers[provider]
+
+    def _correlation(self, provider: str) -> Correlation:
+        return self._known.setdefault(provider, Correlation())
+
+    async def _count(self, connection: Connection, batch: Columns, recorded: Recorded) -> None:
+        if recorded.submitted:
+            await self._submitted(connection, batch.campaign)
         if self.sampled:
             now = self._monotonic()
             times = [self.sampled.pop((batch.campaign, seq), None) for seq in batch.seq]
@@ -152,14 +215,43 @@ class Tracking:
             missing = len(batch.seq) - recorded.total
             self._log.warning("outcomes_fenced", campaign=batch.campaign, channel=batch.channel, rows=missing)
 
-    async def _receive(self, connection: Connection, provider: str, receipts: Sequence[Receipt]) -> None:
-        if provider not in self._providers:
-            self._providers[provider] = await progress.provider_id(connection, provider)
+    async def _submitted(self, connection: Connection, campaign: int) -> None:
+        """Note the first submission at once, the last one beside the writing: nobody waits for that."""
+        if campaign in self._noted:
+            self._to_note.add(campaign)
+            self._noting.set()
+            return
+        if len(self._noted) > _MOST_NOTED:
+            self._noted.clear()
+        self._noted.add(campaign)
+        first_after_s = await deliveries.note_submit(connection, campaign)
+        if first_after_s is not None:
+            self._metrics.first_submit(first_after_s)
+
+    async def _keep_notes(self) -> None:
+        while True:
+            await self._noting.wait()
+            await self._note()
+
+    async def _note(self) -> None:
+        self._noting.clear()
+        while self._to_note:
+            await self._written(partial(deliveries.note_submit, campaign=self._to_note.pop()))
+
+    async def _settle(self, same: Same, connection: Connection) -> list[Receipt]:
+        """Receipts whose rows are known; returns those that need a closer look."""
+        changed, left = await deliveries.record_arrived(
+            connection, same.campaign, same.state, same.code, list(same.receipts)
+        )
+        self._received([changed])
+        return [same.receipts[seq] for seq in left]
+
+    async def _receive(self, provider: str, receipts: Sequence[Receipt], connection: Connection) -> None:
         rules = self._rules[ChannelName.VOICE]
         due = self._utcnow() + timedelta(seconds=back_off_s(rules, 1))
         changed = await deliveries.record_receipts(
             connection,
-            self._providers[provider],
+            await self._number(connection, provider),
             [r.message_id for r in receipts],
             [RECEIPT_STATES[r.kind] for r in receipts],
             [r.code for r in receipts],
@@ -167,6 +259,9 @@ class Tracking:
             max_attempts=rules.attempts,
             details=[r.detail for r in receipts],
         )
+        self._received(changed)
+
+    def _received(self, changed: Sequence[Received]) -> None:
         for channel, by_outcome, ages_s in changed:
             self._metrics.delivery_seconds(channel, ages_s)
             for name, n in by_outcome.items():
@@ -194,67 +289,3 @@ class Tracking:
                     keep_orphans=False,
                 )
         return len(rows)
-
-    def _columns(self, events: Sequence[Event]) -> list[OutcomeColumns]:
-        """Outcomes by campaign and channel, decided and turned into columns."""
-        found: dict[tuple[int, ChannelName], OutcomeColumns] = {}
-        now = self._utcnow()
-        for event in events:
-            if isinstance(event, Receipt):
-                continue
-            lease = event if isinstance(event, Lease) else event.delivery.lease
-            batch = found.get((lease.campaign, lease.channel))
-            if batch is None:
-                batch = OutcomeColumns(campaign=lease.campaign, channel=lease.channel)
-                found[lease.campaign, lease.channel] = batch
-            if isinstance(event, Outcome):
-                lease.remaining -= 1
-                self._add(batch, event, now)
-            batch.chunks[lease.lo, lease.epoch] = lease.remaining <= 0
-        return list(found.values())
-
-    def _add(self, batch: OutcomeColumns, outcome: Outcome, now: datetime) -> None:
-        delivery = outcome.delivery
-        batch.seq.append(delivery.seq)
-        batch.lo.append(delivery.lease.lo)
-        if outcome.kind is OutcomeKind.ACCEPTED:  # nearly every one: no decision needed
-            batch.due.append(None)
-            batch.state.append(2)
-            batch.flag.append(4 if outcome.settled else 0)
-        else:
-            self._decide(batch, outcome, now)
-        batch.code.append(outcome.code)
-        batch.detail.append(outcome.detail or None)
-        ids = outcome.message_ids
-        for part, message_id in enumerate(ids):
-            batch.ids_provider.append(outcome.provider)  # type: ignore[arg-type]  # a number once it is known
-            batch.ids_mask.append(1 << part)
-            batch.ids_seq.append(delivery.seq)
-            batch.ids_parts.append(len(ids))
-            batch.ids_text.append(message_id)
-
-    def _decide(self, batch: OutcomeColumns, outcome: Outcome, now: datetime) -> None:
-        lease, text = outcome.delivery.lease, outcome.delivery.text
-        decision = after_outcome(
-            outcome.kind,
-            attempts=lease.attempts.get(outcome.delivery.seq, 0),
-            resent=outcome.delivery.seq in lease.resent,
-            settled=outcome.settled,
-            message_class=text.message_class,
-            rules=self._rules[lease.channel],
-            expires_at=text.expires_at,
-            now=now,
-            retry_after_s=outcome.retry_after_s,
-            grace_s=self._grace_s,
-            detail=outcome.detail,
-        )
-        batch.due.append(decision.due)
-        batch.state.append(decision.state)
-        batch.flag.append(decision.flags)
-
-
-def _by_provider(receipts: Iterable[Receipt]) -> dict[str, list[Receipt]]:
-    found: dict[str, list[Receipt]] = {}
-    for receipt in receipts:
-        found.setdefault(receipt.provider, []).append(receipt)
-    return found

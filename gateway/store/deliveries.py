@@ -4,12 +4,12 @@ Knows: the tables delivery, chunk, retry, msgref, progress. Every call is one ba
 repeated after a lost COMMIT reply: rows that already moved do not move again. Never knows: peers, pacing, why.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from gateway.model import ChannelName, DeliveryState, Lease, ReceiptKind, Transport
+from gateway.store.columns import RECEIVED_AS, RECEIVED_BY_STATE, AcceptedColumns, OutcomeColumns, Received, Recorded
 from gateway.store.pool import Connection
 from gateway.store.registry import CHANNEL_CODES, CHANNELS
 from gateway.store.sql import Queries
@@ -54,50 +54,6 @@ class LeaseKey(NamedTuple):
     campaign: int
     lo: int
     epoch: int
-
-
-@dataclass(slots=True, kw_only=True)
-class OutcomeColumns:
-    """Outcomes of one campaign and channel as columns; `ids_*` has one row per message id."""
-
-    campaign: int
-    channel: ChannelName
-    chunks: dict[tuple[int, int], bool] = field(default_factory=dict)  # (lo, epoch) -> all its rows have an outcome
-    seq: list[int] = field(default_factory=list)
-    lo: list[int] = field(default_factory=list)
-    due: list[datetime | None] = field(default_factory=list)
-    state: list[int] = field(default_factory=list)
-    flag: list[int] = field(default_factory=list)
-    code: list[int] = field(default_factory=list)
-    detail: list[str | None] = field(default_factory=list)
-    ids_provider: list[int] = field(default_factory=list)
-    ids_mask: list[int] = field(default_factory=list)
-    ids_seq: list[int] = field(default_factory=list)
-    ids_parts: list[int] = field(default_factory=list)
-    ids_text: list[str] = field(default_factory=list)
-
-
-class Recorded(NamedTuple):
-    """How many rows an outcome batch changed, by what became of them."""
-
-    total: int
-    submitted: int
-    failed: int
-    cancelled: int
-    expired: int
-    unknown: int
-    retry_wait: int
-
-
-RECEIVED_AS = ("delivered", "failed", "expired", "retried")
-
-
-class Received(NamedTuple):
-    """What a batch of receipts changed in one channel, with some ages (seconds from submission to receipt)."""
-
-    channel: ChannelName
-    counts: dict[str, int]
-    ages_s: list[float]
 
 
 async def lanes_open(connection: Connection) -> list[Open]:
@@ -199,8 +155,8 @@ async def give_back(connection: Connection, lease: Lease) -> None:
     await connection.execute(_SQL["give_back"], lease.campaign, lease.lo, lease.epoch)
 
 
-async def record_outcomes(connection: Connection, batch: OutcomeColumns) -> Recorded:
-    """Write what the peers answered, for one campaign and channel."""
+async def record_outcomes(connection: Connection, batch: OutcomeColumns, providers: Mapping[str, int]) -> Recorded:
+    """Write what the peers answered, for one campaign and channel; `providers` are the numbers by name."""
     keys = list(batch.chunks)
     row = await connection.fetchrow(
         _SQL["record_outcomes"],
@@ -217,7 +173,7 @@ async def record_outcomes(connection: Connection, batch: OutcomeColumns) -> Reco
         batch.flag,
         [_int4(code) for code in batch.code],
         [_storable(detail) if detail else None for detail in batch.detail],
-        batch.ids_provider,
+        [providers[name] for name in batch.ids_provider],
         batch.ids_mask,
         batch.ids_seq,
         batch.ids_parts,
@@ -225,6 +181,40 @@ async def record_outcomes(connection: Connection, batch: OutcomeColumns) -> Reco
     )
     assert row is not None
     return Recorded(*row.values())
+
+
+async def record_accepted(connection: Connection, batch: AcceptedColumns, provider: int) -> Recorded | None:
+    """Write what one provider took; None: not every chunk is this holder's any more, and nothing was written."""
+    keys = list(batch.chunks)
+    row = await connection.fetchrow(
+        _SQL["record_accepted"],
+        batch.campaign,
+        CHANNEL_CODES[batch.channel],
+        TRACKING_SHARD,
+        [lo for lo, _ in keys],
+        [epoch for _, epoch in keys],
+        [batch.chunks[key] for key in keys],
+        batch.seq,
+        4 if batch.settled else 0,
+        _int4(batch.code),
+        _storable(batch.detail) or None,
+        provider,
+        list(map(_storable, batch.ids)),
+    )
+    assert row is not None
+    total = row["total"]
+    return Recorded(total, total, 0, 0, 0, 0, 0) if row["ours"] else None
+
+
+async def record_arrived(
+    connection: Connection, campaign: int, state: DeliveryState, code: int, seqs: Sequence[int]
+) -> tuple[Received, list[int]]:
+    """Settle SMS of one part by their rows; returns what changed, and the rows that need `record_receipts`."""
+    row = await connection.fetchrow(_SQL["record_arrived"], campaign, seqs, state, _int4(code), TRACKING_SHARD)
+    assert row is not None
+    counts = dict.fromkeys(RECEIVED_AS, 0) | {RECEIVED_BY_STATE[state]: row["total"]}
+    ages_s = row["ages_s"] if state is DeliveryState.DELIVERED else []
+    return Received(ChannelName.SMS, counts, ages_s), row["left_over"] or []
 
 
 def _int4(code: int) -> int:
@@ -274,6 +264,18 @@ async def record_receipts(
 async def take_orphans(connection: Connection) -> list[Any]:
     """Receipts whose submission has been recorded since."""
     return list(await connection.fetch(_SQL["take_orphans"]))
+
+
+async def forget_orphans(connection: Connection, keep_s: float) -> int:
+    """Drop receipts that found no submission in this time; returns how many."""
+    gone: str = await connection.execute(_SQL["forget_orphans"], timedelta(seconds=keep_s))
+    return int(gone.rpartition(" ")[2])
+
+
+async def forget_deliveries(connection: Connection, keep_s: float) -> int | None:
+    """Drop the oldest partition whose campaigns have all been closed for so long; its first campaign, None: none is."""
+    first: int | None = await connection.fetchval(_SQL["forget_deliveries"], timedelta(seconds=keep_s))
+    return first
 
 
 async def expired_leases(connection: Connection, node: int, *, own: bool) -> list[tuple[int, int, bool]]:

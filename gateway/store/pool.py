@@ -44,6 +44,10 @@ GONE = (
 )
 """Errors after which the same statement may be tried again: nothing of it was committed, or it is safe to repeat."""
 
+NEVER = (ValueError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""Errors of the values themselves: they come again however often the statement is tried. To be caught before GONE, some
+of whose classes asyncpg uses for them as well."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLimits:
@@ -86,6 +90,8 @@ class Store:
         try:
             async with self.ask.acquire(timeout=5) as connection, connection.transaction():
                 yield connection
+        except NEVER:
+            raise
         except GONE as error:
             raise StoreUnavailable(f"PostgreSQL can not take this now: {type(error).__name__}") from error
 
@@ -103,6 +109,8 @@ class Store:
         try:
             async with self.ask.acquire(timeout=5) as connection:
                 yield connection
+        except NEVER:
+            raise
         except GONE as error:
             raise StoreUnavailable(f"PostgreSQL can not answer now: {type(error).__name__}") from error
 

@@ -243,9 +243,10 @@ async def analyze_campaign(connection: Connection, campaign: int) -> None:
     await connection.execute(_SQL["analyze_campaign"], campaign)
 
 
-async def campaign_to_plan(connection: Connection) -> Any:
-    """The most urgent campaign whose fan-out is not complete, locked until this transaction ends, or None."""
-    return await connection.fetchrow(_SQL["campaign_to_plan"])
+async def campaign_to_plan(connection: Connection, left_out: Sequence[int] = ()) -> Any:
+    """The most urgent campaign whose fan-out is not complete, locked until this transaction ends, or None; none of
+    `left_out`."""
+    return await connection.fetchrow(_SQL["campaign_to_plan"], list(left_out))
 
 
 async def slice_done(

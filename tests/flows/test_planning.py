@@ -194,11 +194,11 @@ async def test_the_planner_outlives_a_store_that_goes_away(scene: Scene, monkeyp
     campaign = await posted(scene, 10)
     planner, real, failures = a_planner(scene), registry.campaign_to_plan, iter([1, 2])
 
-    async def away(connection: Any) -> Any:
+    async def away(connection: Any, left_out: Any) -> Any:
         if next(failures, None):
             planner.wake.set()
             raise ConnectionResetError
-        return await real(connection)
+        return await real(connection, left_out)
 
     monkeypatch.setattr(registry, "campaign_to_plan", away)
     with pytest.raises(StoreUnavailable):
@@ -217,3 +217,37 @@ async def test_a_planner_tells_after_every_slice(scene: Scene) -> None:
         await told.wait()
         rows = await scene.rows("SELECT plan_cursor FROM campaign WHERE id = $1", campaign)
         assert rows[0]["plan_cursor"] > 0
+
+
+async def test_a_campaign_that_can_not_be_planned_is_held_and_keeps_nobody_waiting(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its authority reads why; it is tried again later, and planned as soon as that works."""
+    entity = await scene.entity()
+    await scene.citizens(*(citizen(n) for n in range(10)))
+    poison = await scene.campaign(await scene.post(asking(an_alert("poison"), channels="sms"), entity))
+    other = await scene.campaign(await scene.post(asking(an_alert("other"), channels="sms"), entity))
+    real, broken, now = registry.fan_out, [True], [0.0]
+
+    async def fails(connection: Any, **more: Any) -> Any:
+        if more["campaign"] == poison["id"] and broken[0]:
+            raise ZeroDivisionError
+        return await real(connection, **more)
+
+    monkeypatch.setattr(registry, "fan_out", fails)
+    chunks = dict.fromkeys(ChannelName, 30)
+    planner = Planner(
+        scene.store, chunk_rows=chunks, sliced=lambda: None, log=unit_logger("test.planning"), monotonic=lambda: now[0]
+    )
+    async with going(planner.run()):
+        while not await planned_rows(scene, other["id"]):
+            await asyncio.sleep(0.01)
+        assert await planned_rows(scene, poison["id"]) == []
+        said = await scene.rows("SELECT event FROM campaign_event WHERE campaign_id = $1 ORDER BY id", poison["id"])
+        assert [row["event"] for row in said] == ["accepted", "planning failed (ZeroDivisionError), tried again"]
+        broken[0] = False
+        assert await planned_rows(scene, poison["id"]) == []
+        now[0] += 2.0
+        planner.wake.set()
+        while not await planned_rows(scene, poison["id"]):
+            await asyncio.sleep(0.01)

@@ -15,7 +15,8 @@ from gateway.model import CampaignState, ChannelName, DeliveryState, MessageClas
 from gateway.policy.retry import RetryRules
 from gateway.policy.states import DELIVERY, DeliveryEvent
 from gateway.store import progress
-from gateway.store.deliveries import Leased, OutcomeColumns
+from gateway.store.columns import OutcomeColumns
+from gateway.store.deliveries import Leased
 from gateway.store.pool import Connection
 from tests.store import made
 
@@ -122,6 +123,7 @@ class Ground(RuleBasedStateMachine):
             for channel, seqs in LANES.items():
                 await made.rows(connection, number, self.entity_id, channel, lo=seqs.start, hi=seqs.stop - 1, size=3)
             self.provider = await progress.provider_id(connection, "peer")
+            self.numbers = {"peer": self.provider}
             return number
 
         self.campaign = self.run(make)

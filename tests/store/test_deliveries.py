@@ -13,7 +13,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from gateway.model import CampaignState, ChannelName, DeliveryState, Lease, Mode, Transport
 from gateway.store import alerts, deliveries
-from gateway.store.deliveries import Leased, OutcomeColumns
+from gateway.store.columns import OutcomeColumns, Recorded
+from gateway.store.deliveries import Leased
 from gateway.store.embedded import Cluster
 from gateway.store.pool import PINNED, Connection, Store
 from tests.store import made
@@ -116,7 +117,7 @@ def outcomes(
         flag=[0] * len(states),
         code=more.get("code", [0] * len(states)),
         detail=more.get("detail", [None] * len(states)),
-        ids_provider=[1] * len(given),
+        ids_provider=["peer"] * len(given),
         ids_mask=[1] * len(given),
         ids_seq=list(given),
         ids_parts=[1] * len(given),
@@ -134,6 +135,11 @@ async def receipts(queue: Connection, *news: tuple[str, D], due: datetime | None
         [(due or datetime.now(UTC)) if kind is D.RETRY_WAIT else None for _, kind in news],
         max_attempts=most,
     )
+
+
+async def record(queue: Connection, batch: OutcomeColumns) -> Recorded:
+    """What the peer with the number 1 answered."""
+    return await deliveries.record_outcomes(queue, batch, {"peer": 1})
 
 
 async def states(queue: Connection, campaign: int) -> list[D]:
@@ -161,7 +167,7 @@ async def called_twice(queue: Connection, entity_id: int) -> tuple[int, Lease]:
     """A call was placed, ended busy, and its second try is in flight."""
     campaign = await a_campaign(queue, entity_id, VOICE, rows=1)
     first = await marked(queue, campaign, VOICE)
-    await deliveries.record_outcomes(queue, outcomes(first, {1: D.SUBMITTED}, ids={1: "call-1"}, done=True))
+    await record(queue, outcomes(first, {1: D.SUBMITTED}, ids={1: "call-1"}, done=True))
     await receipts(queue, ("call-1", D.RETRY_WAIT))
     assert await deliveries.due_retries(queue, 9) == 1
     return campaign, await marked(queue, campaign, VOICE)
@@ -175,8 +181,8 @@ async def test_a_holder_whose_chunk_was_taken_over_records_nothing(queue: Connec
     for lo in (1, 5):
         assert await deliveries.recover_chunk(queue, campaign, lo, node=1, own=True, urgent=False, grace_s=0)
     before = await everything(queue)
-    late = await deliveries.record_outcomes(queue, outcomes(leased.lease, dict.fromkeys((1, 2, 3), D.SUBMITTED)))
-    nothing_left = await deliveries.record_outcomes(queue, outcomes(other.lease, {}, done=True))
+    late = await record(queue, outcomes(leased.lease, dict.fromkeys((1, 2, 3), D.SUBMITTED)))
+    nothing_left = await record(queue, outcomes(other.lease, {}, done=True))
     assert (late.total, nothing_left.total) == (0, 0)
     assert not await deliveries.mark_range(queue, leased.lease, 3, 1, lease_s=60)
     await deliveries.give_back(queue, leased.lease)
@@ -185,7 +191,7 @@ async def test_a_holder_whose_chunk_was_taken_over_records_nothing(queue: Connec
     taken = await lease(queue, campaign, node=2)
     assert [one.seqs for one in taken] == [[3, 4], [5, 6, 7, 8]], "marked rows are unknown, the others still to send"
     for lost in (leased.lease, other.lease):
-        await deliveries.record_outcomes(queue, outcomes(lost, {3: D.SUBMITTED, 5: D.FAILED}, done=True))
+        await record(queue, outcomes(lost, {3: D.SUBMITTED, 5: D.FAILED}, done=True))
     assert await deliveries.mark_range(queue, taken[1].lease, 8, 4, lease_s=60), "its new holder was disturbed"
     assert (await states(queue, campaign))[2:] == [D.QUEUED] * 6
 
@@ -197,7 +203,7 @@ async def test_a_fenced_holders_message_id_lets_the_receipt_resolve_what_is_unkn
     campaign = await a_campaign(queue, entity_id, rows=1)
     dead = await marked(queue, campaign)
     await deliveries.recover_chunk(queue, campaign, 1, node=1, own=True, urgent=True, grace_s=60)
-    await deliveries.record_outcomes(queue, outcomes(dead, {1: D.SUBMITTED}, ids={1: "late"}, done=True))
+    await record(queue, outcomes(dead, {1: D.SUBMITTED}, ids={1: "late"}, done=True))
     assert await states(queue, campaign) == [D.UNKNOWN]
     await receipts(queue, ("late", D.DELIVERED))
     assert await states(queue, campaign) == [D.DELIVERED]
@@ -218,13 +224,13 @@ async def test_every_statement_said_twice_is_as_said_once(queue: Connection, ent
     await twice(lambda: deliveries.mark_range(queue, one, 4, 4, lease_s=60))
     await twice(lambda: deliveries.mark_range(queue, two, 6, 2, lease_s=60))
     ends = {1: D.SUBMITTED, 2: D.FAILED, 3: D.RETRY_WAIT, 4: D.SUBMITTED}
-    await twice(lambda: deliveries.record_outcomes(queue, outcomes(one, ends, ids={1: "a", 4: "d"}, done=True)))
+    await twice(lambda: record(queue, outcomes(one, ends, ids={1: "a", 4: "d"}, done=True)))
     await twice(lambda: receipts(queue, ("a", D.DELIVERED), ("d", D.RETRY_WAIT)))
     await twice(lambda: deliveries.recover_chunk(queue, campaign, 5, node=1, own=True, urgent=True, grace_s=0))
     await twice(lambda: deliveries.due_retries(queue, 9))
     again = next(leased.lease for leased in await lease(queue, campaign) if leased.listed)
     await twice(lambda: deliveries.mark_listed(queue, again, [3, 4, 5, 6], lease_s=60))
-    await twice(lambda: deliveries.record_outcomes(queue, outcomes(again, {3: D.SUBMITTED, 5: D.RETRY_WAIT})))
+    await twice(lambda: record(queue, outcomes(again, {3: D.SUBMITTED, 5: D.RETRY_WAIT})))
     await twice(lambda: alerts.set_state(queue, campaign, CampaignState.SENDING, CampaignState.CLOSING))
     await twice(lambda: deliveries.withdraw_chunks(queue, campaign, expired=False))
     await twice(lambda: deliveries.sweep(queue, campaign, expired=False))
@@ -242,7 +248,7 @@ async def test_bad_news_of_the_first_call_do_not_end_the_second(queue: Connectio
     await receipts(queue, ("call-1", D.RETRY_WAIT))
     await receipts(queue, ("call-1", D.FAILED))
     assert await states(queue, campaign) == [D.SUBMITTING]
-    await deliveries.record_outcomes(queue, outcomes(second, {1: D.SUBMITTED}, ids={1: "call-2"}, done=True))
+    await record(queue, outcomes(second, {1: D.SUBMITTED}, ids={1: "call-2"}, done=True))
     await receipts(queue, ("call-1", D.RETRY_WAIT))
     assert await states(queue, campaign) == [D.SUBMITTED], "the first call's end, told again, starts a third call"
     await receipts(queue, ("call-2", D.RETRY_WAIT))
@@ -251,7 +257,7 @@ async def test_bad_news_of_the_first_call_do_not_end_the_second(queue: Connectio
 
 async def test_an_arrival_outweighs_what_else_a_batch_says(queue: Connection, entity_id: int) -> None:
     campaign, second = await called_twice(queue, entity_id)
-    await deliveries.record_outcomes(queue, outcomes(second, {1: D.SUBMITTED}, ids={1: "call-2"}, done=True))
+    await record(queue, outcomes(second, {1: D.SUBMITTED}, ids={1: "call-2"}, done=True))
     await receipts(queue, ("call-1", D.FAILED), ("call-2", D.DELIVERED))
     assert await states(queue, campaign) == [D.DELIVERED]
 
@@ -260,7 +266,7 @@ async def test_a_busy_call_of_an_unknown_row_is_planned_in_one_place_only(queue:
     campaign = await a_campaign(queue, entity_id, VOICE, rows=1)
     dead = await marked(queue, campaign, VOICE)
     await deliveries.recover_chunk(queue, campaign, 1, node=1, own=True, urgent=True, grace_s=0)
-    await deliveries.record_outcomes(queue, outcomes(dead, {1: D.SUBMITTED}, ids={1: "call-1"}))
+    await record(queue, outcomes(dead, {1: D.SUBMITTED}, ids={1: "call-1"}))
     assert await deliveries.due_retries(queue, 9) == 1
     await receipts(queue, ("call-1", D.RETRY_WAIT))
     assert await states(queue, campaign) == [D.RETRY_WAIT]
@@ -281,7 +287,7 @@ async def test_a_busy_call_is_the_end_when_no_other_may_follow(
 ) -> None:
     campaign = await a_campaign(queue, entity_id, VOICE, rows=1)
     call = await marked(queue, campaign, VOICE)
-    await deliveries.record_outcomes(queue, outcomes(call, {1: D.SUBMITTED}, ids={1: "call-1"}, done=True))
+    await record(queue, outcomes(call, {1: D.SUBMITTED}, ids={1: "call-1"}, done=True))
     await queue.execute("UPDATE campaign SET state = $1", campaign_state)
     await receipts(queue, ("call-1", D.RETRY_WAIT), due=datetime.now(UTC) + timedelta(seconds=due_s), most=most)
     assert await states(queue, campaign) == [end]
@@ -290,7 +296,7 @@ async def test_a_busy_call_is_the_end_when_no_other_may_follow(
 async def test_a_retry_made_into_a_chunk_while_its_campaign_stops_is_swept(queue: Connection, entity_id: int) -> None:
     campaign = await a_campaign(queue, entity_id, rows=1)
     tried = await marked(queue, campaign)
-    await deliveries.record_outcomes(queue, outcomes(tried, {1: D.RETRY_WAIT}, done=True))
+    await record(queue, outcomes(tried, {1: D.RETRY_WAIT}, done=True))
     await deliveries.withdraw_chunks(queue, campaign, expired=False)
     await deliveries.due_retries(queue, 9)
     await alerts.set_state(queue, campaign, CampaignState.SENDING, CampaignState.CLOSING)
@@ -337,7 +343,7 @@ async def test_a_peers_numbers_and_words_are_stored_whatever_they_are(queue: Con
         code=[0xFFFF_FFFF, -(10**30)],
         detail=["\0no\udfff", "\n"],
     )
-    assert (await deliveries.record_outcomes(queue, batch)).total == 2
+    assert (await record(queue, batch)).total == 2
     await deliveries.record_receipts(
         queue, 1, ["id\0\ud800", "\0"], [3, 3], [10**30, 0], [None, None], max_attempts=1, details=["\ud900\0", ""]
     )
@@ -353,7 +359,7 @@ async def test_nothing_is_marked_in_a_campaign_that_may_not_send(
 ) -> None:
     campaign = await a_campaign(queue, entity_id, rows=8)
     tried = await marked(queue, campaign)
-    await deliveries.record_outcomes(queue, outcomes(tried, {1: D.RETRY_WAIT}))
+    await record(queue, outcomes(tried, {1: D.RETRY_WAIT}))
     await deliveries.due_retries(queue, 9)
     listed, fresh = await lease(queue, campaign)
     await queue.execute(f"UPDATE campaign SET {change}")
@@ -389,7 +395,7 @@ async def test_a_second_try_of_an_exercise_is_still_for_marked_groups_only(
 ) -> None:
     campaign = await a_campaign(queue, entity_id, rows=1, mode=mode)
     tried = await marked(queue, campaign)
-    await deliveries.record_outcomes(queue, outcomes(tried, {1: D.RETRY_WAIT}, done=True))
+    await record(queue, outcomes(tried, {1: D.RETRY_WAIT}, done=True))
     await deliveries.due_retries(queue, 9)
     (again,) = await lease(queue, campaign)
     assert again.lease.exercise_group is kept

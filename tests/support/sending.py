@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.channels.base import Emit, Work
+from gateway.flows.batching import Event
 from gateway.flows.lane import Fence, Lane, Texts
-from gateway.flows.tracking import Event, Tracking
+from gateway.flows.tracking import Tracking
 from gateway.log import unit_logger
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Transport

@@ -7,8 +7,10 @@
 SELECT c.id, c.priority, k.channel, k.transport, c.entity_id
 FROM campaign c
 CROSS JOIN LATERAL (
-    SELECT DISTINCT k.channel, k.transport FROM chunk k
-    WHERE k.campaign_id = c.id AND k.state = 0) k
+    SELECT l.channel, l.transport FROM unnest('{1,1,2,2,3,3}'::smallint[], '{0,1,0,1,0,1}'::smallint[])
+        AS l (channel, transport)
+    WHERE EXISTS (SELECT FROM chunk k
+        WHERE k.campaign_id = c.id AND k.channel = l.channel AND k.transport = l.transport AND k.state = 0)) k
 WHERE c.state = 'sending' AND c.expires_at > now()
   AND NOT is_quiet(c.quiet_from, c.quiet_to, c.quiet_zone, k.channel, now())
 ORDER BY c.priority, c.id;
@@ -32,13 +34,13 @@ l AS (
 SELECT l.lo, l.epoch, l.marked_to, l.seqs IS NOT NULL AS listed, l.exercise_group, d.seqs, d.keys, d.addresses,
     d.attempts, d.flags
 FROM l CROSS JOIN LATERAL (
-    SELECT array_agg(d.seq ORDER BY d.seq) AS seqs, array_agg(d.text_key ORDER BY d.seq) AS keys,
-           array_agg(d.address ORDER BY d.seq) AS addresses,
-           CASE WHEN l.lo < 0 THEN array_agg(d.attempt ORDER BY d.seq) END AS attempts,
-           CASE WHEN l.lo < 0 THEN array_agg(d.flags ORDER BY d.seq) END AS flags
-    FROM delivery d
-    WHERE d.campaign_id = l.campaign_id AND d.seq = ANY (l.held)
-      AND CASE WHEN l.seqs IS NULL THEN d.state = 0 ELSE d.state IN (7, 8) END) d
+    SELECT array_agg(d.seq) AS seqs, array_agg(d.text_key) AS keys, array_agg(d.address) AS addresses,
+           array_agg(d.attempt) FILTER (WHERE l.lo < 0) AS attempts, array_agg(d.flags) FILTER (WHERE l.lo < 0) AS flags
+    FROM (
+        SELECT d.seq, d.text_key, d.address, d.attempt, d.flags FROM delivery d
+        WHERE d.campaign_id = l.campaign_id AND d.seq = ANY (l.held)
+          AND CASE WHEN l.seqs IS NULL THEN d.state = 0 ELSE d.state IN (7, 8) END
+        ORDER BY d.seq) d) d
 ORDER BY l.lo;
 
 -- name: mark_range
@@ -86,7 +88,7 @@ SELECT array_agg(seq) AS seqs FROM o;
 -- Heartbeat: prolong the leases this node holds; the ones that come back are still its own.
 UPDATE chunk k SET lease_until = now() + $4::interval
 FROM unnest($1::int[], $2::int[], $3::int[]) AS v (campaign_id, lo, epoch)
-WHERE k.campaign_id = v.campaign_id AND k.lo = v.lo AND k.epoch = v.epoch AND k.state IN (1, 8, 9)
+WHERE k.campaign_id = v.campaign_id AND k.lo = v.lo AND k.epoch = v.epoch AND k.state IN (1, 8, 9) AND k.lo = ANY ($2::int[])
 RETURNING k.campaign_id, k.lo, k.epoch, k.state;
 
 -- name: give_back
@@ -151,6 +153,56 @@ p AS (
         retry_wait = progress.retry_wait + n.retry_wait, unknown = progress.unknown + n.unknown
     FROM n WHERE campaign_id = $1 AND channel = $2 AND shard = $3)
 SELECT n.total, n.submitted, n.failed, n.cancelled, n.expired, n.unknown, n.retry_wait FROM n;
+
+-- name: record_accepted
+-- The usual case of record_outcomes at half its cost: first tries out of range chunks that one peer took with the same
+-- words ($8 flags, $9 code, $10 detail), each with one message id ($12, empty: none). All or nothing: when one of the
+-- chunks is not this holder's any more nothing is written, `ours` is false, and record_outcomes is to decide by row.
+WITH h AS (
+    SELECT k.lo, v.done FROM unnest($4::int[], $5::int[], $6::bool[]) AS v (lo, epoch, done)
+    JOIN chunk k ON k.campaign_id = $1 AND k.lo = v.lo AND k.epoch = v.epoch AND k.state IN (1, 8, 9)
+    WHERE k.lo = ANY ($4::int[]) FOR NO KEY UPDATE OF k),
+o AS MATERIALIZED (SELECT count(*) = cardinality($4::int[]) AS ours FROM h),
+c AS (
+    UPDATE chunk k SET state = 2 FROM h
+    WHERE k.campaign_id = $1 AND k.lo = h.lo AND k.lo = ANY ($4::int[]) AND h.done AND k.state = 1 AND (SELECT ours FROM o)),
+x AS (
+    UPDATE delivery d SET state = 2, flags = d.flags & ~4 | $8::smallint, code = $9::int, detail = $10::text,
+        attempt = d.attempt + 1, submitted_at = now(), done_at = CASE WHEN $8 & 4 = 4 THEN now() END
+    WHERE d.campaign_id = $1 AND d.seq = ANY ($7::int[]) AND d.state = 0 AND (SELECT ours FROM o)
+    RETURNING 1),
+m AS (
+    INSERT INTO msgref (provider, mask, campaign_id, seq, parts, msg_id)
+    SELECT $11::smallint, 1, $1, m.seq, 1, m.msg_id FROM unnest($7::int[], $12::text[]) AS m (seq, msg_id)
+    WHERE m.msg_id IS NOT NULL AND (SELECT ours FROM o)),
+n AS (SELECT count(*) AS total FROM x),
+p AS (
+    UPDATE progress SET in_flight = in_flight - n.total, submitted = progress.submitted + n.total,
+        awaiting = progress.awaiting + CASE WHEN $8 & 4 = 0 THEN n.total ELSE 0 END
+    FROM n WHERE campaign_id = $1 AND channel = $2 AND shard = $3 AND n.total > 0)
+SELECT o.ours, n.total FROM o, n;
+
+-- name: record_arrived
+-- The usual case of record_receipts: the one and only receipt of messages of one part that are submitted (2), whose rows
+-- are known without asking msgref, and which all say the same ($3 state, $4 code). Rows that are in another state are left
+-- to record_receipts and come back in `left_over`.
+WITH x AS (
+    UPDATE delivery d SET parts_got = CASE WHEN $3 = 3 THEN 1 ELSE d.parts_got END, state = $3::smallint, code = $4::int,
+        done_at = now()
+    WHERE d.campaign_id = $1 AND d.seq = ANY ($2::int[]) AND d.state = 2
+    RETURNING d.seq, d.flags, d.submitted_at),
+n AS (
+    SELECT count(*) AS total, count(*) FILTER (WHERE flags & 4 = 0) AS answered,
+        CASE WHEN count(*) < cardinality($2::int[]) THEN array_agg(seq) END AS done FROM x),
+p AS (
+    UPDATE progress SET submitted = progress.submitted - n.total, awaiting = progress.awaiting - n.answered,
+        delivered = progress.delivered + CASE WHEN $3 = 3 THEN n.total ELSE 0 END,
+        failed = progress.failed + CASE WHEN $3 = 4 THEN n.total ELSE 0 END,
+        expired = progress.expired + CASE WHEN $3 = 6 THEN n.total ELSE 0 END
+    FROM n WHERE campaign_id = $1 AND channel = 1 AND shard = $5 AND n.total > 0)
+SELECT n.total, ARRAY(SELECT extract(epoch FROM now() - submitted_at)::float8 FROM x LIMIT 16) AS ages_s,
+    CASE WHEN n.total < cardinality($2::int[]) THEN ARRAY(SELECT unnest($2::int[]) EXCEPT SELECT unnest(n.done)) END AS left_over
+FROM n;
 
 -- name: note_submit
 -- First and last submission of a campaign, once per batch; the seconds from acceptance when it is the first.
@@ -240,6 +292,14 @@ USING (SELECT o.ctid FROM receipt_orphan o
        LIMIT 500 FOR UPDATE SKIP LOCKED) f
 WHERE o.ctid = f.ctid
 RETURNING o.provider, o.msg_id, o.kind, o.code;
+
+-- name: forget_orphans
+-- Receipts that found no submission for so long that none will come.
+DELETE FROM receipt_orphan WHERE at < now() - $1::interval;
+
+-- name: forget_deliveries
+-- Drop the oldest deliveries that may be forgotten: one partition a call; NULL: there is none.
+SELECT forget_deliveries($1::interval);
 
 -- name: expired_leases
 -- Chunks whose holder is gone: leases past their end, or all of node $1 when it has just started.

@@ -1,0 +1,57 @@
+"""Forgetting: deliveries that are older than they may be kept, and receipts that nobody will ever ask for.
+
+Knows: how long each is kept. Never knows: tables. Reports, counts and what was said are never forgotten here.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.errors import StoreUnavailable
+from gateway.log import UnitLogger
+from gateway.store import deliveries
+from gateway.store.pool import Store
+
+EVERY_S = 600.0
+DAY_S = 86_400.0
+
+
+class RetentionSettings(BaseModel):
+    """How long is kept who was sent what. Campaigns go fifty at a time, when the youngest of them is old enough."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    deliveries_days: float = Field(default=400.0, ge=1, le=36_500)
+    orphan_receipts_days: float = Field(default=14.0, ge=1, le=3_650)
+
+
+class Forgetter:
+    """Looks every ten minutes, on the node that leads."""
+
+    def __init__(self, store: Store, rules: RetentionSettings, *, leads: Callable[[], bool], log: UnitLogger) -> None:
+        self._store = store
+        self._rules = rules
+        self._leads = leads
+        self._log = log
+
+    async def run(self) -> None:
+        """Forget until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            if self._leads():
+                try:
+                    await self.once()
+                except StoreUnavailable as error:
+                    self._log.warning("store_away", error=type(error).__name__)
+
+    async def once(self) -> None:
+        """Everything that is too old now, one partition after the other."""
+        async with self._store.connection() as connection:
+            orphans = await deliveries.forget_orphans(connection, self._rules.orphan_receipts_days * DAY_S)
+            if orphans:
+                self._log.event("orphan_receipts_forgotten", receipts=orphans)
+            while (
+                first := await deliveries.forget_deliveries(connection, self._rules.deliveries_days * DAY_S)
+            ) is not None:
+                self._log.event("deliveries_forgotten", first_campaign=first)
