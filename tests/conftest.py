@@ -18,6 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 settings.register_profile("gateway", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile("explore" if os.environ.get("GATEWAY_EXPLORE") == "1" else "gateway")
+MOST_NAME_CHARACTERS = 40
 SKIPPING_FORBIDDEN = os.environ.get("GATEWAY_FORBID_SKIP") == "1"
 
 
@@ -28,6 +29,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             pytest.param(kind, marks=pytest.mark.peer("postgresql-15")) if "15" in kind else kind for kind in KINDS
         ]
         metafunc.parametrize("server_kind", kinds, indirect=True)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long values are named by their argument: what is made anew (a key, a zip) would give a test another name each
+    time, and processes that share the tests would not agree on them."""
+    return argname if isinstance(val, str | bytes) and len(val) > MOST_NAME_CHARACTERS else None
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -89,7 +89,7 @@ def test_content_codings_are_undone(data: bytes) -> None:
     for coding, packed in (
         ("", data),
         ("identity", data),
-        ("GZIP", gzip.compress(data)),
+        ("GZIP", gzip.compress(data, mtime=0)),
         ("deflate", zlib.compress(data)),
     ):
         assert plain(packed, coding, 500 + 100) == data
@@ -98,8 +98,8 @@ def test_content_codings_are_undone(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("body", "coding"),
     [
-        (gzip.compress(b"\0" * 10_000_000), "gzip"),
-        (gzip.compress(b"x" * 50)[:-4], "gzip"),
+        (gzip.compress(b"\0" * 10_000_000, mtime=0), "gzip"),
+        (gzip.compress(b"x" * 50, mtime=0)[:-4], "gzip"),
         (b"not packed", "gzip"),
         (b"x", "br"),
         (b"", "gzip"),
