@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, Command] = {
     "token": Command("token", "credentials: create, list, revoke"),
     "group": Command("group", "groups of contacts: create, list, add"),
     "suppressed": Command("suppressed", "e-mail addresses that only urgent alerts still go to"),
+    "mailbox": Command("mailbox", "who may send alerts by mail, and what became of each mail"),
     "source": Command("source", "feeds of others: read, trust, pause"),
     "import": Command("imports", "read contacts, territories and geocodes from files"),
     "audit": Command("audit", "the record of who did what: verify, list"),

@@ -36,7 +36,7 @@ from gateway.flows.lane import Fence, Lane, Texts
 from gateway.flows.planning import Planner
 from gateway.flows.publishing import Publisher
 from gateway.flows.tracking import Tracking
-from gateway.inlets import Upstream, intake_rules
+from gateway.inlets import Mailboxes, Upstream, intake_rules
 from gateway.metrics import Metrics
 from gateway.model import ChannelName
 from gateway.outlets import Outlets
@@ -187,11 +187,11 @@ class Gateway:
         )  # fmt: skip
 
     async def _build_web(self, stack: AsyncExitStack) -> None:
-        http = self.settings.http
-        help_ = {k: v for k, v in self.settings.support.model_dump().items() if v}
-        app = web.Application(client_max_size=http.max_body_bytes, middlewares=[problem.middleware(help_)])
+        http, support = self.settings.http, self.settings.support
+        app = web.Application(client_max_size=http.max_body_bytes, middlewares=[problem.middleware(support.said())])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=5)
         self.api: Api | None = None
+        self.mailboxes: Mailboxes | None = None
         self.health = Health(self)
         self._metrics_app = app if self.settings.metrics.address is None else web.Application()
         self._metrics_app.add_routes(self.health.metrics_routes())
@@ -227,16 +227,21 @@ class Gateway:
                 self.store, self.checker, intake_rules(self.settings, self.url), metrics=self.metrics,
                 log=logging_.unit_logger("gateway.intake"), utcnow=utcnow, accepted=self._news,
             )  # fmt: skip
+        if Role.MAILBOX in self.roles and self.settings.mailbox.boxes:
+            self.mailboxes = Mailboxes(
+                self.settings, self.store, self.intake, self.checker, counted=self.metrics.mail, utcnow=utcnow,
+                leads=lambda: Role.MAILBOX in self.presence.leads,
+            )  # fmt: skip
+            self._parts.append(self.mailboxes.run)
         if Role.API in self.roles:
             self.api = self._api()
-            app.add_routes(self.api.routes())
-            app.add_routes(AuditPages(self.store, Access(self.store)).routes())
             opened_ = Upstream.opened(
                 self.settings, self.store, self.intake, self.checker, url=self.url, known=self.api.known, utcnow=utcnow
             )
             upstream = await stack.enter_async_context(opened_)
-            app.add_routes(upstream.routes())
             self._parts.append(upstream.run)
+            for pages in (self.api, AuditPages(self.store, Access(self.store)), upstream):
+                app.add_routes(pages.routes())
 
     async def _feeds(self, app: web.Application, stack: AsyncExitStack) -> None:
         """The public side: feeds, their hub, the validator."""
@@ -245,16 +250,14 @@ class Gateway:
             self.publisher, public_url=self.url, title=feed.title, author=feed.author, max_age_s=feed.max_age_s,
             hub=hub.enabled, counted=self.metrics.feed_request,
         )  # fmt: skip
-        app.add_routes(pages.routes())
         examiner = Examiner()
         stack.callback(examiner.close)
-        app.add_routes(ValidatePages(examiner.examine, utcnow=utcnow).routes())
+        app.add_routes([*pages.routes(), *ValidatePages(examiner.examine, utcnow=utcnow).routes()])
         if not hub.enabled:
             return
         guard = Guard(allowed=networks(hub.allowed_networks), refused=networks(hub.refused_networks))
-        outward = await stack.enter_async_context(
-            Outward(guard, agent=f"cap-alert-gateway (+{self.url})", timeout_s=hub.timeout_s)
-        )
+        way = Outward(guard, agent=f"cap-alert-gateway (+{self.url})", timeout_s=hub.timeout_s)
+        outward = await stack.enter_async_context(way)
         hub_ = Hub(
             self.store, self.publisher, page_of=pages.content, fetch=outward.fetch, url=f"{self.url}/cap/hub",
             rules=hub.rules(), workers=hub.workers, utcnow=utcnow, log=logging_.unit_logger("gateway.hub"),
@@ -282,6 +285,10 @@ class Gateway:
     def channel_states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:
         """Links and whether they are up; deliveries in flight by channel."""
         return self.outlets.states()
+
+    def mailboxes_up(self) -> dict[str, bool]:
+        """Mailboxes and whether this node watches them now."""
+        return self.mailboxes.up() if self.mailboxes else {}
 
     def call_starts_last_minute(self) -> int:
         """Call starts in the sliding minute, on this node."""

@@ -1,12 +1,16 @@
-"""The ways in, put together: the rules of the one intake, feeds of others that are read.
+"""The ways in, put together: the rules of the one intake, mailboxes that are watched, feeds of others that are
+read.
 
 Knows: their settings and every class of theirs. Never knows: why an alert is accepted, when a node starts and stops.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -19,7 +23,16 @@ from gateway.flows.keeping import Keeper
 from gateway.flows.relaying import Relaying
 from gateway.flows.sources import Sources
 from gateway.log import unit_logger
-from gateway.settings import Settings
+from gateway.mailbox.imap import Box
+from gateway.mailbox.noting import Noter
+from gateway.mailbox.proving import PinnedSigners, ProofRules, Prover
+from gateway.mailbox.replying import RelaySender, Replier
+from gateway.mailbox.resolver import DnsResolver
+from gateway.mailbox.settings import BoxSettings
+from gateway.mailbox.smime import OpenSsl
+from gateway.mailbox.taking import Taker, TakeRules
+from gateway.mailbox.watching import MailTaker, Watcher
+from gateway.settings import EmailSection, Settings
 from gateway.smpp.spelling import transliterate
 from gateway.store.pool import Store
 from gateway.web.access import Handler
@@ -27,6 +40,7 @@ from gateway.web.incoming import PATH, Incoming
 from gateway.web.outward import Guard, Outward, networks
 from gateway.web.sources import SourcePages
 
+S = TypeVar("S")
 SOURCE = "feed"
 READ_DEADLINE_S = 20.0  # a feed may be ten times as large as an alert
 
@@ -37,8 +51,93 @@ def intake_rules(settings: Settings, url: str) -> IntakeRules:
         compose=settings.compose_rules(sms_counter(settings.sms.all()), transliterate),
         default_expiry=timedelta(seconds=settings.intake.default_expiry_s),
         public_url=url,
-        help={k: v for k, v in settings.support.model_dump().items() if v},
+        help=settings.support.said(),
     )
+
+
+class Mailboxes:
+    """Alerts by mail: a watcher for each box, one prover and one taker for all of them, answers by the relays."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        intake: Intake,
+        checker: Checker,
+        *,
+        leads: Callable[[], bool],
+        counted: Callable[[str, str], None],
+        utcnow: Callable[[], datetime],
+    ) -> None:
+        section = settings.mailbox
+        prover = Prover(
+            ProofRules(
+                limits=section.limits(),
+                most_alerts=section.max_alerts,
+                addresses={box.name: frozenset(box.addresses) for box in section.boxes},
+            ),
+            resolver=DnsResolver(section.nameservers, port=section.dns_port, timeout_s=section.dns_timeout_s),
+            openssl=OpenSsl(section.openssl),
+            xml=PinnedSigners(checker.verify, utcnow),
+            now_s=time.time,
+        )
+        rules = TakeRules(limits=section.limits(), sender=section.sender, answers_per_hour=section.answers_per_hour)
+        self._taker = Taker(store, prover, intake.accept, rules, utcnow=utcnow)
+        self._log = unit_logger("gateway.mailbox")
+        sender = relay_sender(settings.email)
+        self._replier = Replier(store, sender, log=self._log) if sender else None
+        self._noter = noter(store, settings)
+        self._store, self._section, self._leads, self._counted = store, section, leads, counted
+        self.watchers = [
+            self._watcher(box, self._taker) if box.takes == "alerts" else self._watcher(box, self._noter)
+            for box in section.boxes
+        ]
+
+    def _watcher(self, box: BoxSettings, taker: MailTaker[S] | None) -> Watcher[S]:
+        assert taker is not None  # the settings see to it
+        return Watcher(
+            box, self._store, taker, Box.opened, most_bytes=self._section.max_mail_bytes,
+            patience_s=self._section.proof_patience_s, leads=self._leads, monotonic=time.monotonic,
+            counted=self._counted, owed=self._owed, log=self._log,
+        )  # fmt: skip
+
+    def up(self) -> dict[str, bool]:
+        """Which mailboxes are watched now."""
+        return {watcher.name: watcher.up for watcher in self.watchers}
+
+    def _owed(self) -> None:
+        if self._replier is not None:
+            self._replier.wake.set()
+
+    async def run(self) -> None:
+        """Watch and answer until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for watcher in self.watchers:
+                tasks.create_task(watcher.run())
+            if self._replier is not None:
+                tasks.create_task(self._replier.run())
+
+
+def relay_sender(email: EmailSection | None) -> RelaySender | None:
+    """How answers leave: by the relays of real e-mails, for an authority is told the truth in rehearsals, too."""
+    if email is None or not email.relays:
+        return None
+    relays = sorted(email.relays, key=lambda relay: relay.priority)
+    return RelaySender(
+        relays=[relay.pool(email.client_name).link for relay in relays],
+        from_address=email.from_address,
+        from_name=email.from_name,
+        message_id_domain=email.message_id_domain,
+    )
+
+
+def noter(store: Store, settings: Settings) -> Noter | None:
+    """What is done with mails that come back; None when nobody could tell whether they are about ours."""
+    email = settings.email
+    if email is None or not (secret := email.verp_secret.get_secret_value()):
+        return None
+    limits = settings.mailbox.limits()
+    return Noter(store, secret=secret.encode(), envelope_address=email.envelope_address, limits=limits)
 
 
 class Upstream:

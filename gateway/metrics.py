@@ -103,6 +103,7 @@ class Metrics(Collector):
         self._sms_parts = Numbers(counter, "gateway_sms_parts_submitted", "SMS parts written to a bind", ["bind"])
         self._calls = Numbers(counter, "gateway_calls_started", "Calls started", ["trunk"])
         self._emails = Numbers(counter, "gateway_emails_accepted", "E-mails that a relay took over", ["relay"])
+        self._mails = Numbers(counter, "gateway_mails", "Mails read, by verdict and reason", ["verdict", "reason"])
         self._feed = Numbers(counter, "gateway_feed_requests", "Requests for the public feed, by answer", ["status"])
         for channel in ChannelName:
             for outcome in OUTCOMES:
@@ -115,6 +116,7 @@ class Metrics(Collector):
         self._unknown = Numbers(
             gauge, "gateway_unknown_deliveries", "Deliveries that left and were never answered", ["channel"]
         )
+        self._mailbox_up = Numbers(gauge, "gateway_mailbox_up", "1 while this node watches the mailbox", ["mailbox"])
         self._bind_up = Numbers(gauge, "gateway_bind_up", "1 when the bind can send", ["bind"])
         self._breaker_open = Numbers(
             gauge, "gateway_sms_breaker_open", "1 while an SMS provider is left alone after failures", ["provider"]
@@ -154,6 +156,14 @@ class Metrics(Collector):
     def emails(self, relay: str, n: int) -> None:
         """n e-mails were accepted by a relay."""
         self._emails.add((relay,), n)
+
+    def mail(self, verdict: str, reason: str) -> None:
+        """One mail got its verdict; the reason is one word of a short list, or empty."""
+        self._mails.add((verdict, reason), 1)
+
+    def set_mailbox_up(self, mailbox: str, up: bool) -> None:
+        """This node watches the mailbox, or does not."""
+        self._mailbox_up.set((mailbox,), int(up))
 
     def feed_request(self, status: int, n: int = 1) -> None:
         """n requests for the feed were answered with this HTTP status."""

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -22,10 +22,11 @@ from gateway.errors import SettingsError
 from gateway.flows.dispatch_settings import DispatchSection
 from gateway.flows.forgetting import RetentionSettings
 from gateway.flows.hub_settings import HubSettings
+from gateway.flows.retry_settings import RetrySection
 from gateway.flows.sources_settings import SourcesSection
+from gateway.mailbox.settings import MailboxSection
 from gateway.model import ChannelName
 from gateway.policy.compose import ComposeRules, CountSms
-from gateway.policy.retry import DEFAULT_RULES, RetryRules
 from gateway.toml_model import checked, schema, shown
 
 
@@ -104,68 +105,6 @@ class MetricsSection(Section):
         return (host.strip("[]"), int(port)) if port else None
 
 
-Pause = Annotated[float, Field(gt=0, le=86_400)]
-Growth = Annotated[float, Field(ge=1, le=10)]
-Attempts = Annotated[int, Field(ge=1, le=100)]
-
-
-class RetryRule(Section):
-    """The first pause, its growth, its ceiling, and how many attempts there are in all."""
-
-    first_s: Pause
-    factor: Growth
-    max_s: Pause
-    max_attempts: Attempts
-
-    def rules(self) -> RetryRules:
-        """The same as policy.retry takes it."""
-        return RetryRules(first_s=self.first_s, factor=self.factor, max_s=self.max_s, attempts=self.max_attempts)
-
-
-class SmsRetry(RetryRule):
-    """SMS: an absent phone is retried by its network; this is for refusals."""
-
-    first_s: Pause = DEFAULT_RULES[ChannelName.SMS].first_s
-    factor: Growth = DEFAULT_RULES[ChannelName.SMS].factor
-    max_s: Pause = DEFAULT_RULES[ChannelName.SMS].max_s
-    max_attempts: Attempts = DEFAULT_RULES[ChannelName.SMS].attempts
-
-
-class EmailRetry(RetryRule):
-    """E-mail: 4xx replies; the relay retries towards mailboxes itself."""
-
-    first_s: Pause = DEFAULT_RULES[ChannelName.EMAIL].first_s
-    factor: Growth = DEFAULT_RULES[ChannelName.EMAIL].factor
-    max_s: Pause = DEFAULT_RULES[ChannelName.EMAIL].max_s
-    max_attempts: Attempts = DEFAULT_RULES[ChannelName.EMAIL].attempts
-
-
-class VoiceRetry(RetryRule):
-    """Voice: busy, no answer, congestion."""
-
-    first_s: Pause = DEFAULT_RULES[ChannelName.VOICE].first_s
-    factor: Growth = DEFAULT_RULES[ChannelName.VOICE].factor
-    max_s: Pause = DEFAULT_RULES[ChannelName.VOICE].max_s
-    max_attempts: Attempts = DEFAULT_RULES[ChannelName.VOICE].attempts
-
-
-class RetrySection(Section):
-    """What happens after a refusal for now; no attempt starts after the alert's expires."""
-
-    sms: SmsRetry = SmsRetry()
-    email: EmailRetry = EmailRetry()
-    voice: VoiceRetry = VoiceRetry()
-
-    def of(self, channel: ChannelName) -> RetryRules:
-        """The rules of a channel."""
-        return self.by_channel()[channel]
-
-    def by_channel(self) -> dict[ChannelName, RetryRules]:
-        """The rules of every channel."""
-        rules = {ChannelName.SMS: self.sms, ChannelName.EMAIL: self.email, ChannelName.VOICE: self.voice}
-        return {channel: rule.rules() for channel, rule in rules.items()}
-
-
 class SmsSection(Section):
     """SMS: rates count parts. `simulated` providers take exercises and rehearsals."""
 
@@ -226,6 +165,10 @@ class SupportSection(Section):
     phone: str = ""
     url: str = ""
 
+    def said(self) -> dict[str, str]:
+        """What is filled in."""
+        return {name: value for name, value in self.model_dump().items() if value}
+
 
 class IntakeSection(Section):
     """What an alert may be."""
@@ -255,6 +198,7 @@ class Settings(Section):
     voice: VoiceSection = Field(default_factory=VoiceSection)
     feed: FeedSection = FeedSection()
     hub: HubSettings = HubSettings()
+    mailbox: MailboxSection = MailboxSection()
     sources: SourcesSection = SourcesSection()
     retention: RetentionSettings = RetentionSettings()
     compose: ComposeSection = ComposeSection()
@@ -266,6 +210,13 @@ class Settings(Section):
     def _fits_together(self) -> Self:
         if self.http.max_body_bytes < self.intake.max_bytes:
             raise ValueError("http.max_body_bytes is below intake.max_bytes: no alert of that size could arrive")
+        if self.mailbox.sender and not (self.email and self.email.relays):
+            raise ValueError("mailbox.sender: answers leave by email.relays, and there are none")
+        returns = any(box.takes == "returns" for box in self.mailbox.boxes)
+        if returns and not (self.email and self.email.verp_secret.get_secret_value()):
+            raise ValueError(
+                "mailbox.boxes: one that takes returns needs email.verp_secret, by which they are believed"
+            )
         seen: set[str] = set()
         for name in self.provider_names():
             if name in seen:  # receipts are found again by this name

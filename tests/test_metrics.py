@@ -29,6 +29,8 @@ PUBLISHED = {
     "gateway_rate_limit_per_second": {"channel"},
     "gateway_call_starts_last_60s": set(),
     "gateway_feed_requests_total": {"status"},
+    "gateway_mails_total": {"verdict", "reason"},
+    "gateway_mailbox_up": {"mailbox"},
 }
 
 
@@ -54,6 +56,8 @@ def used() -> Metrics:
     metrics.calls("trunk-one")
     metrics.emails("relay-one", 70)
     metrics.feed_request(304, 9)
+    metrics.mail("refused", "no-proof")
+    metrics.set_mailbox_up("alerts", True)
     metrics.first_submit(0.2)
     metrics.submit_seconds(SMS, [0.01, 0.02])
     metrics.delivery_seconds(VOICE, [30.0])

@@ -36,13 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     create = actions.add_parser("create", help="make a token and print it, once")
     create.add_argument("--entity", required=True, metavar="SLUG", help="in whose name it alerts")
-    create.add_argument("--test", action="store_true", help="a rehearsal token: it never reaches a live transport")
-    create.add_argument("--note", default="", help="who holds it")
-    create.add_argument(
-        "--expires", type=end_date, metavar="WHEN", help="90d, 2030-12-31 or a date-time; default: never"
-    )
-    create.add_argument("--classes", type=_words(MessageClass), default=tuple(MessageClass), metavar="urgent,...")
-    create.add_argument("--channels", type=_words(ChannelName), default=tuple(ChannelName), metavar="sms,...")
+    rights_arguments(create)
     listing = actions.add_parser("list", help="tokens without their secrets")
     listing.add_argument("--entity", metavar="SLUG", help="of this entity only")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -50,6 +44,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     revoke.add_argument("number", type=whole(1, 2**31 - 1), metavar="NUMBER", help="as in the list")
     for below in (create, listing, revoke):
         database_arguments(below)
+
+
+def rights_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that say what a credential may do."""
+    parser.add_argument("--test", action="store_true", help="for rehearsals: it never reaches a live transport")
+    parser.add_argument("--note", default="", help="who holds it")
+    parser.add_argument(
+        "--expires", type=end_date, metavar="WHEN", help="90d, 2030-12-31 or a date-time; default: never"
+    )
+    parser.add_argument("--classes", type=_words(MessageClass), default=tuple(MessageClass), metavar="urgent,...")
+    parser.add_argument("--channels", type=_words(ChannelName), default=tuple(ChannelName), metavar="sms,...")
 
 
 def _words(kind: type[Word]) -> Callable[[str], tuple[Word, ...]]:

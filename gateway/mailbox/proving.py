@@ -5,15 +5,21 @@ Knows: where evidence comes from (DNS, openssl, the verifier of XML signatures).
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from gateway.cap.signature import SignatureVerdict
+from gateway.cap.trust import Trust
 from gateway.mailbox import dkim, finding, mime, smime
 from gateway.mailbox.mime import Entity, Limits, Part, Unreadable
 from gateway.mailbox.resolver import Resolver
 from gateway.policy import mailproof
 from gateway.policy.mailproof import DkimPass, MailRefusal, MailSource, ProofKind, Reason
+
+Verify = Callable[[bytes, Trust, datetime], Awaitable[SignatureVerdict]]
+"""gateway.cap.signature.verify in a process of its own. Never raises."""
 
 MOST_TRIED = 5
 MOST_RECORDS = 3
@@ -26,6 +32,23 @@ class XmlProof(Protocol):
 
     async def signers(self, document: bytes, certificates: str) -> Sequence[bytes]:
         """SHA-256 of each certificate whose signature holds and that `certificates` (PEM) vouch for; () without one."""
+
+
+class PinnedSigners:
+    """XmlProof by the gateway's own verifier, which runs where documents are read (`verify`: flows.checking)."""
+
+    def __init__(self, verify: Verify, utcnow: Callable[[], datetime]) -> None:
+        self._verify = verify
+        self._utcnow = utcnow
+
+    async def signers(self, document: bytes, certificates: str) -> Sequence[bytes]:
+        """See XmlProof. One broken signature in a document takes the worth from all others."""
+        try:
+            trust = Trust.from_pem(certificates.encode())
+        except ValueError:
+            return ()
+        verdict = await self._verify(document, trust, self._utcnow())
+        return [bytes.fromhex(each) for each in verdict.fingerprints] if verdict.trusted else ()
 
 
 class Later(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from gateway.cap.words import token_problem
+from gateway.channels.email_settings import EmailSettings
 from gateway.mailbox.mime import Limits
 from gateway.smtp.message import parse_address
 
@@ -79,6 +80,7 @@ class MailboxSection(BaseModel):
     proof_patience_s: float = Field(default=3600.0, ge=0, le=604_800)
     dns_timeout_s: float = Field(default=5.0, gt=0, le=60)
     nameservers: tuple[str, ...] = ()
+    dns_port: int = Field(default=53, ge=1, le=65535)
     openssl: str = Field(default="openssl", min_length=1)
 
     @field_validator("sender")
@@ -101,6 +103,15 @@ class MailboxSection(BaseModel):
         if len(names) > len(set(names)):
             raise ValueError("two boxes have the same name")
         return self
+
+    def problem(self, email: EmailSettings | None) -> str:
+        """Why this can not be with such a section [email]; "" when it can."""
+        if self.sender and not (email and email.relays):
+            return "mailbox.sender: answers leave by email.relays, and there are none"
+        secret = email.verp_secret.get_secret_value() if email else ""
+        if any(box.takes == "returns" for box in self.boxes) and not secret:
+            return "mailbox.boxes: one that takes returns needs email.verp_secret, by which they are believed"
+        return ""
 
     def limits(self) -> Limits:
         """What a mail may be, in the words of its reader."""

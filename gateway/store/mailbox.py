@@ -4,6 +4,7 @@ Knows: the tables of migrations/0002. Never knows: IMAP, what proves a source, h
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.model import ChannelName, EntityKind, MessageClass, Realm
@@ -46,6 +47,34 @@ class OwedAnswer(NamedTuple):
     document: bytes | None
 
 
+class MailRow(NamedTuple):
+    """A mail and its verdict as they are shown."""
+
+    settled_at: datetime
+    mailbox: str
+    uid: int
+    entity: str | None
+    verdict: str
+    reason: str
+    detail: str
+    alerts: Sequence[Sequence[Any]]
+
+
+class SourceRow(NamedTuple):
+    """A source as it is shown: its entity's slug, its credential's number and realm."""
+
+    id: int
+    mailbox: str
+    address: str
+    entity: str
+    realm: str
+    token_id: int
+    proof: str
+    domain: str
+    pinned: bool
+    reply_address: str
+
+
 class DueAnswer(NamedTuple):
     """An answer to be sent now. Not `wanted` any more: the source was revoked, or it was tried too often."""
 
@@ -81,6 +110,16 @@ async def add_source(connection: Connection, source: MailSource, token_id: int) 
 async def revoke_source(connection: Connection, source_id: int) -> bool:
     """Take nothing more from a source; False when it was revoked before."""
     return await connection.fetchval(_SQL["mailbox_revoke_source"], source_id) is not None
+
+
+async def listed(connection: Connection, slug: str | None = None) -> list[SourceRow]:
+    """The sources in force, of one entity or of all."""
+    return [SourceRow(*row) for row in await connection.fetch(_SQL["mailbox_listed"], slug)]
+
+
+async def last_mails(connection: Connection, mailbox: str | None, most: int) -> list[MailRow]:
+    """The mails settled last, newest first, of one mailbox or of all."""
+    return [MailRow(*row) for row in await connection.fetch(_SQL["mailbox_last"], mailbox, most)]
 
 
 async def sources_of_entity(connection: Connection, entity_id: int) -> list[MailSource]:

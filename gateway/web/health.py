@@ -23,6 +23,10 @@ class Node(Protocol):
         """Links and whether they are up; deliveries in flight by channel."""
         ...
 
+    def mailboxes_up(self) -> dict[str, bool]:
+        """Mailboxes and whether this node watches them now."""
+        ...
+
     def call_starts_last_minute(self) -> int:
         """Call starts in the sliding minute."""
         ...
@@ -71,6 +75,8 @@ class Health:
         links, in_flight = self._node.channel_states()
         for link, up in links.items():
             metrics.set_bind_up(link, up)
+        for mailbox, up in self._node.mailboxes_up().items():
+            metrics.set_mailbox_up(mailbox, up)
         for channel, n in in_flight.items():
             metrics.set_in_flight(channel, n)
         for channel, per_s in self._node.agreed_rates().items():

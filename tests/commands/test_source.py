@@ -2,20 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from gateway import __main__
 from tests.commands.conftest import Command
 
 URL = "https://a.example/feed.atom"
 
 
 @pytest.fixture
-def brugge(gateway: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
-    known = cast("dict[str, Any]", __main__.COMMANDS)
-    monkeypatch.setitem(known, "source", __main__.Command("source", "feeds of others: add, list, trust, pause"))
+def brugge(gateway: Command) -> Command:
     gateway("entity", "create", "brugge", "--name", "Brugge", "--kind", "type1")
     return gateway
 

@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.cap.signature import SignatureVerdict, verify
+from gateway.cap.signing import sign
+from gateway.cap.trust import Trust
 from gateway.mailbox.mime import Limits
-from gateway.mailbox.proving import Carried, Later, ProofRules, Prover, XmlProof
+from gateway.mailbox.proving import Carried, Later, PinnedSigners, ProofRules, Prover, XmlProof
 from gateway.mailbox.smime import OpenSsl
 from gateway.policy.mailproof import MailRefusal, MailSource, ProofKind, Reason
+from tests.cap.signed import authority, rsa_authority
 from tests.mailbox.mails import ADDRESS, BOX, DOMAIN, SIGNED_FIELDS, Zone, alert, identity, mail, signed, smime_signed
 from tests.mailbox.mails import rsa_key as a_key
 from tests.mailbox.mails import zone as a_zone
@@ -125,3 +130,19 @@ async def test_alerts_prove_themselves_one_by_one() -> None:
 async def test_mails_without_anything_to_take(raw: bytes, why: Reason) -> None:
     by_xml: Any = replace(SOURCE, proof=ProofKind.XMLDSIG, certificates="PEM")
     assert reason(await proven(raw, by_xml, xml=Signers())) is why
+
+
+async def test_the_gateway_s_own_verifier_names_who_signed_an_alert_and_nobody_else() -> None:
+    async def verified(document: bytes, trust: Trust, at: datetime) -> SignatureVerdict:
+        return verify(document, trust=trust, at=at)
+
+    signer, stranger = authority(), rsa_authority()
+    pinned = PinnedSigners(verified, lambda: datetime(2026, 6, 1, tzinfo=UTC))
+    document = sign(alert("signed"), signer.key_pem, signer.pem).document
+    assert document is not None
+    trusted = signer.pem.decode()
+    assert await pinned.signers(document, trusted) == [bytes.fromhex(signer.fingerprint)]
+    assert await pinned.signers(document, stranger.pem.decode()) == ()
+    assert await pinned.signers(document.replace(b"Stay inside", b"Go outside!"), trusted) == ()
+    assert await pinned.signers(alert("signed"), trusted) == ()
+    assert await pinned.signers(document, "no certificate") == ()

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from gateway.channels.email_settings import EmailSettings
 from gateway.mailbox.settings import BoxSettings, MailboxSection
 from tests.mailbox.stand import box_settings
 
@@ -41,3 +42,15 @@ def test_two_boxes_of_one_name_are_refused_and_limits_are_handed_on() -> None:
         MailboxSection(boxes=(box, box))
     section = MailboxSection(boxes=(box,), max_parts=7, max_mail_bytes=100_000)
     assert (section.limits().parts, section.limits().decoded_bytes) == (7, 100_000)
+
+
+def test_answers_need_a_relay_and_returns_a_secret() -> None:
+    plain = {"from_address": "a@x.example", "envelope_address": "b@x.example", "message_id_domain": "x.example"}
+    without = EmailSettings.model_validate(plain)
+    whole = EmailSettings.model_validate(plain | {"relays": [{"name": "r", "host": "h"}], "verp_secret": "s" * 16})
+    box = {"name": "alerts", "host": "h", "username": "u", "password": "p"}
+    answering = MailboxSection.model_validate({"boxes": [box], "sender": "gateway@x.example"})
+    returning = MailboxSection.model_validate({"boxes": [box | {"takes": "returns"}]})
+    assert "email.relays" in answering.problem(without) and "email.relays" in answering.problem(None)
+    assert "email.verp_secret" in returning.problem(without)
+    assert answering.problem(whole) == returning.problem(whole) == MailboxSection().problem(None) == ""

@@ -3,70 +3,21 @@
 import asyncio
 import imaplib
 import random
-import smtplib
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gateway.mailbox.imap import Box, BoxLost
-from gateway.mailbox.settings import BoxSettings
 from gateway.policy.mailproof import ProofKind
 from gateway.store.embedded import Cluster
 from tests.mailbox.mails import ADDRESS, BOX, alert, identity, mail, rsa_key, signed, smime_signed
-from tests.mailbox.stand import Stand, box_settings, running, stand, until
-from tests.support import peers
-from tests.support.ports import free_port
+from tests.mailbox.stand import Stand, running, stand, until
+from tests.peers.dovecot import Dovecot, started
 from tests.support.scene import a_scene
 
 pytestmark = pytest.mark.peer("dovecot")
-
-
-class Dovecot:
-    """A Dovecot that can be stopped, started and given another numbering."""
-
-    def __init__(self, folder: Path, *, tls: bool = False) -> None:
-        self.folder = folder
-        self.imap, self.lmtp = free_port(), free_port()
-        self._tls = ["tls"] if tls else []
-
-    def start(self) -> None:
-        peers.run("dovecot.sh", "start", self.folder, self.imap, self.lmtp, *self._tls)
-
-    def stop(self) -> None:
-        peers.run("dovecot.sh", "stop", self.folder)
-
-    def renumber(self, validity: int) -> None:
-        peers.run("dovecot.sh", "validity", self.folder, validity)
-
-    def deliver(self, *mails: bytes) -> None:
-        """By LMTP, as a mail server hands them over."""
-        with smtplib.LMTP("127.0.0.1", self.lmtp) as session:
-            for raw in mails:
-                session.sendmail("sender@test.invalid", ["alerts@test.invalid"], raw)
-
-    def unseen(self) -> int:
-        """How many mails are not marked seen."""
-        with imaplib.IMAP4("127.0.0.1", self.imap) as client:
-            client.login("alerts@test.invalid", "imappass")
-            client.select("INBOX", readonly=True)
-            return len(client.search(None, "UNSEEN")[1][0].split())
-
-    def settings(self, **more: Any) -> BoxSettings:
-        return box_settings(self.imap, **more)
-
-
-@contextmanager
-def started(folder: Path, *, tls: bool = False) -> Iterator[Dovecot]:
-    server = Dovecot(folder, tls=tls)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

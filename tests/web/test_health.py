@@ -27,6 +27,9 @@ class FakeNode:
     def channel_states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:
         return self.links, {ChannelName.SMS: 12, ChannelName.VOICE: 0, ChannelName.EMAIL: 3}
 
+    def mailboxes_up(self) -> dict[str, bool]:
+        return {"alerts": True}
+
     def call_starts_last_minute(self) -> int:
         return 598
 

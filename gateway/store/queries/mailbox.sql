@@ -20,6 +20,18 @@ WHERE entity_id = $1 AND revoked_at IS NULL ORDER BY mailbox, address;
 SELECT id, mailbox, address, entity_id, proof, domain, certificates, fingerprint, answers, reply_address FROM mail_source
 WHERE mailbox = $1 AND address = $2 AND revoked_at IS NULL;
 
+-- name: mailbox_listed
+-- The sources in force as an operator sees them.
+SELECT s.id, s.mailbox, s.address, e.slug, t.realm, s.token_id, s.proof, s.domain, s.fingerprint IS NOT NULL AS pinned,
+    CASE WHEN s.answers THEN s.reply_address ELSE '' END AS reply_address
+FROM mail_source s JOIN entity e ON e.id = s.entity_id JOIN token t ON t.id = s.token_id
+WHERE s.revoked_at IS NULL AND ($1::text IS NULL OR e.slug = $1) ORDER BY s.mailbox, s.address;
+
+-- name: mailbox_last
+-- The mails that got their verdict last.
+SELECT m.settled_at, m.mailbox, m.uid, e.slug, m.verdict, m.reason, m.detail, m.alerts FROM mail m
+LEFT JOIN entity e ON e.id = m.entity_id WHERE $1::text IS NULL OR m.mailbox = $1 ORDER BY m.id DESC LIMIT $2;
+
 -- name: mailbox_holder
 -- The entity and realm behind a source, as for a token.
 SELECT t.id AS token_id, t.realm, e.id AS entity_id, e.slug, e.name, e.kind, e.live, e.languages, e.territory, e.policy,
