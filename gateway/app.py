@@ -35,6 +35,7 @@ from gateway.flows.intake import Intake
 from gateway.flows.lane import Fence, Lane, Texts
 from gateway.flows.planning import Planner
 from gateway.flows.publishing import Publisher
+from gateway.flows.sealing import Sealer
 from gateway.flows.tracking import Tracking
 from gateway.inlets import Mailboxes, Upstream, intake_rules
 from gateway.metrics import Metrics
@@ -211,11 +212,12 @@ class Gateway:
     async def _routes(self, app: web.Application, stack: AsyncExitStack) -> None:
         """What this node serves, by its roles."""
         app.add_routes(Docs().routes())
-        feed = self.settings.feed
+        feed, pairs = self.settings.feed, self.settings.feed.pairs()
         sender = urlsplit(self.url).hostname or "gateway"
         self.publisher = Publisher(
             self.store, self.checker, url=self.url, log=logging_.unit_logger("gateway.feed"), utcnow=utcnow,
             pulse=Pulse(period_s=feed.heartbeat_s, sender=sender) if feed.heartbeat_s else None,
+            sign=Sealer(pairs, utcnow=utcnow, log=logging_.unit_logger("gateway.feed")) if pairs else None,
         )  # fmt: skip
         self._wakes.append(self.publisher.wake)
         if Role.FEED in self.roles:

@@ -50,6 +50,24 @@ class MessageClass(StrEnum):
     OTHER = "other"
 
 
+class SignatureRule(StrEnum):
+    """What an entity's signatures are for: without a trusted one nothing is taken; they are verified and the verdict is
+    said; or they are not looked at."""
+
+    REQUIRE = "require"
+    VERIFY = "verify"
+    IGNORE = "ignore"
+
+
+class SignatureVerdict(StrEnum):
+    """What was found at receipt: nothing signed, not looked at, signed by a trusted key, or signed and not trusted."""
+
+    NONE = "none"
+    IGNORED = "ignored"
+    TRUSTED = "trusted"
+    UNTRUSTED = "untrusted"
+
+
 class Purpose(StrEnum):
     """What an entity declares when it reaches citizens by place."""
 

@@ -21,6 +21,7 @@ from gateway.channels.voice_settings import Trunk, VoiceSettings
 from gateway.errors import SettingsError
 from gateway.flows.dispatch_settings import DispatchSection
 from gateway.flows.forgetting import RetentionSettings
+from gateway.flows.feed_settings import FeedSettings
 from gateway.flows.hub_settings import HubSettings
 from gateway.flows.retry_settings import RetrySection
 from gateway.flows.sources_settings import SourcesSection
@@ -131,15 +132,6 @@ class VoiceSection(VoiceSettings):
     simulated: Trunk | None = None
 
 
-class FeedSection(Section):
-    """The public feed's own words."""
-
-    title: str = Field(default="Public alerts", min_length=1, max_length=200)
-    author: str = Field(default="cap-alert-gateway", min_length=1, max_length=200)
-    max_age_s: int = Field(default=15, ge=0, le=3600)
-    heartbeat_s: int = Field(default=300, ge=0, le=86_400)
-
-
 class ComposeSection(Section):
     """What the gateway adds to authors' words. `all_clear` is by two-letter language."""
 
@@ -196,7 +188,7 @@ class Settings(Section):
     sms: SmsSection = SmsSection()
     email: EmailSection | None = None
     voice: VoiceSection = Field(default_factory=VoiceSection)
-    feed: FeedSection = FeedSection()
+    feed: FeedSettings = FeedSettings()
     hub: HubSettings = HubSettings()
     mailbox: MailboxSection = MailboxSection()
     sources: SourcesSection = SourcesSection()

@@ -63,10 +63,13 @@ class _Part:
     deref_text: str = ""
 
 
-def derive(raw: bytes, new_uri: NewUri | None = None, *, max_bytes: int = 104_857_600) -> Derived | None:
+def derive(
+    raw: bytes, new_uri: NewUri | None = None, *, keep_signatures: bool = True, max_bytes: int = 104_857_600
+) -> Derived | None:
     """The published form; None for bytes that are no XML without DOCTYPE. Time and memory are linear in their size.
 
     With `new_uri` a resource whose content was cut gets that address as its uri, unless it has a full one already.
+    Without `keep_signatures` those that stand in it are cut as well: nobody knows what they are worth.
     """
     text = xmltext.decode(raw, max_bytes=max_bytes).text
     if text is None:
@@ -77,7 +80,7 @@ def derive(raw: bytes, new_uri: NewUri | None = None, *, max_bytes: int = 104_85
     if not scan.read():
         return None
     attachments = tuple(scan.attachments)
-    if not scan.cuts:
+    if not scan.cuts and (keep_signatures or not scan.signatures):
         return Derived(body=raw, changed=False, signed=bool(scan.signatures), attachments=attachments)
     return Derived(
         body=_HEAD + _spliced(body, [*scan.cuts, *scan.signatures]),

@@ -3,18 +3,20 @@
 Knows: how an enveloped signature is made and where it stands. Never knows: where keys are kept, what is published.
 Standard: CAP 1.2 §3.3.4.1; XML Signature 1.1; Exclusive Canonical XML 1.0.
 
-The text of the document is not written again: the signature is put before the root's end tag. What was signed is then
-what was there, blank by blank, for every reader that follows the standard.
+The text of the document is not written again: the signature is put between two of its characters. What was signed is
+then what was there, blank by blank, for every reader that follows the standard.
 """
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import NamedTuple
 from xml.parsers import expat
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from lxml import etree
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
@@ -31,7 +33,19 @@ CLAUSE = "CAP 1.2 §3.3.4.1"
 _DEFAULT_LIMITS = Limits()
 _ENCODING = re.compile(r"""(<\?xml\s[^>]{0,200}?encoding\s*=\s*)(["'])[^"'>]{0,40}\2""")
 
+_SIGNATURE_NAME = SIGNATURE[1:].replace("}", " ")  # as expat reports it
+
 SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+
+class KeyPair(NamedTuple):
+    """A private key and its certificate, both PEM, with the dates between which they may be used."""
+
+    key: bytes
+    certificate: bytes
+    not_before: datetime
+    not_after: datetime
+    fingerprint: str
 
 
 class Signed(NamedTuple):
@@ -42,14 +56,12 @@ class Signed(NamedTuple):
 
 
 def sign(raw: bytes, key: bytes, certificate: bytes, *, limits: Limits = _DEFAULT_LIMITS) -> Signed:
-    """The alert with an enveloped signature (RSA or ECDSA, SHA-256) as its last child.
+    """The alert with an enveloped signature (RSA or ECDSA, SHA-256) after all else, before signatures that stand there.
 
     `key` and `certificate` are PEM; certificates after the first are those that certify it. ValueError says what is
     wrong with them. Signatures that stand in the alert are kept, and covered. A document that is not UTF-8 becomes it.
     """
-    private, chain = read_key(key), read_certificates(certificate)
-    if _public(private.public_key()) != _public(chain[0].public_key()):
-        raise ValueError("the certificate is not that of the key")
+    private, chain = _fitting(key, certificate)
     parsed = parse(raw, limits)
     text = xmltext.decode(raw, max_bytes=limits.max_bytes).text
     if parsed.root is None or text is None:
@@ -59,6 +71,20 @@ def sign(raw: bytes, key: bytes, certificate: bytes, *, limits: Limits = _DEFAUL
     if refusals:
         return Signed(None, refusals)
     return Signed(_with_signature(raw, text, _signature(root, private, chain)))
+
+
+def key_pair(key: bytes, certificate: bytes) -> KeyPair:
+    """Both as they are used together. ValueError says what is wrong with them."""
+    _, chain = _fitting(key, certificate)
+    own = chain[0]
+    return KeyPair(key, certificate, own.not_valid_before_utc, own.not_valid_after_utc, own.fingerprint(SHA256()).hex())
+
+
+def _fitting(key: bytes, certificate: bytes) -> tuple[SigningKey, list[x509.Certificate]]:
+    private, chain = read_key(key), read_certificates(certificate)
+    if _public(private.public_key()) != _public(chain[0].public_key()):
+        raise ValueError("the certificate is not that of the key")
+    return private, chain
 
 
 def read_key(pem: bytes) -> SigningKey:
@@ -131,25 +157,30 @@ def _with_signature(raw: bytes, text: str, signature: bytes) -> bytes:
     head = raw[: len(raw) - len(body)]
     if not raw.endswith(body):
         head, body = b"", _ENCODING.sub(r"\1\2UTF-8\2", text, count=1).encode()
-    place = _end_of_root(body)
+    place = _place(body)
     return head + body[:place] + signature + body[place:]
 
 
-def _end_of_root(body: bytes) -> int:
-    """Where the root's end tag begins. The document is well-formed and its root is not empty."""
-    depth, places = 0, [0]
+def _place(body: bytes) -> int:
+    """Where the signature goes: before the first one that is there, else before the root's end tag.
 
-    def start(_name: str, _attributes: object) -> None:
-        nonlocal depth
-        depth += 1
+    First, because many readers verify the first signature and no other; ours covers those behind it. The document is
+    well-formed and its root is not empty.
+    """
+    path: list[str] = []
+    places: list[int] = []
+
+    def start(name: str, _attributes: object) -> None:
+        if len(path) == 1 and name == _SIGNATURE_NAME:
+            places.append(reader.CurrentByteIndex)
+        path.append(name)
 
     def end(_name: str) -> None:
-        nonlocal depth
-        depth -= 1
-        if depth == 0:
+        path.pop()
+        if not path:
             places.append(reader.CurrentByteIndex)
 
-    reader = expat.ParserCreate("utf-8")
+    reader = expat.ParserCreate("utf-8", " ")
     reader.StartElementHandler, reader.EndElementHandler = start, end
     reader.Parse(body, True)
-    return places[-1]
+    return places[0]

@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 
+from gateway.commands import entity_identity
 from gateway.commands.console import Exit, as_json, complain, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.model import EntityKind, MessageClass
@@ -23,8 +24,12 @@ examples:
   gateway entity create brugge --name "Stad Brugge" --kind type1 --languages nl,fr,en
   gateway import territory brugge.geojson --entity brugge
   gateway entity change brugge --live --quiet-hours 22:00-07:00 --escalate urgent=10
+  gateway entity signatures brugge --pin brugge.pem --rule require
+  gateway entity senders brugge --add crisis@brugge.example
   gateway entity list
 """
+RESERVED = frozenset({"alerts", "exercise", "feed", "heartbeat", "hub", "incoming", "validate"})
+"""Words that stand where a slug would in an address below /cap; the database refuses them as well."""
 _NOT_GIVEN = object()
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -47,6 +52,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--name")
     change.add_argument("--languages", type=languages, metavar="nl,fr")
     change.add_argument("--live", action=argparse.BooleanOptionalAction, help="it may alert with live tokens")
+    help_ = "its posts are answered with a CAP Ack or Error"
+    change.add_argument("--cap-answers", action=argparse.BooleanOptionalAction, help=help_)
     change.add_argument("--suspended", action=argparse.BooleanOptionalAction, help="nothing can be sent in its name")
     change.add_argument(
         "--quiet-hours",
@@ -67,12 +74,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("slug", metavar="SLUG")
     for below in (listing, show):
         below.add_argument("--json", action="store_true", help="one JSON object a line")
-    for below in (create, change, listing, show):
+    signatures = actions.add_parser("signatures", help="whose signatures count, and what for")
+    entity_identity.signature_arguments(signatures)
+    senders = actions.add_parser("senders", help="the CAP senders that it uses")
+    entity_identity.sender_arguments(senders)
+    for below in (create, change, listing, show, signatures, senders):
         database_arguments(below)
 
 
 def slug(text: str) -> str:
     """A short name as the database takes it."""
+    if text in RESERVED:
+        raise argparse.ArgumentTypeError(f"{text!r} is a word in the addresses of feeds; choose another")
     if not _SLUG.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not made of a-z, 0-9 and - (63 at most, none in front)")
     return text
@@ -143,6 +156,7 @@ async def _change(connection: Connection, options: argparse.Namespace) -> int:
         name=options.name,
         live=options.live,
         suspended=options.suspended,
+        cap_answers=options.cap_answers,
         languages=options.languages,
         policy=_policy(options),
     )
@@ -197,9 +211,23 @@ def no_entity(name: str) -> Exit:
     return Exit.NO
 
 
+async def _signatures(connection: Connection, options: argparse.Namespace) -> int:
+    found = await admin.entity(connection, options.slug)
+    if found is None:
+        return no_entity(options.slug)
+    return await entity_identity.signatures(connection, found.id, options)
+
+
+async def _senders(connection: Connection, options: argparse.Namespace) -> int:
+    found = await admin.entity(connection, options.slug)
+    return no_entity(options.slug) if found is None else await entity_identity.senders(connection, found.id, options)
+
+
 _ACTIONS: Mapping[str, Callable[[Connection, argparse.Namespace], Awaitable[int]]] = {
     "create": _create,
     "change": _change,
     "list": _list,
     "show": _show,
+    "signatures": _signatures,
+    "senders": _senders,
 }

@@ -98,7 +98,8 @@ class Campaigns:
         """One alert of this entity, with the present state of its campaign."""
         async with self._store.tenant(authority.entity_id) as connection:
             row = await alerts.alert_by_public_id(connection, public_id, authority.entity_id, authority.realm)
-        if row is None:
+            kin = await alerts.alert_kin(connection, public_id, authority.entity_id)
+        if row is None or kin is None:
             return None
         return {
             "alert": row["public_id"],
@@ -114,6 +115,7 @@ class Campaigns:
             "findings": row["findings"],
             "campaign": row["campaign"],
             "state": row["state"] or "refused",
+            **kin,
             "links": row["answer"].get("links", {}),
         }
 

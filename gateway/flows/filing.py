@@ -5,7 +5,7 @@ Knows: the records of store.alerts, the shape of the answer. Never knows: when a
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.cap.area import Ring
@@ -14,6 +14,7 @@ from gateway.cap.findings import Finding
 from gateway.cap.model import MsgType
 from gateway.flows.judging import Draft
 from gateway.flows.lineage import Fate, Past
+from gateway.flows.proof import Proof
 from gateway.model import ChannelName
 from gateway.policy import audience
 from gateway.policy.audience import Variant
@@ -33,6 +34,7 @@ class Received:
     authority: Authority
     source: str
     hold: bool = False
+    proof: Proof = field(default_factory=Proof)
 
     def identity_key(self, sender: str, identifier: str) -> str:
         """What posts of one alert wait for each other by."""
@@ -51,6 +53,7 @@ class Received:
         body: Mapping[str, Any],
         *,
         accepted: bool = False,
+        conflict_with: int | None = None,
     ) -> alerts.NewAlert:
         """The alert as it is stored, accepted or refused."""
         verdict, alert = self.verdict, self.verdict.alert
@@ -74,6 +77,9 @@ class Received:
             findings=findings,
             http_status=status,
             answer=body,
+            signature=self.proof.signature,
+            signatures=self.proof.rows(),
+            conflict_with=conflict_with,
         )
 
 

@@ -19,6 +19,7 @@ from gateway.flows.checking import Checker
 from gateway.flows.closing import report_of
 from gateway.flows.filing import Received
 from gateway.flows.judging import Draft, judge
+from gateway.flows.proof import Proof, read
 from gateway.log import UnitLogger
 from gateway.metrics import Metrics
 from gateway.model import CampaignState
@@ -29,7 +30,8 @@ from gateway.store import alerts, progress
 from gateway.store.pool import Connection, Store, confine
 
 ERROR_STATUS = {"XML": 400, "S40": 400, "S41": 400, "SIZE": 413}
-VERDICTS = {200: "repeated", 201: "accepted"}
+VERDICTS = {200: "repeated", 201: "accepted", 409: "conflict"}
+CONFLICT_EVENT = "contradicted"
 UNREAD = Verdict(valid=False, well_formed=False, readable=False)
 
 
@@ -90,14 +92,14 @@ class Intake:
         `hold`: its campaign waits for a second person, whatever the entity's own rule says.
         """
         now = self._utcnow()
-        verdict = await self._checker.check(raw, now)
-        received = Received(raw=raw, verdict=verdict, authority=authority, source=source, hold=hold)
+        verdict, proof = await read(self._checker, raw, authority, now)
+        received = Received(raw=raw, verdict=verdict, authority=authority, source=source, proof=proof, hold=hold)
         # one content at a time: a hundred posts of it cost one judgement and hold one session of the store
         async with self._turns.setdefault(received.fingerprint(), asyncio.Lock()):
             answer = await self._known_already(received)
             if answer is None:
                 # everything that takes long is done before the transaction begins
-                answer = await self._file(received, await self._judged(verdict, authority, now))
+                answer = await self._file(received, await self._judged(verdict, proof, authority, now))
         return self._told(answer, authority, source)
 
     async def refuse_unread(self, refusal: Refusal, authority: Authority, source: str) -> Answer:
@@ -110,8 +112,8 @@ class Intake:
     async def outlook(self, raw: bytes, authority: Authority) -> Outlook | Answer:
         """The same judgement without a trace. Raises StoreUnavailable."""
         now = self._utcnow()
-        verdict = await self._checker.check(raw, now)
-        draft = await self._judged(verdict, authority, now)
+        verdict, proof = await read(self._checker, raw, authority, now)
+        draft = await self._judged(verdict, proof, authority, now)
         if isinstance(draft, Draft):
             async with self._store.connection() as connection:
                 past = await lineage.resolve(connection, draft.alert, authority)
@@ -131,7 +133,9 @@ class Intake:
             self._accepted()
         return answer
 
-    async def _judged(self, verdict: Verdict, authority: Authority, now: datetime) -> Draft | Refusal:
+    async def _judged(self, verdict: Verdict, proof: Proof, authority: Authority, now: datetime) -> Draft | Refusal:
+        if proof.refusal is not None:
+            return proof.refusal
         if verdict.alert is None:
             return Refusal(reason="invalid", message=_summary(verdict), status=_status_of(verdict))
         draft = await judge(self._store, verdict, authority, now, self._rules.default_expiry)
@@ -150,19 +154,15 @@ class Intake:
         if received.verdict.alert is None:
             return None
         async with self._store.connection() as connection:
-            known = await _known(connection, received)
-        return known if isinstance(known, Answer) else None
+            return _same(await _known(connection, received), received)
 
     async def _file(self, received: Received, draft: Draft | Refusal) -> Answer:
         """The one transaction."""
         async with self._store.transaction() as connection:
             if isinstance(draft, Draft):
                 await _lock(connection, received)
-            if received.verdict.alert is not None:
-                known = await _known(connection, received)
-                if isinstance(known, Answer):
-                    return known
-                draft = known or draft
+            if received.verdict.alert is not None and (known := await _known(connection, received)) is not None:
+                return _same(known, received) or await self._contradict(connection, received, known)
             if isinstance(draft, Draft):
                 past = await lineage.resolve(connection, draft.alert, received.authority)
                 if not isinstance(past, Refusal):
@@ -170,12 +170,33 @@ class Intake:
                 draft = past
             return await self._refuse(connection, received, draft)
 
-    async def _refuse(self, connection: Connection, received: Received, refusal: Refusal) -> Answer:
+    async def _contradict(self, connection: Connection, received: Received, known: Any) -> Answer:
+        """Refuse and flag it, in its own row and, once for each content, among the events of what it contradicts."""
+        refusal = Refusal(
+            reason="conflict",
+            message=f"Another alert of this sender and identifier was accepted as {known['public_id']}, with other "
+            "content. An alert is never changed: send an Update with an identifier of its own.",
+            status=409,
+        )
+        authority, sha256 = received.authority, hashlib.sha256(received.raw).digest()
+        is_new = await alerts.is_new_conflict(connection, known["id"], sha256)
+        answer = await self._refuse(connection, received, refusal, conflict_with=known["id"])
+        if is_new and known["campaign_id"] is not None:
+            state, actor = CampaignState(known["state"]), f"token:{authority.token_id}"
+            await alerts.insert_event(
+                connection, known["campaign_id"], authority.entity_id, CONFLICT_EVENT, state, actor
+            )
+        return answer
+
+    async def _refuse(
+        self, connection: Connection, received: Received, refusal: Refusal, conflict_with: int | None = None
+    ) -> Answer:
         """Store what was refused and why; the identity stays free."""
         await confine(connection, received.authority.entity_id)
         public_id = f"al_{secrets.token_hex(8)}"
         body = self._problem(refusal, received.verdict) | {"alert": public_id}
-        await alerts.insert_alert(connection, received.row(public_id, body["findings"], refusal.status, body))
+        row = received.row(public_id, body["findings"], refusal.status, body, conflict_with=conflict_with)
+        await alerts.insert_alert(connection, row)
         return Answer(status=refusal.status, body=body)
 
     def _problem(self, refusal: Refusal, verdict: Verdict) -> dict[str, Any]:
@@ -272,23 +293,20 @@ async def _lock(connection: Connection, received: Received) -> None:
         await alerts.lock_identity(connection, received.identity_key(*name))
 
 
-async def _known(connection: Connection, received: Received) -> Answer | Refusal | None:
-    """The stored answer when this content was accepted before; a refusal when the identity has other content."""
+async def _known(connection: Connection, received: Received) -> Any:
+    """The row of the accepted alert that has this identity, or None."""
     alert, authority = received.verdict.alert, received.authority
     assert alert is not None
-    row = await alerts.alert_by_identity(
+    return await alerts.alert_by_identity(
         connection, authority.realm, authority.entity_id, alert.sender, alert.identifier
     )
-    if row is None:
+
+
+def _same(known: Any, received: Received) -> Answer | None:
+    """The stored answer, when the alert that is known is this very one."""
+    if known is None or known["sha256"] != hashlib.sha256(received.raw).digest():
         return None
-    if row["sha256"] == hashlib.sha256(received.raw).digest():
-        return Answer(status=200, body=row["answer"])
-    return Refusal(
-        reason="conflict",
-        message=f"Another alert of this sender and identifier was accepted as {row['public_id']}, with other "
-        "content. An alert is never changed: send an Update with an identifier of its own.",
-        status=409,
-    )
+    return Answer(status=200, body=known["answer"])
 
 
 def _summary(verdict: Verdict) -> str:

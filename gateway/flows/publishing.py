@@ -28,7 +28,7 @@ NAMES_S = 30.0
 NAMES_AT_ONCE_S = 1.0
 
 Sign = Callable[[bytes], bytes]
-"""Puts the gateway's signature into a document that carries none."""
+"""Puts the gateway's signature into a document, beside those that stand in it."""
 
 
 class FeedKind(StrEnum):
@@ -192,12 +192,13 @@ class Publisher:
     # single alerts
 
     async def alert_xml(self, public_id: str) -> bytes | None:
-        """One public alert in its published form, signed by the gateway where nobody else's signature holds."""
+        """One public alert in its published form, signed by the gateway when it has a key.
+
+        An authority's signature that was trusted at receipt stays, covered by the gateway's; any other is cut then.
+        """
         derived = await self._derived(public_id)
-        if derived is None:
-            return None
-        if derived.signed or self._sign is None:
-            return derived.body
+        if derived is None or self._sign is None:
+            return derived.body if derived else None
         return await asyncio.to_thread(self._sign, derived.body)
 
     async def attachment(self, public_id: str, number: int) -> Attachment | None:
@@ -216,12 +217,13 @@ class Publisher:
         if self._pulse is not None and (number := self._pulse.named(public_id, self._utcnow())) is not None:
             return Derived(body=write(self._pulse.alert(number)), changed=False, signed=False)
         async with self._store.connection() as connection:
-            raw = await feeds.shown_alert(connection, public_id)
-        if raw is None:
+            shown = await feeds.shown_alert(connection, public_id)
+        if shown is None:
             return None
+        keep = shown.trusted or self._sign is None
         address = f"{self._url}/cap/alerts/{public_id}/resources/"
-        derived = await asyncio.to_thread(derive, raw, lambda number: f"{address}{number}")
-        return derived or await self._rewritten(raw)
+        derived = await asyncio.to_thread(derive, shown.raw, lambda number: f"{address}{number}", keep_signatures=keep)
+        return derived or await self._rewritten(shown.raw)
 
     async def _rewritten(self, raw: bytes) -> Derived | None:
         """For bytes that one parser reads and the other does not: the alert, written anew without its contents."""

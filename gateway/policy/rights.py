@@ -5,12 +5,24 @@ a Refusal into a status), clocks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 
 from gateway.cap.findings import Finding
 from gateway.cap.model import MsgType, Status
-from gateway.model import ChannelName, EntityKind, MessageClass, Mode, Realm
+from gateway.cap.trust import Trust
+from gateway.model import ChannelName, EntityKind, MessageClass, Mode, Realm, SignatureRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """By what an entity's own alerts are known: signatures of certificates in `trust` (`allow_sha1` is the named
+    exception), and the CAP senders it registered, the first one first; none: it may use any."""
+
+    signatures: SignatureRule = SignatureRule.VERIFY
+    trust: Trust = field(default_factory=Trust)
+    allow_sha1: bool = False
+    senders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +30,8 @@ class Authority:
     """The entity behind a proven sender, with what it may do now.
 
     `mandates` are (class, channel) pairs; `languages` is the entity's order; `rings` its territory as (lon, lat) rings,
-    empty = no territory was given: nothing can be targeted by place.
+    empty = no territory was given: nothing can be targeted by place; `cap_answers`: it is answered in CAP when it does
+    not ask for anything else.
     """
 
     entity_id: int
@@ -33,6 +46,8 @@ class Authority:
     rings: tuple[tuple[tuple[float, float], ...], ...]
     mandates: frozenset[tuple[MessageClass, ChannelName]]
     policy: "EntityPolicy"
+    identity: Identity = field(default_factory=Identity)
+    cap_answers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,13 +149,14 @@ async def change_entity(
     name: str | None = None,
     live: bool | None = None,
     suspended: bool | None = None,
+    cap_answers: bool | None = None,
     languages: Sequence[str] | None = None,
     policy: Mapping[str, Any] | None = None,
 ) -> bool:
     """Change what is not None; of the policy, the keys that are given. False: there is no such authority."""
     given = None if languages is None else list(languages)
-    statement = _SQL["admin_change_entity"]
-    return await connection.fetchval(statement, slug, name, live, suspended, given, policy or None) is not None
+    values = (slug, name, live, suspended, given, policy or None, cap_answers)
+    return await connection.fetchval(_SQL["admin_change_entity"], *values) is not None
 
 
 async def entities(connection: Connection) -> list[EntityRow]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from gateway.model import CampaignState, ChannelName, Closure, MessageClass, Mode, Purpose, Realm
+from gateway.model import CampaignState, ChannelName, Closure, MessageClass, Mode, Purpose, Realm, SignatureVerdict
 from gateway.store.pool import Connection
 from gateway.store.registry import CHANNEL_CODES
 from gateway.store.sql import Queries
@@ -19,7 +19,11 @@ SHARDS = 2  # count rows per channel: 0 for the planner and the sweeps, 1 for tr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewAlert:
-    """An alert as it is stored, accepted or refused. Identity fields are None when the bytes could not be read."""
+    """An alert as it is stored, accepted or refused. Identity fields are None when the bytes could not be read.
+
+    `signature` sums up `signatures`, one verdict for each that stands in it. `conflict_with` is the number of the
+    accepted alert whose sender and identifier this one has, with other content.
+    """
 
     public_id: str
     entity_id: int
@@ -40,6 +44,9 @@ class NewAlert:
     findings: Sequence[Mapping[str, object]]
     http_status: int
     answer: Mapping[str, object]
+    signature: SignatureVerdict | None = None
+    signatures: Sequence[Mapping[str, object]] = ()
+    conflict_with: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +97,17 @@ async def alert_by_identity(connection: Connection, realm: Realm, entity_id: int
     return await connection.fetchrow(_SQL["alert_by_identity"], realm.value, entity_id, sender, identifier)
 
 
+async def is_new_conflict(connection: Connection, alert_id: int, sha256: bytes) -> bool:
+    """Whether this content was not held against the accepted alert before."""
+    new: bool = await connection.fetchval(_SQL["is_new_conflict"], alert_id, sha256)
+    return new
+
+
+async def alert_kin(connection: Connection, public_id: str, entity_id: int) -> Any:
+    """What one alert of this entity has to do with others of it, and what its signatures were worth at receipt."""
+    return await connection.fetchrow(_SQL["alert_kin"], public_id, entity_id)
+
+
 async def insert_alert(connection: Connection, alert: NewAlert) -> int:
     """Store it and return its number."""
     number: int = await connection.fetchval(
@@ -113,6 +131,9 @@ async def insert_alert(connection: Connection, alert: NewAlert) -> int:
         alert.findings,
         alert.http_status,
         alert.answer,
+        alert.signature.value if alert.signature else None,
+        list(alert.signatures),
+        alert.conflict_with,
     )
     return number
 

@@ -20,6 +20,13 @@ class ShownVersion(NamedTuple):
     released: float
 
 
+class ShownAlert(NamedTuple):
+    """The bytes as they were received, and whether a trusted signature was found in them then."""
+
+    raw: bytes
+    trusted: bool
+
+
 async def shown_alerts(connection: Connection, status: str) -> list[Any]:
     """Rows of public_id, raw, received_at, released_at, slug of the authority; newest first."""
     return list(await connection.fetch(_SQL["shown_alerts"], status))
@@ -32,10 +39,10 @@ async def shown_version(connection: Connection, status: str) -> ShownVersion:
     return ShownVersion(row["entries"], row["newest"], row["released"])
 
 
-async def shown_alert(connection: Connection, public_id: str) -> bytes | None:
-    """The bytes of one public alert as they were received, or None."""
-    raw: bytes | None = await connection.fetchval(_SQL["shown_alert"], public_id)
-    return raw
+async def shown_alert(connection: Connection, public_id: str) -> ShownAlert | None:
+    """One public alert, or None."""
+    row = await connection.fetchrow(_SQL["shown_alert"], public_id)
+    return None if row is None else ShownAlert(row["raw"], row["trusted"])
 
 
 async def shown_ids(connection: Connection, identifier: str) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from gateway.model import ChannelName, EntityKind, MessageClass, Realm
 from gateway.policy.mailproof import MailSource, ProofKind
 from gateway.policy.rights import Authority
 from gateway.store import registry
@@ -150,24 +149,8 @@ def _source(row: Any) -> MailSource:
 
 async def authority_of_source(connection: Connection, source_id: int) -> Authority | None:
     """The authority behind a source, None when it or its credential is revoked or expired."""
-    row = await connection.fetchrow(_SQL["mailbox_holder"], source_id)
-    if row is None or row["revoked"] or row["expired"]:
-        return None
-    await connection.execute(_SQL["mailbox_touch_token"], row["token_id"])
-    return Authority(
-        entity_id=row["entity_id"],
-        slug=row["slug"],
-        name=row["name"],
-        kind=EntityKind(row["kind"]),
-        live=row["live"],
-        suspended=row["suspended"],
-        realm=Realm(row["realm"]),
-        token_id=row["token_id"],
-        languages=tuple(row["languages"]),
-        rings=registry._rings(row["territory"]),
-        mandates=frozenset((MessageClass(c), ChannelName(h)) for c, h in row["mandates"]),
-        policy=registry._policy(row["policy"]),
-    )
+    digest = await connection.fetchval(_SQL["mailbox_credential"], source_id)
+    return None if digest is None else await registry.authority_of_digest(connection, digest)
 
 
 async def enter(connection: Connection, mailbox: str, uid_validity: int) -> int:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from gateway.cap.area import Ring
 from gateway.cap.cells import Cell, morton
 from gateway.cap.cover import as_columns
-from gateway.model import ChannelName, EntityKind, MessageClass, Realm
-from gateway.policy.rights import Authority, EntityPolicy
+from gateway.cap.trust import Trust
+from gateway.model import ChannelName, EntityKind, MessageClass, Realm, SignatureRule
+from gateway.policy.rights import Authority, EntityPolicy, Identity
 from gateway.store.pool import Connection
 from gateway.store.sql import Queries
 
@@ -110,7 +111,11 @@ async def drop_citizens_after(connection: Connection, consent_source: str, last_
 
 async def authority_of_token(connection: Connection, token: str) -> Authority | None:
     """The authority behind a bearer token, None when it is unknown, revoked or expired."""
-    digest = hashlib.sha256(token.encode()).digest()
+    return await authority_of_digest(connection, hashlib.sha256(token.encode()).digest())
+
+
+async def authority_of_digest(connection: Connection, digest: bytes) -> Authority | None:
+    """The authority behind the digest of a credential, None as above."""
     row = await connection.fetchrow(_SQL["token_holder"], digest)
     if row is None or row["revoked"] or row["expired"]:
         return None
@@ -128,6 +133,13 @@ async def authority_of_token(connection: Connection, token: str) -> Authority | 
         rings=_rings(row["territory"]),
         mandates=frozenset((MessageClass(c), ChannelName(h)) for c, h in row["mandates"]),
         policy=_policy(row["policy"]),
+        identity=Identity(
+            signatures=SignatureRule(row["signatures"]),
+            trust=Trust(pinned=tuple(row["pinned"]), authorities=tuple(row["authorities"])),
+            allow_sha1=row["allow_sha1"],
+            senders=tuple(row["senders"]),
+        ),
+        cap_answers=row["cap_answers"],
     )
 
 

@@ -16,6 +16,7 @@ from gateway.cap.write import write
 from tests.cap.made import alerts
 from tests.cap.mutations import mutate_bytes
 from tests.cap.samples import BASIC, REAL, RESOURCE, before, edited, real_alerts
+from tests.cap.signed import signed_by_hand
 
 PNG = base64.b64encode(b"\x89PNG").decode()
 DEREF = RESOURCE.format(f"<derefUri>{PNG}</derefUri>")
@@ -173,3 +174,13 @@ def test_real_alerts_lose_their_contents_and_nothing_else() -> None:
         texts = [[(one.tag, (one.text or "").strip()) for one in tree.iter(etree.Element)] for tree in (wanted, got)]
         assert texts[0] == texts[1], path.name
     assert cut > 0
+
+
+def test_signatures_are_cut_when_nobody_vouches_for_them() -> None:
+    from_authority = signed_by_hand()
+    kept, cut = derive(from_authority), derive(from_authority, keep_signatures=False)
+    assert kept is not None and (kept.body, kept.changed, kept.signed) == (from_authority, False, True)
+    assert cut is not None and (cut.changed, cut.signed) == (True, False)
+    assert b"Signature" not in cut.body and check(cut.body).alert == check(BASIC.encode()).alert
+    plain = derive(BASIC.encode(), keep_signatures=False)
+    assert plain is not None and (plain.body, plain.changed) == (BASIC.encode(), False)

@@ -11,7 +11,7 @@ from lxml import etree
 
 from gateway.cap.signature_form import SIGNATURE, Reason
 from gateway.cap.trust import Trust
-from tests.cap.judged import EVIL, GOOD, ONLY_ENVELOPED, SIGNED, judged, reasons
+from tests.cap.judged import EVIL, GOOD, ONLY_ENVELOPED, judged, reasons
 from tests.cap.mutations import mutate_bytes, mutate_tree
 from tests.cap.samples import BASIC
 from tests.cap.signed import (
@@ -24,40 +24,9 @@ from tests.cap.signed import (
     signature_of,
     signed_by_hand,
 )
+from tests.cap.wrapped import wrapped
 
-INNER = re.sub(r"^<\?xml.*?\?>\s*", "", BASIC).strip()
-INNER_EVIL = EVIL[EVIL.index("<alert") :]
-INNER_SIGNED = re.sub(r"^<\?xml.*?\?>\s*", "", GOOD.decode()).strip()
-
-
-def in_object(content: str) -> str:
-    return SIGNED.replace("</ds:Signature>", f"<ds:Object>{content}</ds:Object></ds:Signature>")
-
-
-WRAPPED: dict[str, str] = {
-    # the eight ways known from SAML, with an alert in the place of the response and of the assertion
-    "the original inside the signature of the forged root": before_the_end(EVIL, in_object(INNER)),
-    "the original beside its signature": before_the_end(EVIL, SIGNED + INNER),
-    "the signed original beside forged content": before_the_end(EVIL, INNER_SIGNED),
-    "the signed original inside forged content": EVIL.replace("<info>", "<info>" + INNER_SIGNED),
-    "the original after forged content that kept the signature": before_the_end(EVIL, SIGNED) + INNER,
-    "the original in an object of a signature moved away": before_the_end(EVIL, f"<info>{in_object(INNER)}</info>"),
-    "the original in an extension before": EVIL.replace("<info>", f'<x:e xmlns:x="u:x">{INNER_SIGNED}</x:e><info>'),
-    "the forged one in an object and the original around": before_the_end(BASIC, in_object(INNER_EVIL)),
-    # and what they leave out
-    "the signature of the original on a forged root": before_the_end(EVIL, SIGNED),
-    "the original in an object of no namespace": before_the_end(
-        EVIL, SIGNED.replace("</ds:Signature>", f"<o>{INNER}</o></ds:Signature>")
-    ),
-    "the root wrapped in another": f"<alert>{INNER_SIGNED}</alert>",
-    "the signed original in a parameter": EVIL.replace("<area>", f"<parameter>{INNER_SIGNED}</parameter><area>"),
-    "a reference by id to the original": before_the_end(
-        EVIL, SIGNED.replace('URI=""', 'URI="#o"') + INNER.replace("<alert ", '<alert Id="o" ')
-    ),
-    "the same id on both": before_the_end(
-        EVIL.replace("<info>", '<info Id="o">'), SIGNED.replace("<ds:Signature ", '<ds:Signature Id="o" ')
-    ),
-}  # fmt: skip
+WRAPPED = wrapped(BASIC, EVIL, GOOD)
 
 
 @pytest.mark.parametrize("document", WRAPPED.values(), ids=WRAPPED.keys())

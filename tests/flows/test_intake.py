@@ -203,6 +203,23 @@ async def test_the_same_identity_with_other_content_is_a_conflict_and_stored(sce
     assert [row["http_status"] for row in await scene.rows("SELECT http_status FROM alert ORDER BY id")] == [201, 409]
 
 
+async def test_a_conflict_is_flagged_on_both_in_the_events_and_in_the_metrics(scene: Scene) -> None:
+    commune = await scene.entity()
+    authority = await scene.authority(commune)
+    first = await scene.post(an_alert(at=scene.clock.now), commune)
+    contrary = an_alert(at=scene.clock.now, note="other")
+    answers = [await scene.post(contrary, commune) for _ in range(2)]
+    seen = await scene.campaigns.alert(first.body["alert"], authority)
+    other = await scene.campaigns.alert(answers[0].body["alert"], authority)
+    assert seen is not None and other is not None
+    assert seen["conflicts"] == [answer.body["alert"] for answer in answers]
+    assert (other["conflict_with"], other["state"], seen["conflict_with"]) == (first.body["alert"], "refused", None)
+    assert 'gateway_alerts_total{verdict="conflict"} 2.0' in scene.metrics.render()[0].decode()
+    report = await scene.campaigns.report(first.body["campaign"], authority, "text")
+    assert report is not None and report.count("contradicted") == 1  # the same content again is nothing new
+    assert (await scene.post(an_alert(at=scene.clock.now), commune)).status == 200
+
+
 async def test_a_rehearsal_never_answers_for_the_live_post_nor_blocks_it(scene: Scene) -> None:
     commune = await scene.entity()
     alert = an_alert(at=scene.clock.now)

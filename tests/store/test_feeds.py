@@ -31,7 +31,7 @@ async def test_a_row_names_the_authority_and_when_the_alert_came(scene: Scene) -
         assert row["slug"] == "one" and row["received_at"] <= row["released_at"]
         assert await feeds.shown_alerts(connection, "Exercise") == []
         assert await feeds.shown_ids(connection, "A-1") == [row["public_id"]]
-        assert await feeds.shown_alert(connection, row["public_id"]) == row["raw"]
+        assert await feeds.shown_alert(connection, row["public_id"]) == (row["raw"], False)
 
 
 async def test_only_live_authorities_publish(scene: Scene) -> None:

@@ -13,6 +13,8 @@ from gateway.cap.area import Ring
 from gateway.cap.check import Verdict, check
 from gateway.cap.model import CapAlert, CapArea, CapReference, MsgType, NameValue, Polygon
 from gateway.cap.parse import Limits
+from gateway.cap.signature import SignatureVerdict, verify
+from gateway.cap.trust import Trust
 from gateway.cap.write import write
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
@@ -179,6 +181,9 @@ class InlineChecker(Checker):
 
     async def check(self, raw: bytes, received_at: datetime) -> Verdict:
         return check(raw, received_at=received_at)
+
+    async def verify(self, raw: bytes, trust: Trust, at: datetime, *, allow_sha1: bool = False) -> SignatureVerdict:
+        return verify(raw, trust=trust, at=at, allow_sha1=allow_sha1)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,7 +9,7 @@ ON CONFLICT (slug) DO NOTHING RETURNING id;
 -- name: admin_change_entity
 -- Change what is not NULL; $4 suspends or takes the suspension back.
 UPDATE entity SET name = coalesce($2, name), live = coalesce($3, live), languages = coalesce($5, languages),
-    policy = policy || coalesce($6::jsonb, '{}'),
+    policy = policy || coalesce($6::jsonb, '{}'), cap_answers = coalesce($7, cap_answers),
     suspended_at = CASE WHEN $4::bool IS NULL THEN suspended_at WHEN $4 THEN coalesce(suspended_at, now()) END
 WHERE slug = $1 RETURNING id;
 

@@ -2,8 +2,29 @@
 
 -- name: alert_by_identity
 -- The accepted alert of one entity and realm with this sender and identifier.
-SELECT id, public_id, sha256, answer, sent FROM alert
-WHERE realm = $1 AND entity_id = $2 AND sender = $3 AND identifier = $4 AND accepted;
+SELECT a.id, a.public_id, a.sha256, a.answer, a.sent, c.id AS campaign_id, c.state
+FROM alert a LEFT JOIN campaign c ON c.alert_id = a.id
+WHERE a.realm = $1 AND a.entity_id = $2 AND a.sender = $3 AND a.identifier = $4 AND a.accepted;
+
+-- name: is_new_conflict
+-- Whether this content came under the name of an accepted alert for the first time.
+SELECT NOT EXISTS (SELECT FROM alert WHERE conflict_with = $1 AND sha256 = $2);
+
+-- name: alert_kin
+-- One alert among the others of its entity and realm: which it contradicts, which contradict it, what it refers to (and the
+-- alert that this is, as soon as it is there), what refers to it; and what its signatures were worth at receipt.
+SELECT a.signature, a.signatures,
+    (SELECT o.public_id FROM alert o WHERE o.id = a.conflict_with) AS conflict_with,
+    ARRAY(SELECT o.public_id FROM alert o WHERE o.conflict_with = a.id ORDER BY o.id LIMIT 100) AS conflicts,
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('sender', r.sender, 'identifier', r.identifier, 'sent', r.sent,
+            'alert', o.public_id) ORDER BY o.id, r.identifier), '[]')
+     FROM alert_reference r LEFT JOIN alert o ON o.accepted AND o.realm = a.realm AND o.entity_id = a.entity_id
+         AND o.sender = r.sender AND o.identifier = r.identifier
+     WHERE r.alert_id = a.id) AS references,
+    ARRAY(SELECT o.public_id FROM alert_reference r JOIN alert o ON o.id = r.alert_id
+          WHERE a.accepted AND r.identifier = a.identifier AND r.sender = a.sender AND o.accepted AND o.realm = a.realm
+              AND o.entity_id = a.entity_id ORDER BY o.id LIMIT 100) AS referenced_by
+FROM alert a WHERE a.public_id = $1 AND a.entity_id = $2;
 
 -- name: lock_identity
 -- Posts of one identity wait for each other, so that a hundred at once make one campaign.
@@ -12,8 +33,8 @@ SELECT pg_advisory_xact_lock(hashtextextended($1, 0));
 -- name: insert_alert
 -- Store what was received, accepted or refused, with its verdict and the answer that was given.
 INSERT INTO alert (public_id, entity_id, realm, source, token_id, accepted, sender, identifier, sent, sent_at, status,
-    msg_type, scope, version, sha256, raw, findings, http_status, answer)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::jsonb, $18, $19::jsonb)
+    msg_type, scope, version, sha256, raw, findings, http_status, answer, signature, signatures, conflict_with)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::jsonb, $18, $19::jsonb, $20, $21::jsonb, $22)
 RETURNING id;
 
 -- name: insert_references

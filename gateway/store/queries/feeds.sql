@@ -19,8 +19,8 @@ WHERE a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status = $1 A
   AND c.expires_at > now();
 
 -- name: shown_alert
--- The bytes of one public alert, as received.
-SELECT a.raw FROM alert a JOIN campaign c ON c.alert_id = a.id
+-- The bytes of one public alert, as received, and whether their signature was trusted.
+SELECT a.raw, coalesce(a.signature = 'trusted', false) AS trusted FROM alert a JOIN campaign c ON c.alert_id = a.id
 WHERE a.public_id = $1 AND a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status IN ('Actual', 'Exercise')
   AND c.released_at IS NOT NULL;
 

@@ -32,18 +32,9 @@ WHERE s.revoked_at IS NULL AND ($1::text IS NULL OR e.slug = $1) ORDER BY s.mail
 SELECT m.settled_at, m.mailbox, m.uid, e.slug, m.verdict, m.reason, m.detail, m.alerts FROM mail m
 LEFT JOIN entity e ON e.id = m.entity_id WHERE $1::text IS NULL OR m.mailbox = $1 ORDER BY m.id DESC LIMIT $2;
 
--- name: mailbox_holder
--- The entity and realm behind a source, as for a token.
-SELECT t.id AS token_id, t.realm, e.id AS entity_id, e.slug, e.name, e.kind, e.live, e.languages, e.territory, e.policy,
-    e.suspended_at IS NOT NULL AS suspended, t.revoked_at IS NOT NULL OR s.revoked_at IS NOT NULL AS revoked,
-    coalesce(t.expires_at <= now(), false) AS expired,
-    (SELECT coalesce(jsonb_agg(jsonb_build_array(m.message_class, m.channel)), '[]') FROM mandate m
-     WHERE m.token_id = t.id AND m.not_before <= now() AND (m.not_after IS NULL OR m.not_after > now())) AS mandates
-FROM mail_source s JOIN token t ON t.id = s.token_id JOIN entity e ON e.id = t.entity_id WHERE s.id = $1;
-
--- name: mailbox_touch_token
--- Note that a source's credential was used, at most once a minute.
-UPDATE token SET last_used_at = now() WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute');
+-- name: mailbox_credential
+-- The digest of the credential behind a source, while the source is in force.
+SELECT t.digest FROM mail_source s JOIN token t ON t.id = s.token_id WHERE s.id = $1 AND s.revoked_at IS NULL;
 
 -- name: mailbox_enter
 -- How far a mailbox was read; its numbering has begun anew when UIDVALIDITY differs.

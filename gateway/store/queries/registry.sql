@@ -3,6 +3,11 @@
 -- name: token_holder
 -- The entity and realm behind a token's digest, if both may act now.
 SELECT t.id AS token_id, t.realm, e.id AS entity_id, e.slug, e.name, e.kind, e.live, e.languages, e.territory, e.policy,
+    e.signatures, e.allow_sha1, e.cap_answers,
+    ARRAY(SELECT c.der FROM entity_certificate c WHERE c.entity_id = e.id AND c.removed_at IS NULL ORDER BY c.id) AS pinned,
+    ARRAY(SELECT c.der FROM entity_certificate c WHERE c.entity_id = e.id AND c.removed_at IS NULL AND c.certifies
+          ORDER BY c.id) AS authorities,
+    ARRAY(SELECT s.sender FROM entity_sender s WHERE s.entity_id = e.id ORDER BY s.id) AS senders,
     e.suspended_at IS NOT NULL AS suspended, t.revoked_at IS NOT NULL AS revoked,
     coalesce(t.expires_at <= now(), false) AS expired,
     (SELECT coalesce(jsonb_agg(jsonb_build_array(m.message_class, m.channel)), '[]') FROM mandate m
