@@ -20,8 +20,8 @@ from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.channels.voice_settings import Trunk, VoiceSettings
 from gateway.errors import SettingsError
 from gateway.flows.dispatch_settings import DispatchSection
-from gateway.flows.forgetting import RetentionSettings
 from gateway.flows.feed_settings import FeedSettings
+from gateway.flows.forgetting import RetentionSettings
 from gateway.flows.hub_settings import HubSettings
 from gateway.flows.retry_settings import RetrySection
 from gateway.flows.sources_settings import SourcesSection
