@@ -18,7 +18,7 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "dovecot": ("dovecot",),
     "espeak": ("espeak-ng", "sox"),
     "gcc": ("gcc",),
-    "kannel": ("bearerbox", "smsbox"),
+    "kannel": ("bearerbox", "smsbox", "curl"),
     "node-smpp": ("node", "npm"),
     "openssl": ("openssl",),
     "postfix": ("postfix",),
