@@ -154,6 +154,7 @@ class Gateway:
         fence = Fence(boottime, dispatch.lease_s)
         self.outlets = Outlets(self.settings, self.store, metrics=self.metrics, gate=self.gate, fence=fence)
         self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
+        self.outlets.watch_operators(lambda: Role.DISPATCH in self.presence.leads)
         self._parts += self.outlets.parts
         texts = Texts(self.store)
         lanes = {(c.name, c.transport): self._lane(c, texts, fence) for c in self.channels}

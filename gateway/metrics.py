@@ -121,6 +121,12 @@ class Metrics(Collector):
         self._breaker_open = Numbers(
             gauge, "gateway_sms_breaker_open", "1 while an SMS provider is left alone after failures", ["provider"]
         )
+        self._canary_age = Numbers(
+            gauge, "gateway_sms_canary_age_seconds", "Since the last canary of an operator arrived", ["canary"]
+        )
+        self._canary_took = Numbers(
+            gauge, "gateway_sms_canary_delivery_seconds", "How long the last canary that arrived took", ["canary"]
+        )
         self._rate_limit = Numbers(
             gauge, "gateway_rate_limit_per_second", "Ceiling now: SMS parts, calls, e-mails a second", ["channel"]
         )
@@ -192,6 +198,15 @@ class Metrics(Collector):
     def set_breaker_open(self, provider: str, is_open: bool) -> None:
         """The provider is left alone for a while, or is not."""
         self._breaker_open.set((provider,), int(is_open))
+
+    def set_canaries(self, canaries: Mapping[str, tuple[float, float | None]]) -> None:
+        """By operator: seconds since one arrived, and how long it took. {} when another node leads."""
+        self._canary_age.values.clear()
+        self._canary_took.values.clear()
+        for name, (age_s, took_s) in canaries.items():
+            self._canary_age.set((name,), age_s)
+            if took_s is not None:
+                self._canary_took.set((name,), took_s)
 
     def set_rate_limit(self, channel: ChannelName, per_s: float) -> None:
         """The ceiling that the pacer keeps now."""

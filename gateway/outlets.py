@@ -4,20 +4,24 @@ Knows: settings, every class of channel. Never knows: what is sent, when, to who
 """
 
 import time
+import zlib
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
 
 from gateway.channels.base import Channel
 from gateway.channels.email import EmailChannel
 from gateway.channels.sms import SmsChannel
-from gateway.channels.sms_settings import SmsProviderSettings, account_rates
+from gateway.channels.sms_settings import CanarySettings, SmsProviderSettings, account_rates
 from gateway.channels.voice import VoiceChannel, VoiceMeters
 from gateway.channels.voice_drivers import driver_for
 from gateway.channels.voice_settings import Trunk
 from gateway.flows.accounts import AccountGates
+from gateway.flows.canaries import Canaries
 from gateway.flows.gate import StoreGate
 from gateway.flows.lane import Fence
+from gateway.log import unit_logger
 from gateway.metrics import Metrics
-from gateway.model import ChannelName, Transport
+from gateway.model import ChannelName, MessageClass, Mode, Text, Transport
 from gateway.settings import Settings
 from gateway.store.pool import Store
 
@@ -86,6 +90,24 @@ class Outlets:
         self.parts.append(gates.run)
         return channel
 
+    def watch_operators(self, leads: Callable[[], bool]) -> None:
+        """Send canaries by the live SMS channel, while this node leads."""
+        known = {one.name: one for one in self._settings.sms.canaries}
+        live = next((c for c in self.channels if isinstance(c, SmsChannel) and c.transport is Transport.LIVE), None)
+        if live is None or not known:
+            return
+
+        async def send(name: str) -> tuple[str, str]:
+            one = known[name]
+            return await live.probe(one.number, canary_text(one), one.provider)
+
+        every = tuple(known.values())
+        log = unit_logger("gateway.canaries")
+        watch = Canaries(
+            self._store, every, send, leads=leads, metrics=self._metrics, log=log, monotonic=time.monotonic
+        )
+        self.parts.append(watch.run)
+
     def _voice(self, transport: Transport, trunk: Trunk) -> VoiceChannel:
         return VoiceChannel(
             transport=transport,
@@ -95,3 +117,18 @@ class Outlets:
             fence=lambda _lease: self._fence.holds(),
             meters=VoiceMeters(started=self._metrics.calls),
         )
+
+
+def canary_text(canary: CanarySettings) -> Text:
+    """What a canary says; worth delivering until the next one leaves."""
+    return Text(
+        campaign=0,
+        key=zlib.crc32(canary.name.encode()),
+        channel=ChannelName.SMS,
+        language="",
+        body=canary.text,
+        mode=Mode.LIVE,
+        message_class=MessageClass.OTHER,
+        expires_at=datetime.now(UTC) + timedelta(seconds=canary.interval_s),
+        reference="canary",
+    )

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from gateway.channels.email_settings import EmailSettings, RelaySettings
-from gateway.channels.sms_settings import SmsProviderSettings
+from gateway.channels.sms_settings import CanarySettings, SmsProviderSettings
 from gateway.channels.voice_settings import Trunk, VoiceSettings
 from gateway.errors import SettingsError
 from gateway.flows.dispatch_settings import DispatchSection
@@ -113,6 +113,17 @@ class SmsSection(Section):
     rate_per_s: float = Field(default=500.0, gt=0, le=100_000)
     providers: tuple[SmsProviderSettings, ...] = ()
     simulated: tuple[SmsProviderSettings, ...] = ()
+    canaries: tuple[CanarySettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _canaries_have_a_way(self) -> Self:
+        names = {provider.name for provider in self.providers}
+        for one in self.canaries:
+            if one.provider and one.provider not in names:
+                raise ValueError(f"the canary {one.name} asks for the provider {one.provider}, which is not there")
+        if len({one.name for one in self.canaries}) < len(self.canaries):
+            raise ValueError("two canaries have one name")
+        return self
 
     def all(self) -> tuple[SmsProviderSettings, ...]:
         """Every provider, real ones first."""

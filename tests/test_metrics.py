@@ -26,6 +26,8 @@ PUBLISHED = {
     "gateway_delivery_seconds_count": {"channel"},
     "gateway_bind_up": {"bind"},
     "gateway_sms_breaker_open": {"provider"},
+    "gateway_sms_canary_age_seconds": {"canary"},
+    "gateway_sms_canary_delivery_seconds": {"canary"},
     "gateway_rate_limit_per_second": {"channel"},
     "gateway_call_starts_last_60s": set(),
     "gateway_feed_requests_total": {"status"},
@@ -64,6 +66,7 @@ def used() -> Metrics:
     metrics.set_in_flight(SMS, 4)
     metrics.set_bind_up("smsc-one", True)
     metrics.set_breaker_open("smsc", False)
+    metrics.set_canaries({"operator": (30.0, 4.0)})
     metrics.set_rate_limit(SMS, 500.0)
     metrics.set_call_starts(599)
     metrics.set_queue_depths({(SMS, "urgent"): 12})

@@ -1,12 +1,14 @@
 """The ways out put together: which channels the settings give a node, and what runs beside them."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.channels.sms_settings import CanarySettings
 from gateway.flows.gate import StoreGate
 from gateway.flows.lane import Fence
 from gateway.metrics import Metrics
-from gateway.model import ChannelName, Transport
-from gateway.outlets import Outlets
+from gateway.model import ChannelName, MessageClass, Mode, Transport
+from gateway.outlets import Outlets, canary_text
 from gateway.settings import parse
 from gateway.store.pool import Store
 
@@ -48,3 +50,21 @@ async def test_every_provider_and_relay_of_both_transports_is_a_way_out() -> Non
     assert flight == dict.fromkeys(ChannelName, 0)
     assert len(made.parts) == 2
     made.call_settled("nobody's")
+
+
+async def test_canaries_leave_by_the_live_channel_alone() -> None:
+    canaries = [{"name": "one", "number": "+32470000001"}]
+    without = outlets({"sms": {"simulated": [PROVIDER], "canaries": canaries}})
+    without.open()
+    without.watch_operators(lambda: True)
+    assert len(without.parts) == 1  # the account's gate
+    made = outlets({"sms": {"providers": [PROVIDER], "canaries": canaries}})
+    made.open()
+    made.watch_operators(lambda: True)
+    assert len(made.parts) == 2
+
+
+def test_a_canary_says_its_words_and_is_worth_nothing_after_the_next() -> None:
+    words = canary_text(CanarySettings(name="one", number="+32470000001", interval_s=60, text="Piep"))
+    assert (words.body, words.mode, words.message_class) == ("Piep", Mode.LIVE, MessageClass.OTHER)
+    assert timedelta(seconds=50) < words.expires_at - datetime.now(UTC) <= timedelta(seconds=60)

@@ -250,3 +250,16 @@ def test_settings_can_not_be_changed() -> None:
     settings = parse(DATABASE)
     with pytest.raises(ValueError, match="frozen"):
         settings.http.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("canaries", "said"),
+    [
+        ([{"name": "one", "number": "+32470000001", "provider": "gone"}], "which is not there"),
+        ([{"name": "one", "number": "+32470000001"}] * 2, "two canaries have one name"),
+        ([{"name": "one", "number": "0470000001"}], "number"),
+    ],
+)
+def test_canaries_have_names_numbers_and_a_way(canaries: list[dict[str, str]], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        parse(DATABASE | {"sms": {"canaries": canaries}})

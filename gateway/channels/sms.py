@@ -7,19 +7,18 @@ channels; texts and senders are sms_provider's, binds and rates sms_carrier's. S
 import asyncio
 import contextlib
 import logging
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from gateway.channels.base import Emit, Work, may_leave
+from gateway.channels.base import Emit, Work
 from gateway.channels.sms_carrier import Bind, Carrier, Carriers
 from gateway.channels.sms_outbox import Outbox
-from gateway.channels.sms_provider import PartTicket
+from gateway.channels.sms_provider import PartTicket, Probe, refusal_of
 from gateway.channels.sms_settings import SmsProviderSettings
-from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Transport
+from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Text, Transport
 from gateway.policy.allowance import Allowance
 from gateway.smpp.events import (
     Accepted,
@@ -39,9 +38,9 @@ __all__ = ["SmsChannel", "SmsProviderSettings"]
 
 log = logging.getLogger(__name__)
 
-_E164 = re.compile(r"\+[1-9][0-9]{3,14}")
 _SPIN_PAUSE_S = 0.005
 _NO_ROUTE_PAUSE_S = 2.0
+_PROBE_S = 90.0
 
 
 def _uncounted(bind: str, parts: int) -> None:
@@ -136,6 +135,20 @@ class SmsChannel:
     def granted(self) -> None:
         """An account was given more: go on."""
         self._pump_all()
+
+    async def probe(self, address: str, words: Text, provider: str = "") -> tuple[str, str]:
+        """Send one message that is no delivery: (provider, its id there), or ("", "") when it was not taken."""
+        bind = self._carriers.way_to(address, provider)
+        if bind is None or not self._fence() or self.transport is not Transport.LIVE:
+            return "", ""
+        ids: asyncio.Queue[str] = asyncio.Queue()
+        sent = bind.probe(bind.carrier.provider.prepared(words), address, Probe(ids.put_nowait))
+        self._parts_submitted(bind.link.name, sent)
+        bind.link.flush()
+        with contextlib.suppress(TimeoutError):
+            if message_id := await asyncio.wait_for(ids.get(), _PROBE_S):
+                return bind.carrier.name, message_id
+        return "", ""
 
     # the life of one run
 
@@ -312,7 +325,7 @@ class SmsChannel:
         while carrier.again and done < min(budget, bind.link.room):
             ticket = carrier.again.popleft()
             delivery = ticket.long.delivery if isinstance(ticket, PartTicket) else ticket
-            refusal = self._refusal(delivery, now)
+            refusal = refusal_of(delivery, self.transport, now)
             if not refusal:
                 self._parts_submitted(bind.link.name, bind.submit_again(ticket))
             elif isinstance(ticket, PartTicket):
@@ -334,7 +347,7 @@ class SmsChannel:
                 self._parts_submitted(bind.link.name, bind.submit(prepared, run))
                 run, words = [], delivery.text
                 prepared = provider.prepared(words)
-            refusal = prepared.refusal or self._refusal(delivery, now)
+            refusal = prepared.refusal or refusal_of(delivery, self.transport, now)
             if refusal:
                 self._refuse(delivery, refusal)
                 continue
@@ -352,14 +365,6 @@ class SmsChannel:
         if self._outbox is not None:
             self._outbox.items.append(Outcome(delivery, OutcomeKind.FAILED, "", detail=why, settled=True))
             self._outbox.hand_on_soon()
-
-    def _refusal(self, delivery: Delivery, now: datetime) -> str:
-        """Why this delivery may not leave, or nothing."""
-        if not may_leave(delivery, self.transport):
-            return "mode refused"
-        if not _E164.fullmatch(delivery.address):
-            return "not an E.164 number"
-        return "expired before it was sent" if delivery.text.expires_at <= now else ""
 
     def _wake_later(self, bind: Bind) -> None:
         if bind.wake is None:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from gateway.channels.sms_breaker import BreakerState
-from gateway.channels.sms_provider import LongMessage, PartTicket, Prepared, Provider
+from gateway.channels.sms_provider import LongMessage, PartTicket, Prepared, Probe, Provider
 from gateway.channels.sms_routes import Routes
 from gateway.channels.sms_settings import SmsProviderSettings, account_rates
 from gateway.model import Delivery
@@ -80,6 +80,14 @@ class Bind:
         template = prepared.parts[number : number + 1]
         session.submit_parts([ticket], delivery.address[1:].encode(), template, self.link.now())
         return self._left(1 if isinstance(ticket, PartTicket) else prepared.cost)
+
+    def probe(self, prepared: Prepared, address: str, ticket: Probe) -> int:
+        """One message that is no delivery."""
+        session = self.link.session
+        if session is None:
+            return 0
+        session.submit_parts([ticket], address[1:].encode(), prepared.parts[:1], self.link.now())
+        return self._left(1)
 
     def _left(self, parts: int) -> int:
         carrier = self.carrier
@@ -215,6 +223,13 @@ class Carriers:
             else:
                 (routed.waiting if routes.tiers(delivery.address) else routed.refused).append(delivery)
         return routed
+
+    def way_to(self, address: str, provider: str = "") -> Bind | None:
+        """A bind with room by which this number would be reached now, or by which this provider is."""
+        able = self.present()
+        tiers = [tuple(one for one in self.all if one.name == provider)] if provider else self._routes.tiers(address)
+        binds = [bind for tier in tiers for one in tier if one in able for bind in one.binds]
+        return next((bind for bind in binds if bind.sends and bind.link.room > 0), None)
 
     def present(self) -> set[Carrier]:
         """Those that can send now."""

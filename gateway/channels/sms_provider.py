@@ -5,17 +5,20 @@ Never knows: sockets, the store, what is sent when.
 SMPP 3.4 §5.2 through gateway.smpp.
 """
 
+import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from gateway.channels.base import may_leave
 from gateway.channels.sms_settings import SmsProviderSettings
-from gateway.model import Delivery, MessageClass, Outcome, OutcomeKind, Receipt, ReceiptKind, Text
+from gateway.model import Delivery, MessageClass, Outcome, OutcomeKind, Receipt, ReceiptKind, Text, Transport
 from gateway.smpp import pdu, text, tlv
 from gateway.smpp.receipt import ID_RULES, DeliveryReceipt, Fate, normal_id
 from gateway.smpp.status import BY_NAME, StatusKind, lookup
 
+_E164 = re.compile(r"\+[1-9][0-9]{3,14}")
 _MOST_TEXTS = 1_000
 _MOST_PARTS = 30  # a bit each in the row of a delivery says whose receipts have come
 _THROTTLE_PAUSE_S = 1.0
@@ -82,6 +85,15 @@ class PartTicket(NamedTuple):
 
     long: LongMessage
     number: int
+
+
+class Probe:
+    """The ticket of a message that is no delivery: `answer` gets the id that the provider gave it, or nothing."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, answer: Callable[[str], None]) -> None:
+        self.answer = answer
 
 
 class Provider:
@@ -160,6 +172,9 @@ class Provider:
             outcome = Outcome(ticket.long.delivery, kind, self.settings.name, code, detail, ids, settled)
             whole = ticket.long.answered(ticket.number, outcome)
             return [whole] if whole is not None else []
+        if isinstance(ticket, Probe):
+            ticket.answer(ids[0] if ids else "")
+            return []
         assert isinstance(ticket, Delivery)
         return [Outcome(ticket, kind, self.settings.name, code, detail, ids, settled)]
 
@@ -191,6 +206,15 @@ class Provider:
             registered_delivery=int(settings.receipts),
             tlvs=(*part.tlvs, *mode),
         )
+
+
+def refusal_of(delivery: Delivery, transport: Transport, now: datetime) -> str:
+    """Why this delivery may not leave by this transport now, or nothing."""
+    if not may_leave(delivery, transport):
+        return "mode refused"
+    if not _E164.fullmatch(delivery.address):
+        return "not an E.164 number"
+    return "expired before it was sent" if delivery.text.expires_at <= now else ""
 
 
 def absolute_time(moment: datetime) -> str:

@@ -127,6 +127,18 @@ class SmsProviderSettings(BaseModel):
         )
 
 
+class CanarySettings(BaseModel):
+    """A telephone of ours with one operator, how often a message goes to it, and by whom if not by the routes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    number: str = Field(pattern=r"^\+[1-9][0-9]{3,14}$")
+    provider: str = ""
+    interval_s: float = Field(default=600.0, ge=10, le=86_400)
+    text: str = Field(default="Canary", min_length=1, max_length=70)
+
+
 def account_rates(providers: Sequence[SmsProviderSettings]) -> dict[str, float]:
     """Parts a second of each account that has a rate; the lowest where its providers disagree."""
     rates: dict[str, float] = {}

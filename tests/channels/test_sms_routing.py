@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from gateway.channels.sms import SmsChannel
-from gateway.model import Delivery, OutcomeKind, Transport
+from gateway.model import Delivery, Mode, OutcomeKind, Transport
 from gateway.policy.allowance import Allowance
 from gateway.simulators.recorder import Outcomes
 from gateway.simulators.smsc import SmscSimulator
@@ -186,3 +186,30 @@ async def test_a_receiver_alone_is_no_way_out() -> None:
         async with running(channel, work, store):
             await until(lambda: len(store.outcomes) == 10)
             assert store.kinds() == {OutcomeKind.ACCEPTED: 10}
+
+
+async def test_a_probe_goes_the_way_of_its_number_or_of_its_provider_and_tells_its_id() -> None:
+    live = words("Piep", mode=Mode.LIVE)
+    async with two() as (home, world):
+        settings = [provider(home.port, name="home", prefixes=["+32"]), provider(world.port, name="world")]
+        channel, store = SmsChannel(Transport.LIVE, settings), Store()
+        async with running(channel, Given(), store):
+            assert await channel.probe("+32470000001", live) == ("", "")
+            await up(channel)
+            assert await channel.probe("+32470000001", live) == ("home", str(home.behaviour.first_id + 1))
+            assert (await channel.probe("+32470000001", live, "world"))[0] == "world"
+            assert (await channel.probe("+33600000001", live))[0] == "world"
+            assert await channel.probe("+32470000001", live, "nobody") == ("", "")
+            home.outcomes = Outcomes(otherwise="refused")
+            assert await channel.probe("+32470000001", live) == ("", "")
+            assert [record.text for record in world.recorder.records()] == ["Piep", "Piep"]
+            assert store.outcomes == []
+
+
+async def test_a_channel_of_simulations_sends_no_probe() -> None:
+    async with simulated() as simulator:
+        channel = SmsChannel(SIM, [provider(simulator.port)])
+        async with running(channel, Given(), Store()):
+            await up(channel)
+            assert await channel.probe("+32470000001", words("Piep")) == ("", "")
+            assert simulator.submits == 0

@@ -22,7 +22,7 @@ from tests.support.database import Servers
 NO_TENANT = frozenset(
     {
         "schema_version", "geocode", "provider", "msgref", "receipt_orphan", "rate_gate", "node", "mail_place",
-        "suppression",
+        "suppression", "canary",
         "websub_feed", "websub_subscription", "websub_request",
     }
 )  # fmt: skip
