@@ -4,10 +4,10 @@ Knows: shapes as CAP writes them, and area.py's judgement of them. Never knows: 
 Standard: CAP 1.2 §3.2.4 (rules S20, S29-S36).
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise, permutations
 
+from gateway.cap import geocodes
 from gateway.cap.area import MAX_VERTICES, Ring, in_ring, validate
 from gateway.cap.draft import AreaDraft, Draft, Leaf, ShapeLeaf
 from gateway.cap.findings import quoted
@@ -25,14 +25,6 @@ MOST_JUDGED_VERTICES = 20_000
 """Vertices of one alert that are searched for crossings; more could take longer than a second."""
 
 _HALF_EARTH_KM = 20_040
-_CODE_FORMS = {  # geocode systems with a published form
-    "SAME": (re.compile(r"\d{6}", re.ASCII), "6 digits"),
-    "FIPS6": (re.compile(r"\d{6}", re.ASCII), "6 digits"),
-    "UGC": (re.compile(r"[A-Z]{2}[CZ](?:\d{3}|ALL)", re.ASCII), "such as ORZ007"),
-    "EMMA_ID": (re.compile(r"[A-Z]{2}[A-Z0-9]{3}", re.ASCII), "such as BE004"),
-    "NUTS": (re.compile(r"[A-Z]{2}[A-Z0-9]{0,3}", re.ASCII), "such as BE234"),
-    "NIS": (re.compile(r"\d{5}", re.ASCII), "5 digits"),
-}
 
 
 def _areas(draft: Draft) -> Iterator[AreaDraft]:
@@ -209,7 +201,7 @@ def geocode_has_the_form_of_its_system(draft: Draft, _: Context) -> Iterator[Mar
     """S36."""
     for area in _areas(draft):
         for pair in area.pairs.get("geocode", []):
-            form, example = _CODE_FORMS.get(pair.value_name, (None, ""))
-            wrong = next((code for code in pair.value.split() if form and not form.fullmatch(code)), "")
-            if wrong:
-                yield pair, f"{quoted(wrong)} is not a {pair.value_name} code, which is {example}"
+            scheme = geocodes.known(pair.value_name)
+            wrong = next((code for code in pair.value.split() if scheme and not scheme.form.fullmatch(code)), "")
+            if scheme and wrong:
+                yield pair, f"{quoted(wrong)} is not a {scheme.name} code, which looks like {scheme.example}"

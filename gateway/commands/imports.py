@@ -16,12 +16,12 @@ from typing import BinaryIO, TextIO
 
 import phonenumbers
 
+from gateway.cap import geocodes
 from gateway.cap.area import Ring
 from gateway.commands.console import Exit, Progress, complain, note, say
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
 from gateway.commands.group import group_of
-from gateway.policy import geocodes
 from gateway.policy.importing import COLUMNS, ImportedContact, ImportOptions, Problem, read_contacts
 from gateway.policy.outline_table import (
     GeocodeOutline,

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from gateway.cap.area import Disc, Ring, Shape
 from gateway.cap.findings import Finding, Weight
+from gateway.cap.geocodes import canonical
 from gateway.cap.model import CapAlert, CapArea, CapInfo, Circle, MsgType, Scope, Severity, Urgency
 from gateway.model import ChannelName, MessageClass, Purpose
 from gateway.policy.clean import language_of
@@ -110,7 +111,7 @@ def shapes_of(info: CapInfo, geocodes: Geocodes, figures: Figures) -> list[Shape
     for area in info.area:
         shapes += [shape for _, one in drawn_in(area) if (shape := figures[one].shape) is not None]
         for code in area.geocode:
-            shapes += geocodes.get((code.value_name, code.value), ())
+            shapes += geocodes.get((canonical(code.value_name), code.value), ())
     return shapes
 
 
@@ -132,8 +133,9 @@ def area_problems(alert: CapAlert, geocodes: Geocodes, figures: Figures | None =
 
 
 def geocodes_of(alert: CapAlert) -> list[tuple[str, str]]:
-    """Every (scheme, value) the areas name."""
-    return list(dict.fromkeys((g.value_name, g.value) for i in alert.info for a in i.area for g in a.geocode))
+    """Every (scheme, value) the areas name, each scheme by the name under which the gateway keeps it."""
+    codes = (code for info in alert.info for area in info.area for code in area.geocode)
+    return list(dict.fromkeys((canonical(code.value_name), code.value) for code in codes))
 
 
 def _unknown_geocodes(area: CapArea, geocodes: Geocodes, where: str) -> list[Finding]:
@@ -148,7 +150,7 @@ def _unknown_geocodes(area: CapArea, geocodes: Geocodes, where: str) -> list[Fin
             "or load the scheme with `gateway import geocodes`",
         )
         for k, code in enumerate(area.geocode, 1)
-        if (code.value_name, code.value) not in geocodes
+        if (canonical(code.value_name), code.value) not in geocodes
     ]
 
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from gateway.cap import geocodes
 from gateway.cap.area import Ring
-from gateway.policy import geocodes
 from gateway.policy.outlines import MAX_BYTES, MAX_PROBLEMS, Outline, Unusable, outer_ring, rings_of
 
 MAX_ROWS = 500_000

@@ -151,6 +151,9 @@ def test_an_alert_without_a_place_reaches_nobody_by_place() -> None:
         ("EMMA_ID", "Gent", False),
         ("NIS", "44021", True),
         ("NIS", "4402", False),
+        ("INS", "4402", False),
+        ("ISO3166-2", "BE-VOV", True),
+        ("ISO 3166-2", "Oost-Vlaanderen", False),
         ("my own scheme", "anything", True),
     ],
 )

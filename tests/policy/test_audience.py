@@ -203,6 +203,16 @@ def test_a_geocode_stands_for_its_outlines() -> None:
     assert geocodes_of(replace(ALERT, info=(coded, coded))) == [NIS]
 
 
+@pytest.mark.parametrize("name", ["INS", "NIS/INS", "nis code"])
+def test_a_geocode_is_known_by_every_name_of_its_scheme(name: str) -> None:
+    spelt = info("nl", area(geocodes=[(name, NIS[1])]))
+    assert NIS[0] == "NIS"
+    assert geocodes_of(replace(ALERT, info=(spelt,))) == [NIS]
+    assert shapes_of(spelt, {NIS: (HOME,)}, {}) == [HOME]
+    assert area_problems(replace(ALERT, info=(spelt,)), {NIS: (HOME,)}) == []
+    assert [problem.id for problem in area_problems(replace(ALERT, info=(spelt,)), {})] == ["S36"]
+
+
 def test_geometry_that_says_nothing_certain_is_an_error() -> None:
     bow = ((50.0, 4.0), (51.0, 5.0), (51.0, 4.0), (50.0, 5.0), (50.0, 4.0))
     wild = CapArea(area_desc="x", polygon=(square(4.3, 50.8), bow), circle=(Circle(95.0, 4.3, 2.0),))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.policy.geocodes import SCHEMES, GeocodeScheme, canonical, known, problem
+from gateway.cap.geocodes import SCHEMES, GeocodeScheme, canonical, known, problem
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
