@@ -5,11 +5,12 @@ Knows: every driver by its settings. Never knows: how any of them works.
 
 from typing import assert_never
 
+from gateway.channels.voice_ari import AriDriver
 from gateway.channels.voice_driver import VoiceDriver
 from gateway.channels.voice_rest import RestDriver
 from gateway.channels.voice_settings import Trunk, VoiceSettings
 from gateway.channels.voice_sip import SipDriver
-from gateway.channels.voice_trunks import RestTrunk, SipTrunk
+from gateway.channels.voice_trunks import AriTrunk, RestTrunk, SipTrunk
 
 
 def driver_for(trunk: Trunk, settings: VoiceSettings) -> VoiceDriver:
@@ -19,5 +20,7 @@ def driver_for(trunk: Trunk, settings: VoiceSettings) -> VoiceDriver:
             return RestDriver(trunk, settings)
         case SipTrunk():
             return SipDriver(trunk, settings)
+        case AriTrunk():
+            return AriDriver(trunk, settings)
         case _:
             assert_never(trunk)

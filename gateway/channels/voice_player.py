@@ -42,6 +42,7 @@ class Stream:
     def __init__(self, sock: socket.socket, key: str) -> None:
         self.sock = sock
         self.key = key
+        self.peer = ("", 0)
         self.course: Course | None = None
         self.law = PCMA
         self.event: int | None = None
@@ -61,7 +62,7 @@ class Stream:
             return False
         head = rtp.pack_header(0x80, self.marker | self.law, self.sequence, self.timestamp, self.source)
         with contextlib.suppress(OSError):  # full, or nobody listens there: the next frame has its own luck
-            self.sock.send(head + frame)
+            self.sock.sendto(head + frame, self.peer)
         self.packets += 1
         self.marker = 0
         self.sequence = (self.sequence + 1) & 0xFFFF
@@ -75,9 +76,11 @@ class Stream:
         found = ""
         for _ in range(RECEIVED_AT_ONCE):
             try:
-                packet = rtp.read(self.sock.recv(rtp.PACKET_MAX_BYTES))
+                data, source = self.sock.recvfrom(rtp.PACKET_MAX_BYTES)
             except OSError:
                 break
+            # RFC 4961 §4 only recommends that audio comes from the port where ours goes; the host has to be the same
+            packet = rtp.read(data) if source[0] == self.peer[0] else None
             if packet is None or self.course is None:
                 continue
             if packet.payload_type == self.event:
@@ -142,7 +145,7 @@ class Player:
                 case "play":
                     self._play(self._streams[key], wanted)
                 case "move":
-                    self._streams[key].sock.connect((wanted["host"], wanted["port"]))
+                    self._streams[key].peer = (str(wanted["host"]), int(wanted["port"]))
                 case "key":
                     self._pressed(self._streams[key], str(wanted["digit"]))
                 case "close":
@@ -214,7 +217,7 @@ class Player:
         raise OSError("no port for audio is free")
 
     def _play(self, stream: Stream, wanted: Mapping[str, Any]) -> None:
-        stream.sock.connect((wanted["host"], wanted["port"]))
+        stream.peer = (str(wanted["host"]), int(wanted["port"]))
         stream.law, stream.event = int(wanted["law"]), wanted.get("event")
         stream.course = Course(script(wanted, stream.law))
         min(self._slots, key=len)[stream.key] = stream

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
-from gateway.channels.voice_trunks import RestTrunk, SipTrunk
+from gateway.channels.voice_trunks import AriTrunk, RestTrunk, SipTrunk
 
 Prefix = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{0,14}$")]
 
@@ -42,7 +42,10 @@ def _driver(given: object) -> str:
     return str(given.get("driver", "rest") if isinstance(given, dict) else getattr(given, "driver", "rest"))
 
 
-Trunk = Annotated[Annotated[RestTrunk, Tag("rest")] | Annotated[SipTrunk, Tag("sip")], Discriminator(_driver)]
+Trunk = Annotated[
+    Annotated[RestTrunk, Tag("rest")] | Annotated[SipTrunk, Tag("sip")] | Annotated[AriTrunk, Tag("ari")],
+    Discriminator(_driver),
+]
 
 
 class Recording(_Settings):

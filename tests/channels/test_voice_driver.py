@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from gateway.channels.voice_ari import AriDriver
 from gateway.channels.voice_driver import Call, VoiceDriver
 from gateway.channels.voice_outcomes import CallEnd, judge
 from gateway.channels.voice_rest import RestDriver
@@ -13,6 +16,8 @@ from gateway.channels.voice_sip import SipDriver
 from gateway.model import Mode, OutcomeKind, Transport
 from gateway.simulators.sip import SipSimulator
 from gateway.simulators.voice import VoiceSimulator
+from tests.channels.ari_server import AriServer
+from tests.channels.test_voice_ari import ari_trunk
 from tests.channels.voice_line import BODY, trunk, voice
 from tests.channels.voice_sound import sip_trunk, sounding
 
@@ -48,6 +53,18 @@ async def sip() -> AsyncIterator[tuple[VoiceDriver, Callable[[], int]]]:
         await driver.close()
 
 
+@asynccontextmanager
+async def ari() -> AsyncIterator[tuple[VoiceDriver, Callable[[], int]]]:
+    """The Asterisk driver with its peer."""
+    async with AriServer.running() as server:
+        with TemporaryDirectory() as folder:
+            driver = AriDriver(ari_trunk(server.url, Path(folder)), sounding())
+            await driver.open()
+            await until(driver.connected.is_set)
+            yield driver, lambda: len(server.started)
+            await driver.close()
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Return when it holds."""
     async with asyncio.timeout(10):
@@ -56,7 +73,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 Opened = AbstractAsyncContextManager[tuple[VoiceDriver, Callable[[], int]]]
-drivers = pytest.mark.parametrize("opened", [rest, sip], ids=["rest", "sip"])
+drivers = pytest.mark.parametrize("opened", [rest, sip, ari], ids=["rest", "sip", "ari"])
 
 
 @drivers

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.channels.voice_trunks import SipServer, SipTrunk
+from gateway.channels.voice_trunks import AriTrunk, SipServer, SipTrunk
 from gateway.errors import SettingsError
 from gateway.settings import parse
 from tests.channels.voice_sound import sip_trunk
@@ -37,6 +37,20 @@ def test_the_example_of_a_sip_trunk_loads_and_shows_every_key() -> None:
     changed = {"servers", "username", "password", "max_starts_per_minute", "max_concurrent_calls"}
     for name in shown - changed:
         assert getattr(trunk, name) == SipTrunk.model_fields[name].get_default(call_default_factory=True), name
+
+
+def test_the_example_of_an_asterisk_loads_and_shows_every_key() -> None:
+    example = examples()["ari"]
+    assert isinstance(parsed(example), AriTrunk)
+    assert AriTrunk.model_fields.keys() == example.keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("endpoint", "PJSIP/x@trunk"), ("base_url", "http://pbx.example/ari"), ("app", "a b")]
+)
+def test_a_mistake_about_asterisk_is_refused(key: str, value: str) -> None:
+    with pytest.raises(ValidationError, match=key):
+        AriTrunk.model_validate({**examples()["ari"], key: value})
 
 
 @pytest.mark.parametrize(

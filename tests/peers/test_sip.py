@@ -1,0 +1,269 @@
+"""The SIP driver against programs of others: sipp, baresip, and Asterisk as a trunk with digest.
+
+What was sent is compared with what they recorded; their own statistics say whether anything had to be repeated.
+"""
+
+import asyncio
+import csv
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from gateway.channels.voice_ari import AriDriver
+from gateway.channels.voice_audio import Announcer
+from gateway.channels.voice_driver import Call, Placed
+from gateway.channels.voice_outcomes import CallEnd, judge
+from gateway.channels.voice_settings import VoiceSettings
+from gateway.channels.voice_sip import SipDriver
+from gateway.channels.voice_trunks import AriTrunk
+from gateway.model import Mode, OutcomeKind, Transport
+from tests.channels.voice_sound import sip_trunk, sounding
+from tests.support import peers
+from tests.support.ports import free_port
+from tests.support.sound import likeness
+
+UDP = socket.SOCK_DGRAM
+SENTENCE = "Attention. This is a test of the alert line. Close doors and windows, and stay inside."
+EXPECTED = {
+    "0": "played", "1": "confirmed", "2": "confirmed", "3": "played", "4": "played", "5": "played", "6": "busy",
+    "7": "no answer", "8": "invalid number", "9": "congestion",
+}  # fmt: skip
+"""By the last digit of the number; the third hangs up after two seconds, when the text was read."""
+
+
+def call(number: str, text: str = "x" * 60) -> Call:
+    return Call(
+        to=number, text=text, language="en", reference="1", mode=Mode.TEST, transport=Transport.SIMULATED, needed_s=1.0
+    )
+
+
+async def leave() -> bool:
+    return True
+
+
+class Calls:
+    """An open driver; `words` tells what became of each number."""
+
+    def __init__(self, driver: SipDriver | AriDriver) -> None:
+        self.driver = driver
+        self.words: dict[str, str] = {}
+        self.codes: dict[str, int] = {}
+        self._open: dict[str, str] = {}
+        self._ended: dict[str, CallEnd] = {}
+
+    async def report(self, end: CallEnd) -> None:
+        self._ended[end.call_id] = end
+        if end.call_id in self._open:
+            self._note(self._open[end.call_id], end)
+
+    async def place(self, number: str, text: str = "x" * 60) -> Placed:
+        placed = await self.driver.place(call(number, text), leave)
+        self.codes[number] = placed.code
+        if placed.kind is not OutcomeKind.ACCEPTED:
+            self.words[number] = placed.detail
+        elif placed.call_id in self._ended:
+            self._note(number, self._ended[placed.call_id])
+        self._open[placed.call_id] = number
+        return placed
+
+    async def paced(self, numbers: Sequence[str], per_s: float) -> None:
+        """Place them at a rate, and wait for all ends."""
+        async with asyncio.TaskGroup() as group:
+            for number in numbers:
+                for way in getattr(self.driver, "_ways", ()):
+                    way.rest_until = 0.0  # every tenth number is refused with Retry-After; the others are wanted, too
+                group.create_task(self.place(number))
+                await asyncio.sleep(1 / per_s)
+        await self.all(len(numbers))
+
+    async def all(self, count: int) -> None:
+        async with asyncio.timeout(40):
+            while len(self.words) < count:
+                await asyncio.sleep(0.05)
+
+    def _note(self, number: str, end: CallEnd) -> None:
+        verdict = judge(end)
+        self.words[number] = verdict.detail if verdict else end.word
+
+
+@asynccontextmanager
+async def calling(
+    *ports: int, settings: VoiceSettings | None = None, folder: Path | None = None, **trunk: object
+) -> AsyncIterator[Calls]:
+    used = settings or sounding()
+    driver = SipDriver(sip_trunk(*ports, **trunk), used, announcer=Announcer(used, folder))
+    await driver.open()
+    calls = Calls(driver)
+    watching = asyncio.create_task(driver.watch(calls.report))
+    try:
+        async with asyncio.timeout(10):
+            while not all(driver.up().values()):
+                await asyncio.sleep(0.02)
+        yield calls
+    finally:
+        watching.cancel()
+        await driver.close()
+
+
+def short_ring(calls: Calls) -> None:
+    """Two seconds: shorter than the settings allow, for a test."""
+    calls.driver._settings = calls.driver._settings.model_copy(update={"ring_timeout_s": 2})
+
+
+# sipp ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sipp(public_path: Path) -> Iterator[tuple[Path, int]]:
+    """A sipp that answers as the last digit says: its folder and port."""
+    port = free_port(UDP)
+    with peers.running("sipp.sh", public_path / "sipp", port, free_port(UDP)) as folder:
+        yield folder, port
+
+
+def statistics(folder: Path) -> dict[str, int]:
+    """sipp's own counts."""
+    rows = list(csv.DictReader((folder / "uas_stat.csv").open(), delimiter=";"))
+    return {name: int(rows[-1][f"{name}(C)"]) for name in ("SuccessfulCall", "FailedCall", "Retransmissions")}
+
+
+async def every_outcome(sipp: tuple[Path, int], *, calls_per_s: float, count: int) -> None:
+    folder, port = sipp
+    numbers = [f"+32470{n:06d}" for n in range(count)]
+    settings = sounding(key_timeout_s=3, prompts={"en": "Press one."})
+    async with calling(port, settings=settings) as calls:
+        short_ring(calls)
+        await calls.paced(numbers, calls_per_s)
+        await asyncio.sleep(1.2)  # sipp writes its statistics once a second
+        assert Counter((n[-1], calls.words[n]) for n in numbers) == Counter((n[-1], EXPECTED[n[-1]]) for n in numbers)
+        assert calls.driver.retransmissions == 0
+        counted = statistics(folder)
+        assert (counted["FailedCall"], counted["Retransmissions"]) == (0, 0)
+        assert not (folder / "uas_err.log").exists() or not (folder / "uas_err.log").read_text()
+
+
+@pytest.mark.peer("sipp")
+async def test_sipp_sees_every_outcome_at_10_calls_a_second_and_nothing_is_repeated(sipp: tuple[Path, int]) -> None:
+    await every_outcome(sipp, calls_per_s=10, count=40)
+
+
+@pytest.mark.long
+@pytest.mark.peer("sipp")
+async def test_sipp_sees_every_outcome_at_100_calls_a_second_and_nothing_is_repeated(sipp: tuple[Path, int]) -> None:
+    await every_outcome(sipp, calls_per_s=100, count=1000)
+
+
+# baresip ------------------------------------------------------------------------------------------------------------
+
+
+async def recorded(folder: Path, pattern: str) -> Path:
+    """The one recording, once it is whole."""
+    async with asyncio.timeout(5):
+        while not (found := [file for file in folder.glob(pattern) if file.stat().st_size > 44]):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)
+    return max(found, key=lambda file: file.stat().st_mtime)
+
+
+@pytest.mark.peer("baresip")
+@pytest.mark.peer("espeak")
+async def test_baresip_records_what_was_said(public_path: Path) -> None:
+    port = free_port(UDP)
+    with peers.running("baresip.sh", public_path / "baresip", port, free_port(), free_port(UDP)) as folder:
+        settings = sounding(audio={})
+        async with calling(port, settings=settings, folder=public_path / "audio") as calls:
+            await calls.place("+32470000010", SENTENCE)
+            await calls.all(1)
+            assert calls.words == {"+32470000010": "played"}
+            sent = (await calls.driver._announcer.ready(SENTENCE, "en")).wav
+            found = likeness(sent, await recorded(folder / "rec", "dump-*-dec.wav"))
+    assert found.whole > 0.98 and found.worst > 0.9
+    assert found.pieces >= 15 and found.cover > 0.95
+
+
+# Asterisk -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asterisk(public_path: Path) -> Iterator[tuple[Path, int, int]]:
+    """An Asterisk that is a trunk with digest, with sipp behind it: its folder, SIP port and HTTP port."""
+    called, sip, http = free_port(UDP), free_port(), free_port()
+    try:
+        peers.run("asterisk.sh", "fetch")
+    except AssertionError as error:
+        pytest.skip(f"Asterisk can not be fetched any more: {error}")
+    with peers.running("sipp.sh", public_path / "sipp", called, free_port(UDP)):
+        rtp = free_port(UDP) // 2 * 2
+        with peers.running("asterisk.sh", public_path / "asterisk", sip, http, called, min(rtp, 60000)) as folder:
+            yield folder, sip, http
+
+
+@pytest.mark.peer("asterisk")
+@pytest.mark.peer("sipp")
+@pytest.mark.peer("espeak")
+async def test_through_asterisk_with_a_password_every_outcome_comes_back_and_the_sound_is_whole(
+    asterisk: tuple[Path, int, int], public_path: Path
+) -> None:
+    """One Asterisk for all of it, as it takes seconds to start."""
+    folder, port, _ = asterisk
+    numbers = [f"+3247000000{digit}" for digit in "01246789"]
+    password = {"username": "gw", "password": "gwpass"}
+    settings = sounding(audio={}, key_timeout_s=3, prompts={"en": "Press one."})
+    async with calling(port, settings=settings, folder=public_path / "audio", **password) as calls:
+        short_ring(calls)
+        await calls.paced(numbers, 10)
+        assert {number[-1]: word for number, word in calls.words.items()} == {
+            number[-1]: EXPECTED[number[-1]] for number in numbers
+        }
+        await calls.place("7001", SENTENCE)  # an announcement line that records what it hears
+        await calls.all(len(numbers) + 1)
+        sent = (await calls.driver._announcer.ready(SENTENCE, "en")).wav
+        found = likeness(sent, await recorded(folder / "rec", "in-*.wav"))
+        assert found.whole > 0.9 and found.worst > 0.9 and found.pieces >= 15
+    async with calling(port, **{**password, "password": "wrong"}) as calls:
+        placed = await calls.place("+32470000000")
+        assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.RETRY, "credentials refused", True)
+
+
+@pytest.mark.peer("asterisk")
+@pytest.mark.peer("sipp")
+@pytest.mark.peer("baresip")
+@pytest.mark.peer("espeak")
+async def test_asterisk_calls_for_us_every_outcome_and_the_sound_is_whole(
+    asterisk: tuple[Path, int, int], public_path: Path
+) -> None:
+    """ARI: sipp behind it for the outcomes, baresip for the sound."""
+    _, _, http = asterisk
+    port = free_port(UDP)
+    trunk = AriTrunk(
+        driver="ari", name="ari", caller_id="+3222345678", base_url=f"http://127.0.0.1:{http}/ari", username="gw",
+        password=SecretStr("gwpass"), endpoint="PJSIP/{number}@called", sounds_folder=str(public_path / "sounds"),
+    )  # fmt: skip
+    settings = sounding(audio={}, repeat=1, key_timeout_s=3, prompts={"en": "Press one."})
+    driver = AriDriver(trunk, settings)
+    await driver.open()
+    async with asyncio.timeout(10):
+        await driver.connected.wait()
+    calls = Calls(driver)
+    watching = asyncio.create_task(driver.watch(calls.report))
+    driver._settings = settings.model_copy(update={"ring_timeout_s": 2})
+    numbers = [f"+3247000000{digit}" for digit in "01246789"]
+    await calls.paced(numbers, 10)
+    assert {number[-1]: word for number, word in calls.words.items()} == {
+        number[-1]: EXPECTED[number[-1]] for number in numbers
+    }
+    with peers.running("baresip.sh", public_path / "baresip", port, free_port(), free_port(UDP)) as folder:
+        driver._trunk = trunk.model_copy(update={"endpoint": f"PJSIP/called/sip:{{number}}@127.0.0.1:{port}"})
+        await calls.place("+32470000010", SENTENCE)
+        await calls.all(len(numbers) + 1)
+        sent = (await driver._announcer.ready(SENTENCE, "en")).wav
+        found = likeness(sent, await recorded(folder / "rec", "dump-*-dec.wav"))
+    assert calls.words["+32470000010"] == "played"
+    assert found.worst > 0.9 and found.pieces >= 15
+    watching.cancel()
+    await driver.close()
