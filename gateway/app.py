@@ -29,7 +29,7 @@ from gateway.flows.dispatch import Dispatcher
 from gateway.flows.escalating import Escalator
 from gateway.flows.examining import Examiner
 from gateway.flows.forgetting import Forgetter
-from gateway.flows.gate import StoreGate
+from gateway.flows.gate import Gates
 from gateway.flows.hub import Hub
 from gateway.flows.intake import Intake
 from gateway.flows.lane import Fence, Lane, Texts
@@ -60,7 +60,6 @@ from gateway.web.listening import listen
 from gateway.web.outward import Guard, Outward, networks
 from gateway.web.validate import ValidatePages
 
-VOICE_GATE = "voice"
 MARK_AHEAD_S = 0.5
 
 
@@ -146,13 +145,14 @@ class Gateway:
 
     async def _build_dispatch(self) -> None:
         dispatch = self.settings.dispatch
-        self.gate = StoreGate(
-            self.store, name=VOICE_GATE, max_starts_per_minute=self.settings.voice.max_starts_per_minute,
-            monotonic=time.monotonic,
+        voice = self.settings.voice
+        self.gates = Gates(
+            self.store, max_starts_per_minute=voice.max_starts_per_minute, prefixes=voice.prefix_starts_per_minute,
+            trunks=self.settings.trunk_ceilings(), monotonic=time.monotonic,
         )  # fmt: skip
-        await self.gate.open()
+        await self.gates.open()
         fence = Fence(boottime, dispatch.lease_s)
-        self.outlets = Outlets(self.settings, self.store, metrics=self.metrics, gate=self.gate, fence=fence)
+        self.outlets = Outlets(self.settings, self.store, metrics=self.metrics, gates=self.gates, fence=fence)
         self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
         self.outlets.watch_operators(lambda: Role.DISPATCH in self.presence.leads)
         self._parts += self.outlets.parts
@@ -275,8 +275,8 @@ class Gateway:
         sources = {trunk.name: callback_source(trunk, voice) for trunk in trunks}
         return VoiceCallbacks(sources, self.tracking.emit, self._call_settled)
 
-    def _call_settled(self, _provider: str, call_id: str) -> None:
-        self.outlets.call_settled(call_id)
+    def _call_settled(self, _provider: str, call_id: str, refused: bool) -> None:
+        self.outlets.call_settled(call_id, refused=refused)
 
     def _api(self) -> Api:
         most = min(self.settings.intake.max_bytes, self.settings.http.max_body_bytes)
@@ -295,7 +295,7 @@ class Gateway:
 
     def call_starts_last_minute(self) -> int:
         """Call starts in the sliding minute, on this node."""
-        return self.gate.starts_in_last_minute()
+        return self.gates.whole.starts_in_last_minute()
 
     def agreed_rates(self) -> dict[ChannelName, float]:
         """What the lanes are paced to."""

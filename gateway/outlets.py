@@ -17,7 +17,7 @@ from gateway.channels.voice_drivers import driver_for
 from gateway.channels.voice_settings import Trunk
 from gateway.flows.accounts import AccountGates
 from gateway.flows.canaries import Canaries
-from gateway.flows.gate import StoreGate
+from gateway.flows.gate import Gates
 from gateway.flows.lane import Fence
 from gateway.log import unit_logger
 from gateway.metrics import Metrics
@@ -29,13 +29,13 @@ from gateway.store.pool import Store
 class Outlets:
     """`open` builds the channels; `parts` is what has to run beside them."""
 
-    def __init__(self, settings: Settings, store: Store, *, metrics: Metrics, gate: StoreGate, fence: Fence) -> None:
+    def __init__(self, settings: Settings, store: Store, *, metrics: Metrics, gates: Gates, fence: Fence) -> None:
         self.channels: list[Channel] = []
         self.parts: list[Callable[[], Coroutine[None, None, None]]] = []
         self._settings = settings
         self._store = store
         self._metrics = metrics
-        self._gate = gate
+        self._gates = gates
         self._fence = fence
 
     def open(self) -> list[Channel]:
@@ -67,15 +67,17 @@ class Outlets:
                         self._metrics.set_breaker_open(provider, is_open)
                 case EmailChannel():
                     links |= channel.relays_up()
+                case VoiceChannel():
+                    links |= channel.trunks_up()
             if isinstance(channel, SmsChannel | EmailChannel | VoiceChannel):
                 flight[channel.name] += channel.in_flight
         return links, flight
 
-    def call_settled(self, call_id: str) -> None:
-        """A call is over: its line is free."""
+    def call_settled(self, call_id: str, *, refused: bool) -> None:
+        """A call is over: its line is free. `refused`: busy or congested."""
         for channel in self.channels:
             if isinstance(channel, VoiceChannel):
-                channel.settled(call_id)
+                channel.settled(call_id, refused=refused)
 
     def _sms(self, transport: Transport, providers: Sequence[SmsProviderSettings]) -> SmsChannel:
         gates = AccountGates(self._store, account_rates(providers), monotonic=time.monotonic)
@@ -113,7 +115,8 @@ class Outlets:
             transport=transport,
             settings=self._settings.voice,
             driver=driver_for(trunk, self._settings.voice),
-            gate=self._gate,
+            gate=self._gates.of_trunk(trunk.name),
+            lines=trunk.max_concurrent_calls,
             fence=lambda _lease: self._fence.holds(),
             meters=VoiceMeters(started=self._metrics.calls),
         )

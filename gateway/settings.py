@@ -237,6 +237,11 @@ class Settings(Section):
             *(trunk.name for trunk in trunks),
         ]
 
+    def trunk_ceilings(self) -> dict[str, int]:
+        """The starts a minute of trunks that have a ceiling of their own."""
+        trunks = [trunk for trunk in (self.voice.trunk, self.voice.simulated) if trunk is not None]
+        return {trunk.name: most for trunk in trunks if (most := trunk.max_starts_per_minute) is not None}
+
     def rates(self) -> dict[ChannelName, float]:
         """Agreed rates: SMS parts, e-mails and call starts per second."""
         return {

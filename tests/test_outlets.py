@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.channels.sms_settings import CanarySettings
-from gateway.flows.gate import StoreGate
+from gateway.flows.gate import Gates
 from gateway.flows.lane import Fence
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, MessageClass, Mode, Transport
@@ -21,8 +21,8 @@ def outlets(document: dict[str, Any]) -> Outlets:
     settings = parse({"database": {"dsn": "postgresql:///x"}} | document)
     nothing: Any = None
     store: Store = nothing
-    gate: StoreGate = nothing
-    return Outlets(settings, store, metrics=Metrics(), gate=gate, fence=Fence(lambda: 0.0, 8.0))
+    gates: Gates = nothing
+    return Outlets(settings, store, metrics=Metrics(), gates=gates, fence=Fence(lambda: 0.0, 8.0))
 
 
 def test_without_providers_there_is_no_way_out() -> None:
@@ -49,7 +49,7 @@ async def test_every_provider_and_relay_of_both_transports_is_a_way_out() -> Non
     assert links == {"smsc/1": False, "sim/1": False, "relay": False}
     assert flight == dict.fromkeys(ChannelName, 0)
     assert len(made.parts) == 2
-    made.call_settled("nobody's")
+    made.call_settled("nobody's", refused=False)
 
 
 async def test_canaries_leave_by_the_live_channel_alone() -> None:

@@ -16,9 +16,10 @@ from typing import Protocol
 
 from gateway.channels.base import Emit, Work, may_leave
 from gateway.channels.voice_driver import Call, Placed, VoiceDriver
-from gateway.channels.voice_outcomes import CallEnd, judge
+from gateway.channels.voice_outcomes import BUSY, CONGESTION, CallEnd, judge
 from gateway.channels.voice_settings import VoiceSettings
 from gateway.model import ChannelName, Delivery, Lease, Outcome, OutcomeKind, Receipt, Transport
+from gateway.policy.breaker import Breaker
 from gateway.policy.pacing import CeilingPacer
 
 AHEAD = 4
@@ -33,8 +34,8 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 class StartGate(Protocol):
     """Hands out starts under the ceiling of all drivers, campaigns and nodes."""
 
-    async def permit(self) -> float | None:
-        """Wait for a start slot and return its time. None: no start now (the gate is closed)."""
+    async def permit(self, to: str = "") -> float | None:
+        """Wait for a start slot for this number and return its time. None: no start now (the gate is closed)."""
         ...
 
 
@@ -52,8 +53,8 @@ class LocalGate:
         self._sleep = sleep
         self._turn = asyncio.Lock()
 
-    async def permit(self) -> float | None:
-        """In the order of asking."""
+    async def permit(self, to: str = "") -> float | None:
+        """In the order of asking, whoever is called."""
         async with self._turn:
             while not self._pacer.start(now := self._clock()):
                 await self._sleep(self._pacer.next_at(now) - now)
@@ -112,6 +113,8 @@ class VoiceChannel:
         settings: VoiceSettings,
         driver: VoiceDriver,
         gate: StartGate,
+        lines: int | None = None,
+        breaker: Breaker | None = None,
         meters: VoiceMeters | None = None,
         fence: Callable[[Lease], bool] = within_lease,
         clock: Callable[[], float] = time.monotonic,
@@ -125,7 +128,9 @@ class VoiceChannel:
         self._fence = fence
         self._clock = clock
         self._utcnow = utcnow
-        self._lines = asyncio.Semaphore(settings.max_concurrent_calls)
+        most = settings.max_concurrent_calls
+        self._lines = asyncio.Semaphore(min(most, lines or most))
+        self._breaker = breaker or Breaker()
         self._ahead = asyncio.Semaphore(AHEAD)
         self._attempts: set[Attempt] = set()
         self._open: dict[str, int] = {}  # call id -> campaign
@@ -138,6 +143,10 @@ class VoiceChannel:
     def in_flight(self) -> int:
         """Calls that were started and have not ended, as far as this node knows."""
         return len(self._open) + sum(attempt.left and not attempt.outcome for attempt in self._attempts)
+
+    def trunks_up(self) -> dict[str, bool]:
+        """What the driver knows of its ways out; nothing of a provider that is asked only when there is a call."""
+        return self._driver.up()
 
     async def run(self, work: Work, emit: Emit) -> None:
         """Place calls until cancelled; then give the started ones `drain_s` to be answered for."""
@@ -174,10 +183,11 @@ class VoiceChannel:
             self._adopted.add(call_id)
             self._driver.follow(call_id, text, self._settings.reading_s(text))
 
-    def settled(self, call_id: str) -> None:
-        """A call's end was recorded by somebody else in this process: its line is free."""
+    def settled(self, call_id: str, *, refused: bool = False) -> None:
+        """A call's end was recorded by somebody else in this process: its line is free. `refused`: busy, congested."""
         self._driver.forget(call_id)
         if call_id in self._open:
+            self._learned(refused=refused)
             self._close(call_id)
             return
         self._early[call_id] = None
@@ -206,8 +216,9 @@ class VoiceChannel:
             attempt.waiting = False
             if not attempt.left:
                 self._ahead.release()
-        attempt.outcome = self._outcome(attempt.delivery, placed)
         self._note(placed)
+        placed = self._weighed(placed)
+        attempt.outcome = self._outcome(attempt.delivery, placed)
         if placed.kind is OutcomeKind.ACCEPTED:
             self._begin(placed.call_id, attempt.delivery.lease.campaign)
         else:
@@ -234,9 +245,9 @@ class VoiceChannel:
         """
         if not self._allowed(attempt):
             return False
-        while (rest_s := self._rest_until - self._clock()) > 0:
+        while (rest_s := max(self._rest_until, self._breaker.rests_until) - self._clock()) > 0:
             await asyncio.sleep(rest_s)
-        if await self._gate.permit() is None:
+        if await self._gate.permit(attempt.delivery.address) is None:
             self._rest_until = self._clock() + REST_FIRST_S
             attempt.refusal = (OutcomeKind.UNSENT, "gate closed")
             return False
@@ -296,6 +307,20 @@ class VoiceChannel:
         elif placed.code:
             self._rest_s = REST_FIRST_S
 
+    def _weighed(self, placed: Placed) -> Placed:
+        """A refusal in a wave of refusals is the trunk's: it costs the called person no attempt."""
+        if placed.kind is OutcomeKind.RETRY and placed.code and (placed.trunk or placed.detail == BUSY.detail):
+            self._breaker.refused(self._clock())
+            if not self._breaker.closed(self._clock()):
+                return placed._replace(kind=OutcomeKind.UNSENT, retry_after_s=None)
+        elif placed.kind is OutcomeKind.FAILED and placed.code:
+            self._breaker.took(self._clock())
+        return placed
+
+    def _learned(self, *, refused: bool) -> None:
+        """A call that the trunk had taken came to its end."""
+        (self._breaker.refused if refused else self._breaker.took)(self._clock())
+
     def _begin(self, call_id: str, campaign: int) -> None:
         self._open[call_id] = campaign
         if call_id in self._early:
@@ -314,6 +339,7 @@ class VoiceChannel:
     async def _ended(self, emit: Emit, end: CallEnd) -> None:
         verdict = judge(end)
         if verdict is not None:
+            self._learned(refused=verdict in (BUSY, CONGESTION))
             await emit([Receipt(self._driver.provider, end.call_id, verdict.kind, end.sip_code, verdict.detail)])
         self._close(end.call_id)
 

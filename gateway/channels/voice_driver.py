@@ -75,3 +75,7 @@ class VoiceDriver(Protocol):
     async def hang_up(self, call_id: str) -> bool:
         """End a call, ringing or answered; False when the peer did not take it."""
         ...
+
+    def up(self) -> dict[str, bool]:
+        """The ways to the trunk that are watched, and whether each is there."""
+        ...

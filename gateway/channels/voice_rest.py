@@ -126,6 +126,10 @@ class RestDriver:
         """Ask no more about this call."""
         self._watched.pop(call_id, None)
 
+    def up(self) -> dict[str, bool]:
+        """Nothing is asked of a provider between calls."""
+        return {}
+
     async def watch(self, report: Report) -> None:
         """Poll all calls when there is no public URL, else only those whose callback is overdue."""
         limit = asyncio.Semaphore(POLLS_AT_ONCE)

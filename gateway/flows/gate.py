@@ -1,12 +1,13 @@
-"""The start gate of calls: never more than the agreed starts in any sliding minute, over all nodes and campaigns.
+"""The start gates of calls: never more than the agreed starts in any sliding minute, over all nodes and campaigns.
 
 Slots are reserved in the store (one grid for all nodes) and used only in their time; a log in this process watches the
-minute once more. Knows: policy.pacing, store.deliveries. Never knows: calls.
+minute once more. Behind the gate for all calls stand narrower ones: of a trunk, of numbers that begin alike.
+Knows: policy.pacing, store.deliveries. Never knows: calls, trunks.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.policy.pacing import CeilingPacer, GatePlan
 from gateway.store import deliveries
@@ -19,13 +20,21 @@ AHEAD_S = 1.0
 class StoreGate:
     """Gives permits to start a call (channels.voice.StartGate)."""
 
-    def __init__(self, store: Store, *, name: str, max_starts_per_minute: int, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        name: str,
+        max_starts_per_minute: int,
+        monotonic: Callable[[], float],
+        window_s: float = 60.0,
+    ) -> None:
         self._store = store
         self._name = name
-        self._period_s = GatePlan(limit=max_starts_per_minute).period_s
+        self._period_s = GatePlan(limit=max_starts_per_minute, window_s=window_s).period_s
         # a slot that is reserved and not used is lost: where they are rare, one at a time
         self._at_once = max(1, min(SLOTS_AT_ONCE, int(AHEAD_S / self._period_s)))
-        self._pacer = CeilingPacer(max_starts_per_minute)
+        self._pacer = CeilingPacer(max_starts_per_minute, window_s)
         self._monotonic = monotonic
         self._slots: deque[float] = deque()
         self._turn = asyncio.Lock()
@@ -35,8 +44,11 @@ class StoreGate:
         async with self._store.queue.acquire(timeout=5) as connection:
             await deliveries.open_gate(connection, self._name, self._period_s)
 
-    async def permit(self) -> float | None:
-        """Wait for a start slot and take it; its time on the monotonic clock. None: the store gives none now."""
+    async def permit(self, to: str = "") -> float | None:
+        """Wait for a start slot and take it; its time on the monotonic clock. None: the store gives none now.
+
+        Whom the call is for makes no difference here (it does to NarrowGate).
+        """
         async with self._turn:
             while True:
                 if not self._slots and not await self._reserve():
@@ -64,3 +76,61 @@ class StoreGate:
     def starts_in_last_minute(self) -> int:
         """For the gauge gateway_call_starts_last_60s."""
         return self._pacer.last_window(self._monotonic())
+
+
+SLACK_S, SLACK_PERIODS = 2.0, 5
+"""A narrow slot is taken before the whole one and used after it. Waiting for that one takes a few periods of the whole
+gate; the narrow window is longer by as much, so that its ceiling holds for the starts themselves."""
+
+
+class NarrowGate:
+    """A trunk's own gate: its ceiling and those of prefixes, then the ceiling of all."""
+
+    def __init__(self, whole: StoreGate, *, trunk: StoreGate | None, prefixes: Mapping[str, StoreGate]) -> None:
+        self._whole = whole
+        self._trunk = trunk
+        self._prefixes = sorted(prefixes.items(), key=lambda item: -len(item[0]))
+
+    async def permit(self, to: str = "") -> float | None:
+        """Wait for a slot of every gate that the number has to pass. None: the store gives none now."""
+        prefix = next((gate for digits, gate in self._prefixes if to.startswith(digits)), None)
+        for gate in (prefix, self._trunk):
+            if gate is not None and await gate.permit(to) is None:
+                return None
+        return await self._whole.permit(to)
+
+
+class Gates:
+    """All gates of a node, made from their ceilings; each is a row in the store, shared by all nodes."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        max_starts_per_minute: int,
+        prefixes: Mapping[str, int],
+        trunks: Mapping[str, int],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._monotonic = monotonic
+        self._window_s = 60.0 + max(SLACK_S, SLACK_PERIODS * 60.0 / max_starts_per_minute)
+        self.whole = StoreGate(
+            store, name="voice", max_starts_per_minute=max_starts_per_minute, monotonic=monotonic
+        )  # fmt: skip
+        self._prefixes = {digits: self._narrow(f"voice {digits}", limit) for digits, limit in prefixes.items()}
+        self._trunks = {name: self._narrow(f"voice {name}", limit) for name, limit in trunks.items()}
+
+    async def open(self) -> None:
+        """Make the rows."""
+        for gate in (self.whole, *self._prefixes.values(), *self._trunks.values()):
+            await gate.open()
+
+    def of_trunk(self, name: str) -> NarrowGate:
+        """The gate for one trunk's calls."""
+        return NarrowGate(self.whole, trunk=self._trunks.get(name), prefixes=self._prefixes)
+
+    def _narrow(self, name: str, limit: int) -> StoreGate:
+        return StoreGate(
+            self._store, name=name, max_starts_per_minute=limit, monotonic=self._monotonic, window_s=self._window_s
+        )

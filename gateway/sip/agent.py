@@ -275,7 +275,7 @@ class UserAgent:
         for action in actions:
             match action:
                 case Action.SEND:
-                    self.retransmissions += 1
+                    self.retransmissions += sent.call is not None  # whether OPTIONS are answered is another question
                     self._to_send.append(sent.data)
                 case Action.ACK:
                     self._to_send.append(self._ack_refusal(sent, response))

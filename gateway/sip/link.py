@@ -52,6 +52,7 @@ class SipLink:
         self.agent = UserAgent(identity)
         self._told = told
         self._peer: tuple[str, int] = ("", 0)
+        self._heard = False
         self._udp: asyncio.DatagramTransport | None = None
         self._stream: asyncio.StreamWriter | None = None
         self._stream_reader: asyncio.StreamReader | None = None
@@ -179,12 +180,14 @@ class SipLink:
     def received(self, data: bytes, source: tuple[str, int]) -> None:
         """One whole message. Of another host than the trunk's it is nothing."""
         if source[0] == self._peer[0]:
+            self.up = self._heard = True
             self.agent.receive_data(data, source, time.monotonic())
             self._flush()
 
     async def _keep_alive(self) -> None:
         # RFC 3261 §11: a trunk that answers OPTIONS takes calls
         while True:
+            self._heard = False
             self.agent.ask(time.monotonic(), within_s=min(ASK_WITHIN_S, self.server.keep_alive_s))
             self._flush()
             await asyncio.sleep(self.server.keep_alive_s)
@@ -205,7 +208,8 @@ class SipLink:
         happened = self.agent.events()
         for event in happened:
             if isinstance(event, Asked):
-                self._change(up=0 < event.code < 500 and event.code != 408)
+                # a server that knows no OPTIONS is there all the same while it says anything else
+                self._change(up=self._heard if event.code == 0 else event.code < 500 and event.code != 408)
             elif isinstance(event, Ended) and event.code == 0:
                 self._change(up=False)
         if happened:

@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape, quoteattr
 from aiohttp import web
 
 from gateway.channels.base import Emit
-from gateway.channels.voice_outcomes import CONFIRM_KEY, CallEnd, judge
+from gateway.channels.voice_outcomes import BUSY, CONFIRM_KEY, CONGESTION, CallEnd, judge
 from gateway.channels.voice_settings import VoiceSettings, phrase
 from gateway.channels.voice_trunks import RestTrunk
 from gateway.errors import StoreUnavailable
@@ -74,7 +74,7 @@ class Heard:
     kind: ReceiptKind
 
 
-def ignore(_provider: str, _call_id: str) -> None:
+def ignore(_provider: str, _call_id: str, _refused: bool) -> None:
     """The callback of a process that holds no lines."""
 
 
@@ -90,7 +90,7 @@ class VoiceCallbacks:
         self,
         sources: Mapping[str, CallbackSource],
         emit: Emit,
-        settled: Callable[[str, str], None] = ignore,
+        settled: Callable[[str, str, bool], None] = ignore,
     ) -> None:
         self._sources = sources
         self._emit = emit
@@ -171,7 +171,7 @@ class VoiceCallbacks:
                 return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Not recorded. Please send this callback again.")
             self._remember(key, Heard(max(sequence, heard.sequence if heard else -1), verdict.kind))
         if not end.played:
-            self._settled(provider, end.call_id)
+            self._settled(provider, end.call_id, verdict in (BUSY, CONGESTION))
         return None
 
     def _remember(self, key: tuple[str, str], heard: Heard) -> None:

@@ -14,6 +14,7 @@ from gateway.channels.voice_driver import Call, Leave, Placed, Report, VoiceDriv
 from gateway.channels.voice_outcomes import CallEnd
 from gateway.channels.voice_rest import RestDriver
 from gateway.model import Delivery, Lease, Mode, OutcomeKind, Receipt, ReceiptKind, Transport
+from gateway.policy.breaker import Breaker, BreakerRules
 from gateway.policy.pacing import CeilingPacer
 from gateway.simulators.voice import VoiceSimulator
 from tests.channels.voice_line import Queue, Tracking, delivery, running, trunk, voice
@@ -68,6 +69,9 @@ class FakeDriver:
     def forget(self, call_id: str) -> None:
         self.forgotten.append(call_id)
 
+    def up(self) -> dict[str, bool]:
+        return {"voice fake": True}
+
     async def hang_up(self, call_id: str) -> bool:
         self.hung_up.append(call_id)
         return True
@@ -85,7 +89,7 @@ class OpenGate:
         for _ in range(permits):
             self._permits.release()
 
-    async def permit(self) -> float | None:
+    async def permit(self, to: str = "") -> float | None:
         self.asked += 1
         if self._permits is not None:
             await self._permits.acquire()
@@ -93,7 +97,7 @@ class OpenGate:
 
 
 class ClosedGate:
-    async def permit(self) -> float | None:
+    async def permit(self, to: str = "") -> float | None:
         return None
 
 
@@ -322,6 +326,68 @@ async def test_a_trunk_that_refuses_for_speed_rests_as_long_as_it_asked_for() ->
         now[0] = 0.06
         await tracking.until(outcomes=2)
     assert (tracking.outcomes[0].retry_after_s, tracking.outcomes[0].code) == (0.05, 429)
+
+
+@pytest.mark.parametrize(("code", "detail", "trunk"), [(486, "busy", False), (503, "congestion", True)])
+async def test_a_wave_of_refusals_opens_the_breaker_and_costs_nobody_an_attempt_any_more(
+    code: int, detail: str, trunk: bool
+) -> None:
+    waves = [True]
+
+    async def answer(call: Call) -> Placed:
+        if waves[0]:
+            return Placed(OutcomeKind.RETRY, code=code, detail=detail, retry_after_s=0.001, trunk=trunk)
+        return await accept(call)
+
+    driver, tracking = FakeDriver(answer), Tracking()
+    rules = BreakerRules(calls=5, share=0.8, first_s=0.02, max_s=0.05, probes=2)
+    work = Queue([delivery(seq=n) for n in range(12)])
+    async with running(channel(driver, breaker=Breaker(rules)), work, tracking):
+        await tracking.until(outcomes=8)
+        waves[0] = False
+        await tracking.until(outcomes=12)
+    kinds = tracking.kinds()
+    assert kinds[:4] == [OutcomeKind.RETRY] * 4  # until there is a wave, busy is busy
+    assert set(kinds[4:8]) == {OutcomeKind.UNSENT}
+    assert kinds[-3:] == [OutcomeKind.ACCEPTED] * 3
+
+
+async def test_busy_people_among_others_are_their_own_attempts() -> None:
+    async def answer(call: Call) -> Placed:
+        return Placed(OutcomeKind.RETRY, code=486, detail="busy") if int(call.to[-1]) % 2 else await accept(call)
+
+    driver, tracking = FakeDriver(answer), Tracking()
+    line = channel(driver, breaker=Breaker(BreakerRules(calls=4)), max_concurrent_calls=100)
+    work = Queue([delivery(f"+3222345{n:03}", seq=n) for n in range(40)])
+    async with running(line, work, tracking):
+        for n in range(40):
+            await tracking.until(outcomes=n + 1)
+            if n % 2 == 0:
+                line.settled(f"id+3222345{n:03}")
+    assert tracking.kinds().count(OutcomeKind.RETRY) == 20
+
+
+async def test_a_trunk_has_no_more_lines_than_its_own() -> None:
+    driver, tracking = FakeDriver(), Tracking()
+    work = Queue([delivery(f"+3222345{n:03}", seq=n) for n in range(9)])
+    async with running(channel(driver, lines=2), work, tracking):
+        await tracking.until(outcomes=2)
+        await asyncio.sleep(0.02)
+        assert len(driver.left) == 2
+
+
+async def test_a_gate_is_told_who_is_called() -> None:
+    asked: list[str] = []
+
+    class Listening:
+        async def permit(self, to: str = "") -> float | None:
+            asked.append(to)
+            return 0.0
+
+    tracking = Tracking()
+    async with running(channel(FakeDriver(), Listening()), Queue([delivery("+3222345678")]), tracking):
+        await tracking.until(outcomes=1)
+    assert asked == ["+3222345678"]
 
 
 async def test_the_meters_hear_of_every_start_and_of_the_calls_in_flight() -> None:

@@ -57,7 +57,11 @@ async def with_callbacks(
     app, settings = web.Application(), voice(**changes)
     sources: dict[str, object] = {}
     channels: list[VoiceChannel] = []
-    callbacks = VoiceCallbacks(sources, tracking.emit, lambda _, call_id: channels[0].settled(call_id))  # type: ignore[arg-type]
+
+    def settled(_: str, call_id: str, refused: bool) -> None:
+        channels[0].settled(call_id, refused=refused)
+
+    callbacks = VoiceCallbacks(sources, tracking.emit, settled)  # type: ignore[arg-type]
     app.add_routes(callbacks.routes())
     async with listening(app) as public_url:
         line = trunk(simulator.url, public_url)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.flows.gate import SLOTS_AT_ONCE, StoreGate
+from gateway.flows.gate import SLOTS_AT_ONCE, Gates, StoreGate
 from gateway.policy.pacing import GatePlan, GateState, reserve
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Store
@@ -179,3 +179,64 @@ async def test_the_row_in_the_store_says_the_same_as_the_arithmetic(pg: Cluster)
         await store.close()
     assert len(starts) == 30
     assert starts[-1] - starts[0] >= 29 * 60 / 6000 * 0.9  # one grid for all of them
+
+
+# narrower gates -----------------------------------------------------------------------------------------------------
+
+
+class Rows:
+    """Several gate rows on one clock, each with its own grid."""
+
+    def __init__(self, late_s: float = 0.0) -> None:
+        self.world = World(late_s=late_s)
+        self.plans: dict[str, float] = {}
+        self.next: dict[str, float] = {}
+
+    async def open_gate(self, _connection: object, name: str, period_s: float) -> None:
+        self.plans[name] = period_s
+
+    async def reserve_starts(self, _connection: object, name: str, slots: int) -> tuple[float, float]:
+        period_s = self.plans[name]
+        first = max(self.world.now, self.next.get(name, 0.0))
+        self.next[name] = first + slots * period_s
+        return first - self.world.now, period_s
+
+
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
+    rows = Rows(late_s=0.05)
+    for name in ("open_gate", "reserve_starts"):
+        monkeypatch.setattr(f"gateway.flows.gate.deliveries.{name}", getattr(rows, name))
+    monkeypatch.setattr("gateway.flows.gate.asyncio.sleep", rows.world.sleep)
+    return rows
+
+
+async def test_a_trunk_and_a_prefix_have_ceilings_of_their_own_below_that_of_all(rows: Rows) -> None:
+    gates = Gates(
+        rows.world.store(), max_starts_per_minute=600, prefixes={"+32": 300, "+32800": 30},
+        trunks={"one": 120}, monotonic=rows.world.monotonic,
+    )  # fmt: skip
+    await gates.open()
+    assert rows.plans.keys() == {"voice", "voice +32", "voice +32800", "voice one"}
+    gate = gates.of_trunk("one")
+    begun, starts = rows.world.now, list[float]()
+    while rows.world.now < begun + 150:
+        at = await gate.permit("+32470000000")
+        assert at is not None
+        starts.append(at)
+    assert 100 < most_in_a_minute(starts) <= 120
+    begun, starts = rows.world.now, list[float]()
+    while rows.world.now < begun + 150:
+        at = await gate.permit("+3280012345")  # the longest prefix counts
+        assert at is not None
+        starts.append(at)
+    assert 20 < most_in_a_minute(starts) <= 30
+
+
+async def test_a_trunk_without_a_ceiling_passes_the_common_gate_only(rows: Rows) -> None:
+    gates = Gates(rows.world.store(), max_starts_per_minute=600, prefixes={}, trunks={}, monotonic=rows.world.monotonic)
+    await gates.open()
+    gate = gates.of_trunk("one")
+    assert [await gate.permit("+3247000000") is not None for _ in range(20)] == [True] * 20
+    assert gates.whole.starts_in_last_minute() == 20
+    assert rows.plans.keys() == {"voice"}

@@ -59,7 +59,7 @@ async def site(tracking: Tracking | None = None) -> AsyncIterator[Site]:
     tracking = tracking or Tracking()
     settled: list[tuple[str, str]] = []
     callbacks = VoiceCallbacks(
-        {"sim": source(), "polled": source("")}, tracking.emit, lambda *what: settled.append(what)
+        {"sim": source(), "polled": source("")}, tracking.emit, lambda *what: settled.append(what[:2])
     )
     app = web.Application()
     app.add_routes(callbacks.routes())
