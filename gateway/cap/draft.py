@@ -22,16 +22,12 @@ from gateway.cap.vocabulary import NAMESPACE_OF, REPEATED, SIGNATURE_NAMESPACE
 
 
 class Leaf(NamedTuple):
-    """One element with text: the text as it stands, its line and its path."""
+    """One element with text: the text as it stands, its line and its path, the text without white space around it."""
 
     text: str
     line: int | None
     path: str
-
-    @property
-    def value(self) -> str:
-        """The text without the white space around it."""
-        return self.text.strip()
+    value: str
 
 
 class Place(NamedTuple):
@@ -106,11 +102,11 @@ class Block:
     def text(self, name: str) -> str:
         """The first element's text without white space around it; "" when absent or blank."""
         found = self.leaves.get(name)
-        return found[0].text.strip() if found else ""
+        return found[0].value if found else ""
 
     def all(self, name: str) -> list[Leaf]:
         """Every element of this name."""
-        return self.leaves.get(name, [])
+        return self.leaves.get(name) or []
 
 
 @dataclass(slots=True)
@@ -119,11 +115,8 @@ class AreaDraft(Block):
 
     polygons: list[ShapeLeaf] = field(default_factory=list)
     circles: list[ShapeLeaf] = field(default_factory=list)
-
-    @property
-    def shapes(self) -> list[ShapeLeaf]:
-        """Polygons, then circles."""
-        return self.polygons + self.circles
+    shapes: list[ShapeLeaf] = field(default_factory=list)
+    """Polygons, then circles."""
 
 
 @dataclass(slots=True)
@@ -133,11 +126,8 @@ class InfoDraft(Block):
     dates: dict[str, DatedLeaf] = field(default_factory=dict)
     resources: list[Block] = field(default_factory=list)
     areas: list[AreaDraft] = field(default_factory=list)
-
-    @property
-    def language(self) -> str:
-        """The language in lower case; en-us when none is given. # CAP 1.2 §3.2.2"""
-        return self.text("language").lower() or "en-us"
+    language: str = "en-us"
+    """The language in lower case; en-us when none is given. # CAP 1.2 §3.2.2"""
 
     def instant(self, name: str) -> datetime | None:
         """The instant of effective, onset or expires, when there is one that can be read."""
@@ -175,12 +165,40 @@ class Draft(Block):
         """The instant of sent, when it can be read."""
         return self.sent.at if self.sent else None
 
+    @cached_property
     def blocks(self) -> list[Block]:
         """The alert and every info, resource and area in it."""
         inner = [[info, *info.resources, *info.areas] for info in self.infos]
         return [self, *(block for group in inner for block in group)]
 
+    @cached_property
+    def areas(self) -> list[AreaDraft]:
+        """Every area of every info."""
+        return [area for info in self.infos for area in info.areas]
 
+    @cached_property
+    def shapes(self) -> list[ShapeLeaf]:
+        """Every polygon and circle."""
+        return [shape for area in self.areas for shape in area.shapes]
+
+    @cached_property
+    def shown(self) -> list[Leaf]:
+        """Every text that people may read."""
+        return [leaf for block in self.blocks for name in SHOWN for leaf in block.leaves.get(name, ())]
+
+
+SHOWN = (
+    "event",
+    "senderName",
+    "headline",
+    "description",
+    "instruction",
+    "audience",
+    "contact",
+    "note",
+    "areaDesc",
+    "resourceDesc",
+)
 _PAIRED = frozenset({"eventCode", "parameter", "geocode"})
 _DATED = ("effective", "onset", "expires")
 _SIGNED = f"{{{SIGNATURE_NAMESPACE}}}"
@@ -219,17 +237,19 @@ class _Reader:
     def __init__(self, prefix: str, *, lenient: bool) -> None:
         self._prefix = prefix
         self._lenient = lenient
+        self._polygons: dict[str, places.Reading] = {}
 
     def fill(self, block: Block, element: etree._Element, *inner: str) -> dict[str, list[tuple[etree._Element, str]]]:
         """Put the texts and pairs of an element into the block; give back its inner blocks with their paths."""
         found: dict[str, list[tuple[etree._Element, str]]] = {name: [] for name in inner}
-        skip, numbers = len(self._prefix), dict[str, int]()
+        prefix, base, leaves = self._prefix, block.path, block.leaves
+        skip, numbers = len(prefix), dict[str, int]()
         for child in element:
-            tag = str(child.tag)
-            if not tag.startswith(self._prefix):
+            tag = child.tag
+            if not tag.startswith(prefix):
                 continue
             name = tag[skip:]
-            path = f"{block.path}/{name}"
+            path = f"{base}/{name}"
             if name in REPEATED:
                 numbers[name] = number = numbers.get(name, 0) + 1
                 path = f"{path}[{number}]"
@@ -238,7 +258,12 @@ class _Reader:
             elif name in _PAIRED:
                 block.pairs.setdefault(name, []).append(self._pair(child, path))
             else:
-                block.leaves.setdefault(name, []).append(Leaf(child.text or "", line_of(child), path))
+                text = child.text or ""
+                leaf = Leaf(text, line_of(child), path, text.strip())
+                if name in leaves:
+                    leaves[name].append(leaf)
+                else:
+                    leaves[name] = [leaf]
         return found
 
     def info(self, element: etree._Element, path: str) -> InfoDraft:
@@ -254,6 +279,7 @@ class _Reader:
             self.fill(resource, child)
             info.resources.append(resource)
         info.areas = [self._area(*found) for found in inner["area"]]
+        info.language = info.text("language").lower() or "en-us"
         return info
 
     def dated(self, leaf: Leaf) -> DatedLeaf:
@@ -264,11 +290,16 @@ class _Reader:
     def _area(self, element: etree._Element, path: str) -> AreaDraft:
         area = AreaDraft(line_of(element), path)
         self.fill(area, element)
-        for leaf in area.all("polygon"):
-            area.polygons.append(ShapeLeaf(leaf, places.read_polygon(leaf.text, close=self._lenient)))
-        for leaf in area.all("circle"):
-            area.circles.append(ShapeLeaf(leaf, places.read_circle(leaf.text)))
+        area.polygons = [ShapeLeaf(leaf, self._polygon(leaf.text)) for leaf in area.all("polygon")]
+        area.circles = [ShapeLeaf(leaf, places.read_circle(leaf.text)) for leaf in area.all("circle")]
+        area.shapes = area.polygons + area.circles
         return area
+
+    def _polygon(self, text: str) -> places.Reading:
+        """One polygon in every language is read once."""
+        if text not in self._polygons:
+            self._polygons[text] = places.read_polygon(text, close=self._lenient)
+        return self._polygons[text]
 
     def _pair(self, element: etree._Element, path: str) -> Pair:
         """A pair; CAP 1.0 writes NAME=value as text."""

@@ -92,7 +92,7 @@ def parse_tree(raw: bytes, limits: Limits) -> Parsed:
         return Parsed(
             None, None, (error("S40", "a DOCTYPE is not accepted; remove it", "CAP 1.2 §3.3.3"),), well_formed=True
         )
-    refusals = tuple(_too_many(root, limits))
+    refusals = tuple(_too_many(root, limits)) if _may_be_too_many(decoded.text, limits) else ()
     return Parsed(None if refusals else root, None, refusals, well_formed=True)
 
 
@@ -144,6 +144,13 @@ def wrong_root(root: etree._Element) -> Finding | None:
         what = _ENVELOPES.get(name.localname, "not a CAP alert")
         message = f"the root element is {quoted(name.localname)}: {what}; the root of CAP is alert"
     return error("X1", message, "CAP 1.2 §3.2.1", line=line_of(root), element=name.localname[:60])
+
+
+def _may_be_too_many(text: str, limits: Limits) -> bool:
+    """Whether any limit could be passed: a name and a bracket stand in the text at least as often as the element."""
+    if text.count("<") > min(limits.elements, limits.children) or text.count(",") > limits.points:
+        return True
+    return any(text.count(name) > getattr(limits, limit) for name, limit in _COUNTED)
 
 
 def _too_many(root: etree._Element, limits: Limits) -> list[Finding]:

@@ -9,7 +9,7 @@ from itertools import pairwise, permutations
 
 from gateway.cap import geocodes
 from gateway.cap.area import MAX_VERTICES, Ring, in_ring, validate
-from gateway.cap.draft import AreaDraft, Draft, Leaf, ShapeLeaf
+from gateway.cap.draft import Draft, Leaf, ShapeLeaf
 from gateway.cap.findings import quoted
 from gateway.cap.model import Circle, Polygon
 from gateway.cap.places import number_or_none
@@ -27,26 +27,16 @@ MOST_JUDGED_VERTICES = 20_000
 _HALF_EARTH_KM = 20_040
 
 
-def _areas(draft: Draft) -> Iterator[AreaDraft]:
-    for info in draft.infos:
-        yield from info.areas
-
-
-def _shapes(draft: Draft) -> Iterator[ShapeLeaf]:
-    for area in _areas(draft):
-        yield from area.shapes
-
-
 def area_is_described(draft: Draft, _: Context) -> Iterator[Mark]:
     """S20."""
-    for area in _areas(draft):
+    for area in draft.areas:
         leaf = area.leaf("areaDesc")
         if leaf and not leaf.value:
             yield leaf, "areaDesc is blank; name the place as people call it"
 
 
 def _unreadable(draft: Draft, rule: str) -> Iterator[Mark]:
-    for leaf, reading in _shapes(draft):
+    for leaf, reading in draft.shapes:
         if reading.problem and reading.problem.rule == rule and reading.shape is None and leaf.value:
             yield leaf, reading.problem.message
 
@@ -68,7 +58,7 @@ def circle_can_be_read(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def _repairable(draft: Draft, rule: str) -> Iterator[Mark]:
     """Empty shapes, and rings that only lack their last point: lenient reading gets past both."""
-    for leaf, reading in _shapes(draft):
+    for leaf, reading in draft.shapes:
         if reading.problem and reading.problem.rule == rule and (reading.shape is not None or not leaf.value):
             yield leaf, reading.problem.message
 
@@ -113,7 +103,7 @@ def polygon_stays_on_one_side_of_the_date_line(draft: Draft, _: Context) -> Iter
 
 def polygon_inside_another_is_no_hole(draft: Draft, _: Context) -> Iterator[Mark]:
     """S31: an area is the union of its shapes, so what looks like a hole is alerted, too. # CAP 1.2 §3.2.4"""
-    for area in _areas(draft):
+    for area in draft.areas:
         rings = [(leaf, [(lon, lat) for lat, lon in ring]) for leaf, ring in _rings_of(area.polygons)]
         if not 1 < len(rings) <= MOST_COMPARED:
             continue
@@ -141,7 +131,7 @@ def polygon_is_not_too_detailed(draft: Draft, _: Context) -> Iterator[Mark]:
 
 
 def _rings(draft: Draft) -> Iterator[tuple[Leaf, Polygon]]:
-    return _rings_of(_shapes(draft))
+    return _rings_of(draft.shapes)
 
 
 def _rings_of(shapes: Iterable[ShapeLeaf]) -> Iterator[tuple[Leaf, Polygon]]:
@@ -152,7 +142,7 @@ def _rings_of(shapes: Iterable[ShapeLeaf]) -> Iterator[tuple[Leaf, Polygon]]:
 
 def circle_has_a_radius(draft: Draft, _: Context) -> Iterator[Mark]:
     """S33."""
-    for leaf, reading in _shapes(draft):
+    for leaf, reading in draft.shapes:
         if isinstance(reading.shape, Circle) and reading.shape.radius_km == 0:
             yield (
                 leaf,
@@ -162,14 +152,14 @@ def circle_has_a_radius(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def circle_is_smaller_than_the_earth(draft: Draft, _: Context) -> Iterator[Mark]:
     """S32, the lesser part."""
-    for leaf, reading in _shapes(draft):
+    for leaf, reading in draft.shapes:
         if isinstance(reading.shape, Circle) and reading.shape.radius_km >= _HALF_EARTH_KM:
             yield leaf, "the circle covers the whole earth; the radius is in kilometres"
 
 
 def ceiling_stands_above_altitude(draft: Draft, _: Context) -> Iterator[Mark]:
     """S34."""
-    for area in _areas(draft):
+    for area in draft.areas:
         ceiling = area.leaf("ceiling")
         if ceiling is None or not ceiling.value:
             continue
@@ -182,7 +172,7 @@ def ceiling_stands_above_altitude(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def area_has_a_shape(draft: Draft, _: Context) -> Iterator[Mark]:
     """S35."""
-    for area in _areas(draft):
+    for area in draft.areas:
         if not area.all("polygon") and not area.all("circle"):
             only = "geocodes" if area.pairs.get("geocode") else "a description"
             yield area.place, f"the area has only {only}; give a polygon or a circle as well, so that all can draw it"
@@ -199,7 +189,7 @@ def alert_says_where(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def geocode_has_the_form_of_its_system(draft: Draft, _: Context) -> Iterator[Mark]:
     """S36."""
-    for area in _areas(draft):
+    for area in draft.areas:
         for pair in area.pairs.get("geocode", []):
             scheme = geocodes.known(pair.value_name)
             wrong = next((code for code in pair.value.split() if scheme and not scheme.form.fullmatch(code)), "")

@@ -61,7 +61,7 @@ def event_is_named(draft: Draft, _: Context) -> Iterator[Mark]:
 
 
 def _pairs(draft: Draft) -> Iterator[Pair]:
-    for block in draft.blocks():
+    for block in draft.blocks:
         for pairs in block.pairs.values():
             yield from pairs
 
@@ -213,6 +213,7 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
     if len(groups) < 2:
         return
     main, *others = groups.values()
+    facts = [{name: fact(first) for name, fact in _FACTS_OF.items()} for first in main]
     for group in others:
         if len(group) != len(main):
             message = (
@@ -220,8 +221,8 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
             )
             yield group[0].place, message
             continue
-        for first, other in zip(main, group, strict=True):
-            if wrong := next((name for name, fact in _FACTS_OF.items() if fact(first) != fact(other)), ""):
+        for first, said, other in zip(main, facts, group, strict=True):
+            if wrong := next((name for name, fact in _FACTS_OF.items() if said[name] != fact(other)), ""):
                 where = other.leaf(wrong) or other.place
                 yield where, f"{wrong} is not the same as in {first.path}; languages differ in words, not in facts"
 

@@ -7,36 +7,18 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from gateway.cap.draft import Draft, Leaf
+from gateway.cap.draft import Draft
 from gateway.cap.findings import quoted
 from gateway.cap.rules_message import Context, Mark
 
-_SHOWN = (
-    "event",
-    "senderName",
-    "headline",
-    "description",
-    "instruction",
-    "audience",
-    "contact",
-    "note",
-    "areaDesc",
-    "resourceDesc",
-)
 _MARKUP = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>|&(?:[A-Za-z]{2,8}|#\d{1,7}|#x[0-9A-Fa-f]{1,6});")
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings, overrides, isolates
 _CONTROL = re.compile("[\u0080-\u0084\u0086-\u009f\ufffe\uffff]")  # C1 but NEL; C0 can not stand in XML
 
 
-def _texts(draft: Draft) -> Iterator[Leaf]:
-    for block in draft.blocks():
-        for name in _SHOWN:
-            yield from block.all(name)
-
-
 def text_is_plain(draft: Draft, _: Context) -> Iterator[Mark]:
     """S38."""
-    for leaf in _texts(draft):
+    for leaf in draft.shown:
         if ("<" in leaf.text or "&" in leaf.text) and (found := _MARKUP.search(leaf.text)):
             yield (
                 leaf,
@@ -46,7 +28,7 @@ def text_is_plain(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def text_reads_as_it_is_written(draft: Draft, _: Context) -> Iterator[Mark]:
     """S41: such characters are kept in the record and taken out of what is sent."""
-    for leaf in _texts(draft):
+    for leaf in draft.shown:
         if leaf.text.isascii():
             continue
         if _TURNING.search(leaf.text):

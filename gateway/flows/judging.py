@@ -76,8 +76,10 @@ async def judge(
         codes, geocodes = audience.geocodes_of(alert), dict[tuple[str, str], tuple[Ring, ...]]()
         for at in range(0, len(codes), GEOCODES_AT_ONCE):
             geocodes |= await registry.geocode_rings(connection, codes[at : at + GEOCODES_AT_ONCE])
-    async with store.tenant(authority.entity_id) as connection:
-        groups = await registry.groups_by_slug(connection, authority.entity_id, alert.addresses)
+    groups: Sequence[registry.Group] = ()
+    if alert.addresses:
+        async with store.tenant(authority.entity_id) as connection:
+            groups = await registry.groups_by_slug(connection, authority.entity_id, alert.addresses)
     expires_at = target.expiry(alert, now, default_expiry)
     case = _Case(alert, tuple(verdict.findings), authority, past, geocodes, groups, expires_at)
     if _corners(case) <= FEW_CORNERS:

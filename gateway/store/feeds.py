@@ -3,7 +3,7 @@
 Knows: the queries over released public alerts. Never knows: CAP, HTTP, languages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from gateway.store.pool import Connection
@@ -27,9 +27,10 @@ class ShownAlert(NamedTuple):
     trusted: bool
 
 
-async def shown_alerts(connection: Connection, status: str) -> list[Any]:
-    """Rows of public_id, raw, received_at, released_at, slug of the authority; newest first."""
-    return list(await connection.fetch(_SQL["shown_alerts"], status))
+async def shown_alerts(connection: Connection, status: str, known: Collection[str] = ()) -> list[Any]:
+    """Rows of public_id, raw (None for those that are `known`), received_at, released_at, slug of the authority; newest
+    first."""
+    return list(await connection.fetch(_SQL["shown_alerts"], status, list(known)))
 
 
 async def shown_version(connection: Connection, status: str) -> ShownVersion:

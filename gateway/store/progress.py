@@ -1,4 +1,4 @@
-"""Counts that are always ready, the end of campaigns, reports, and what the public feed shows.
+"""Counts that are always ready, the end of campaigns, and reports.
 
 Knows: the tables progress, milestone, report; the queries over campaigns. Never knows: how a count is shown.
 """
@@ -89,29 +89,6 @@ async def insert_report(connection: Connection, campaign: int, entity_id: int, b
 async def report_body(connection: Connection, campaign: int) -> Any:
     """(body, created_at) of the final report, or None."""
     return await connection.fetchrow(_SQL["report_body"], campaign)
-
-
-async def feed_alerts(connection: Connection, status: str) -> list[Any]:
-    """Released, unexpired Public alerts of this CAP status, newest first."""
-    return list(await connection.fetch(_SQL["feed_alerts"], status))
-
-
-async def feed_version(connection: Connection, status: str) -> tuple[int, int, float]:
-    """Changes whenever an entry comes or goes."""
-    row = await connection.fetchrow(_SQL["feed_version"], status)
-    assert row is not None
-    return row["entries"], row["newest"], row["released"]
-
-
-async def public_alert(connection: Connection, public_id: str) -> bytes | None:
-    """The bytes of one public alert."""
-    raw: bytes | None = await connection.fetchval(_SQL["public_alert"], public_id)
-    return raw
-
-
-async def public_ids(connection: Connection, identifier: str) -> list[str]:
-    """Our ids of the public alerts with this CAP identifier."""
-    return [r["public_id"] for r in await connection.fetch(_SQL["public_ids"], identifier)]
 
 
 async def provider_id(connection: Connection, name: str) -> int:

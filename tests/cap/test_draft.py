@@ -15,8 +15,9 @@ def draft_of(raw: bytes, *, lenient: bool = False) -> Draft:
 def test_texts_come_with_their_lines_and_paths() -> None:
     draft = draft_of(edited(before("info", "<code>a</code>\n<code>b</code>")))
     assert [(leaf.text, leaf.path) for leaf in draft.all("code")] == [("a", "alert/code[1]"), ("b", "alert/code[2]")]
-    assert draft.leaf("identifier") == Leaf("BE-GW-2026-000001", 3, "alert/identifier")
-    assert draft.infos[0].areas[0].leaf("areaDesc") == Leaf("Gent centrum", 24, "alert/info[1]/area[1]/areaDesc")
+    assert draft.leaf("identifier") == Leaf("BE-GW-2026-000001", 3, "alert/identifier", "BE-GW-2026-000001")
+    described = Leaf("Gent centrum", 24, "alert/info[1]/area[1]/areaDesc", "Gent centrum")
+    assert draft.infos[0].areas[0].leaf("areaDesc") == described
     assert draft.infos[0].areas[0].polygons[0].leaf.path == "alert/info[1]/area[1]/polygon[1]"
 
 
@@ -62,7 +63,7 @@ def test_elements_of_other_namespaces_are_left_out() -> None:
 
 def test_blocks_are_the_alert_and_all_below() -> None:
     draft = draft_of(edited(before("area", RESOURCE.format(""))))
-    assert [block.path for block in draft.blocks()] == [
+    assert [block.path for block in draft.blocks] == [
         "alert",
         "alert/info[1]",
         "alert/info[1]/resource[1]",

@@ -32,6 +32,8 @@ async def test_a_row_names_the_authority_and_when_the_alert_came(scene: Scene) -
         assert await feeds.shown_alerts(connection, "Exercise") == []
         assert await feeds.shown_ids(connection, "A-1") == [row["public_id"]]
         assert await feeds.shown_alert(connection, row["public_id"]) == (row["raw"], False)
+        (again,) = await feeds.shown_alerts(connection, "Actual", {row["public_id"]})
+        assert again["public_id"] == row["public_id"] and again["raw"] is None
 
 
 async def test_only_live_authorities_publish(scene: Scene) -> None:

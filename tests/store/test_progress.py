@@ -1,11 +1,11 @@
-"""Counts, ends, reports and what the public feed shows, on a real server."""
+"""Counts, ends and reports, on a real server."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.model import CampaignState, ChannelName, Closure, Realm
+from gateway.model import CampaignState, ChannelName, Closure
 from gateway.store import admin, alerts, deliveries, progress
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection
@@ -124,36 +124,6 @@ async def test_a_report_is_written_once_and_for_ever(connection: Connection, ent
     assert body == {"is": "first"}
     facts = await progress.campaign_facts(connection, campaign)
     assert (facts["entity"], facts["closure"], facts["findings"]) == ("brugge", None, [])
-
-
-async def test_the_feed_shows_released_public_live_alerts_until_they_expire(
-    connection: Connection, entity_id: int
-) -> None:
-    shown = await made.campaign(
-        connection, entity_id, released=True, alert=made.an_alert(entity_id, "shown", public_id="al_shown")
-    )
-    hidden: dict[str, dict[str, object]] = {
-        "al_test": {"realm": Realm.TEST},
-        "al_restricted": {"scope": "Restricted"},
-        "al_exercise": {"status": "Exercise"},
-        "al_draft": {"status": "Draft"},
-    }
-    for public_id, more in hidden.items():
-        alert = made.an_alert(entity_id, public_id, public_id=public_id, **more)
-        await made.campaign(connection, entity_id, released=True, alert=alert)
-    await made.campaign(connection, entity_id, alert=made.an_alert(entity_id, "al_held", public_id="al_held"))
-    assert [a["public_id"] for a in await progress.feed_alerts(connection, "Actual")] == ["al_shown"]
-    assert [a["public_id"] for a in await progress.feed_alerts(connection, "Exercise")] == ["al_exercise"]
-    assert await progress.public_alert(connection, "al_shown") == b"<alert/>"
-    assert await progress.public_alert(connection, "al_exercise") == b"<alert/>"
-    for public_id in ("al_test", "al_restricted", "al_draft", "al_held", "al_none"):
-        assert await progress.public_alert(connection, public_id) is None
-    assert await progress.public_ids(connection, "shown") == ["al_shown"]
-    assert await progress.public_ids(connection, "al_held") == []
-    before = await progress.feed_version(connection, "Actual")
-    await connection.execute("UPDATE campaign SET expires_at = now() WHERE id = $1", shown)
-    assert await progress.feed_alerts(connection, "Actual") == []
-    assert await progress.feed_version(connection, "Actual") != before
 
 
 async def test_providers_and_nodes_keep_their_numbers(connection: Connection) -> None:

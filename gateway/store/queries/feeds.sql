@@ -1,7 +1,8 @@
 -- name: shown_alerts
 -- What the public feeds show of one status: Public alerts posted with a live right, released, not expired, and not replaced
--- or ended by a released Update or Cancel of the same authority. Which authority each is of stands beside it.
-SELECT a.public_id, a.raw, a.received_at, c.released_at, e.slug
+-- or ended by a released Update or Cancel of the same authority. Which authority each is of stands beside it. The bytes of
+-- those in $2 are left out: whoever asks has read them before.
+SELECT a.public_id, CASE WHEN a.public_id = ANY ($2::text[]) THEN NULL ELSE a.raw END AS raw, a.received_at, c.released_at, e.slug
 FROM campaign c JOIN alert a ON a.id = c.alert_id JOIN entity e ON e.id = c.entity_id
 WHERE a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status = $1 AND c.released_at IS NOT NULL
   AND c.expires_at > now() AND NOT EXISTS (

@@ -70,32 +70,6 @@ SELECT c.id, c.public_id, c.mode, c.message_class, c.purpose, c.channels, c.stat
     e.slug AS entity, e.name AS entity_name, c.entity_id
 FROM campaign c JOIN alert a ON a.id = c.alert_id JOIN entity e ON e.id = c.entity_id WHERE c.id = $1;
 
--- name: feed_alerts
--- What the public feed shows: Public alerts posted with a live right and released; $1 chooses the exercise feed.
-SELECT a.public_id, a.raw, c.released_at, c.expires_at, c.state
-FROM campaign c JOIN alert a ON a.id = c.alert_id
-WHERE a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status = $1 AND c.released_at IS NOT NULL
-  AND c.expires_at > now()
-ORDER BY c.released_at DESC, c.id DESC LIMIT 1000;
-
--- name: feed_version
--- Changes whenever an entry comes or goes.
-SELECT count(*)::bigint AS entries, coalesce(max(c.id), 0) AS newest, coalesce(extract(epoch FROM max(c.released_at)), 0)::float8 AS released
-FROM campaign c JOIN alert a ON a.id = c.alert_id
-WHERE a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status = $1 AND c.released_at IS NOT NULL AND c.expires_at > now();
-
--- name: public_alert
--- The bytes of one public alert.
-SELECT a.raw FROM alert a JOIN campaign c ON c.alert_id = a.id
-WHERE a.public_id = $1 AND a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status IN ('Actual', 'Exercise')
-  AND c.released_at IS NOT NULL;
-
--- name: public_ids
--- Our ids of public alerts with this CAP identifier.
-SELECT a.public_id FROM alert a JOIN campaign c ON c.alert_id = a.id
-WHERE a.identifier = $1 AND a.accepted AND a.realm = 'live' AND a.scope = 'Public' AND a.status IN ('Actual', 'Exercise')
-  AND c.released_at IS NOT NULL ORDER BY a.id DESC LIMIT 20;
-
 -- name: provider_id
 -- The number of a provider, made at its first use.
 INSERT INTO provider (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING id;
