@@ -52,18 +52,18 @@ class Checker:
 
     async def check(self, raw: bytes, received_at: datetime) -> Verdict:
         """The verdict on these bytes; one that says so when they broke their worker."""
-        return await self._read(_broken, check_in, raw, self._limits, received_at, self._lenient)
+        return await self.apart(_broken, check_in, raw, self._limits, received_at, self._lenient)
 
     async def verify(self, raw: bytes, trust: Trust, at: datetime, *, allow_sha1: bool = False) -> SignatureVerdict:
         """What the signatures in these bytes are worth; not readable when they broke their worker."""
-        return await self._read(_unverified, verify_in, raw, self._limits, trust, at, allow_sha1)
+        return await self.apart(_unverified, verify_in, raw, self._limits, trust, at, allow_sha1)
 
     async def read_feed(self, raw: bytes, url: str) -> ReadFeed:
         """What is in a feed that came from `url`; nothing, with the reason, when it broke its worker."""
-        return await self._read(_no_feed, read_feed_in, raw, url)
+        return await self.apart(_no_feed, read_feed_in, raw, url)
 
-    async def _read(self, broken: Callable[[str], Read], work: Callable[..., Read], *arguments: object) -> Read:
-        """What `work` finds in a worker that is free."""
+    async def apart(self, broken: Callable[[str], Read], work: Callable[..., Read], *arguments: object) -> Read:
+        """What `work` finds in a worker that is free; what `broken` makes of the reason why there is no answer."""
         worker = await self._free.get()
         try:
             for _ in range(2):  # a worker may have died before this document came: only the second death is its doing

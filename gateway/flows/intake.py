@@ -138,7 +138,7 @@ class Intake:
             return proof.refusal
         if verdict.alert is None:
             return Refusal(reason="invalid", message=_summary(verdict), status=_status_of(verdict))
-        draft = await judge(self._store, verdict, authority, now, self._rules.default_expiry)
+        draft = await judge(self._store, self._checker, verdict, authority, now, self._rules.default_expiry)
         return self._timed(draft, authority, now) if isinstance(draft, Draft) else draft
 
     def _timed(self, draft: Draft, authority: Authority, now: datetime) -> Draft:

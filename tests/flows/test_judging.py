@@ -1,24 +1,39 @@
 """Judging before anything is stored: what decides, in which order, and that it leaves no trace."""
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.cap.area import Ring
 from gateway.cap.check import check
 from gateway.cap.model import CapAlert, MsgType, Status
-from gateway.flows.judging import GEOCODES_AT_ONCE, Draft, judge
+from gateway.cap.parse import Limits
+from gateway.flows.checking import Read
+from gateway.flows.judging import FEW_CORNERS, GEOCODES_AT_ONCE, Draft, judge
 from gateway.model import ChannelName, MessageClass, Mode, Purpose
 from gateway.policy.outlines import Outline
 from gateway.policy.rights import Refusal
 from gateway.store import admin
-from tests.support.scene import Entity, Scene, an_alert, area, asking, document, follow_up, square, with_infos
+from tests.support.scene import (
+    Entity,
+    InlineChecker,
+    Scene,
+    an_alert,
+    area,
+    asking,
+    document,
+    follow_up,
+    square,
+    with_infos,
+)
 
 HOURS = timedelta(hours=24)
 
 
 async def judged(scene: Scene, alert: CapAlert, entity: Entity) -> Draft | Refusal:
     verdict = check(document(alert), received_at=scene.clock.now)
-    return await judge(scene.store, verdict, await scene.authority(entity), scene.clock.now, HOURS)
+    return await judge(scene.store, scene.checker, verdict, await scene.authority(entity), scene.clock.now, HOURS)
 
 
 async def drafted(scene: Scene, alert: CapAlert, entity: Entity) -> Draft:
@@ -100,9 +115,9 @@ async def test_a_cancel_needs_the_mandate_of_what_it_ends_and_no_territory(scene
     await scene.post(alert, commune)
     authority = replace(await scene.authority(commune), rings=())
     verdict = check(document(follow_up(MsgType.CANCEL, alert)))
-    assert isinstance(await judge(scene.store, verdict, authority, scene.clock.now, HOURS), Draft)
+    assert isinstance(await judge(scene.store, scene.checker, verdict, authority, scene.clock.now, HOURS), Draft)
     bare = replace(authority, mandates=frozenset({(MessageClass.OTHER, ChannelName.EMAIL)}))
-    found = await judge(scene.store, verdict, bare, scene.clock.now, HOURS)
+    found = await judge(scene.store, scene.checker, verdict, bare, scene.clock.now, HOURS)
     assert isinstance(found, Refusal)
     assert found.reason == "no-mandate"
 
@@ -115,3 +130,31 @@ async def test_what_is_only_recorded_is_for_nobody(scene: Scene) -> None:
     ):
         draft = await drafted(scene, alert, commune)
         assert (draft.variants, draft.groups) == ((), ())
+
+
+class Elsewhere(InlineChecker):
+    """Counts what is worked out in a worker, or says that the worker broke."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        super().__init__(workers=1, limits=Limits())
+        self.asked, self.broken = 0, broken
+
+    async def apart(self, broken: Callable[[str], Read], work: Callable[..., Read], *arguments: object) -> Read:
+        self.asked += 1
+        return broken("it took too long") if self.broken else work(*arguments)
+
+
+async def test_geometry_of_some_size_is_worked_out_away_from_the_binds(scene: Scene) -> None:
+    authority = await scene.authority(await scene.entity())
+    turn = math.tau / FEW_CORNERS
+    ring = [(50.8 + 0.01 * math.sin(i * turn), 4.3 + 0.01 * math.cos(i * turn)) for i in range(FEW_CORNERS)]
+    small = an_alert(at=scene.clock.now)
+    large = with_infos(small, area=(area((*ring, ring[0])),))
+    for alert, asked, answer in ((small, 0, Draft), (large, 1, Draft), (large, 1, Refusal)):
+        checker = Elsewhere(broken=answer is Refusal)
+        verdict = check(document(alert), received_at=scene.clock.now)
+        found = await judge(scene.store, checker, verdict, authority, scene.clock.now, HOURS)
+        checker.close()
+        assert (type(found), checker.asked) == (answer, asked)
+    assert isinstance(found, Refusal)
+    assert "too much to work out: it took too long" in found.message

@@ -3,7 +3,7 @@
 Everything lies around HOME, a square of about 14 by 22 km that holds the areas of the sample alert.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from gateway.cap.signature import SignatureVerdict, verify
 from gateway.cap.trust import Trust
 from gateway.cap.write import write
 from gateway.flows.campaigns import Campaigns
-from gateway.flows.checking import Checker
+from gateway.flows.checking import Checker, Read
 from gateway.flows.closing import Closer
 from gateway.flows.intake import Answer, Intake, IntakeRules
 from gateway.flows.planning import Planner
@@ -184,6 +184,9 @@ class InlineChecker(Checker):
 
     async def verify(self, raw: bytes, trust: Trust, at: datetime, *, allow_sha1: bool = False) -> SignatureVerdict:
         return verify(raw, trust=trust, at=at, allow_sha1=allow_sha1)
+
+    async def apart(self, broken: Callable[[str], Read], work: Callable[..., Read], *arguments: object) -> Read:
+        return work(*arguments)
 
 
 @dataclass(slots=True, kw_only=True)
