@@ -16,7 +16,7 @@ from lxml import etree
 from gateway.cap import places, xmltext
 from gateway.cap.findings import Finding, error, quoted
 from gateway.cap.model import Version
-from gateway.cap.tree import line_of, local_name
+from gateway.cap.tree import line_of, local_name, namespace_of
 from gateway.cap.vocabulary import NAMESPACES, SIGNATURE_NAMESPACE
 
 
@@ -98,8 +98,7 @@ def parse_tree(raw: bytes, limits: Limits) -> Parsed:
 
 def version_of(root: etree._Element) -> Version | None:
     """The CAP version of this root, None when it is no CAP alert."""
-    name = etree.QName(root)
-    return NAMESPACES.get(name.namespace or "") if name.localname == "alert" else None
+    return NAMESPACES.get(namespace_of(root)) if local_name(root) == "alert" else None
 
 
 def is_signed(root: etree._Element) -> bool:
@@ -134,16 +133,16 @@ def _not_well_formed(fault: etree.XMLSyntaxError) -> Finding:
 
 def wrong_root(root: etree._Element) -> Finding | None:
     """Why this root is not that of a CAP alert; None when it is."""
-    name = etree.QName(root)
+    name = local_name(root)
     if version_of(root) is not None:
         return None
-    if name.localname == "alert":
+    if name == "alert":
         known = ", ".join(NAMESPACES)
-        message = f"the root's namespace {quoted(name.namespace or '')} is not CAP's; it is one of {known}"
+        message = f"the root's namespace {quoted(namespace_of(root))} is not CAP's; it is one of {known}"
     else:
-        what = _ENVELOPES.get(name.localname, "not a CAP alert")
-        message = f"the root element is {quoted(name.localname)}: {what}; the root of CAP is alert"
-    return error("X1", message, "CAP 1.2 §3.2.1", line=line_of(root), element=name.localname[:60])
+        what = _ENVELOPES.get(name, "not a CAP alert")
+        message = f"the root element is {quoted(name)}: {what}; the root of CAP is alert"
+    return error("X1", message, "CAP 1.2 §3.2.1", line=line_of(root), element=name[:60])
 
 
 def _may_be_too_many(text: str, limits: Limits) -> bool:

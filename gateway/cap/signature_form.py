@@ -19,7 +19,7 @@ from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 
 from gateway.cap.findings import quoted
-from gateway.cap.tree import local_name
+from gateway.cap.tree import local_name, namespace_of
 from gateway.cap.vocabulary import NAMESPACES, SIGNATURE_NAMESPACE
 
 DS = f"{{{SIGNATURE_NAMESPACE}}}"
@@ -187,7 +187,7 @@ def _hidden(signature: etree._Element) -> Iterator[Fault]:
     for element in signature.iter():
         if callable(element.tag):
             yield Fault(Reason.MALFORMED, "a comment or instruction stands inside the signature")
-        elif etree.QName(element).namespace in NAMESPACES:
+        elif namespace_of(element) in NAMESPACES:
             yield Fault(
                 Reason.HIDDEN_ALERT, f"the CAP element {quoted(local_name(element))} stands inside the signature"
             )

@@ -20,7 +20,9 @@ def local_name(element: etree._Element) -> str:
 
 def namespace_of(element: etree._Element) -> str:
     """The element's namespace, "" when it has none."""
-    return etree.QName(element).namespace or ""
+    # not by etree.QName: it fails on names that a forgiving parser lets through
+    tag = str(element.tag)
+    return tag[1 : tag.rfind("}")] if tag.startswith("{") else ""
 
 
 def line_of(element: etree._Element) -> int | None:

@@ -19,5 +19,12 @@ def test_an_element_has_a_name_a_namespace_and_a_line() -> None:
     assert line_of(etree.Element("a")) is None
 
 
+def test_a_name_that_only_a_forgiving_parser_lets_through_is_still_a_name() -> None:
+    document = "<a xmlns='u:\uffff'><b\uffff/></a>".encode("utf-16")
+    root = etree.fromstring(document, etree.XMLParser(recover=True))
+    assert {namespace_of(element).rstrip("\uffff") for element in root.iter()} <= {"u:", ""}
+    assert local_name(root) == "a"
+
+
 def test_a_name_without_end_is_cut() -> None:
     assert len(path_of(etree.Element("a" * 10_000))) < 100

@@ -3,6 +3,7 @@
 Everything lies around HOME, a square of about 14 by 22 km that holds the areas of the sample alert.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -186,7 +187,7 @@ class InlineChecker(Checker):
         return verify(raw, trust=trust, at=at, allow_sha1=allow_sha1)
 
     async def apart(self, broken: Callable[[str], Read], work: Callable[..., Read], *arguments: object) -> Read:
-        return work(*arguments)
+        return await asyncio.to_thread(work, *arguments)
 
 
 @dataclass(slots=True, kw_only=True)
