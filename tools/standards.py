@@ -1,6 +1,6 @@
 """The page docs/standards.md: each clause of a standard, the line that carries it, the test file that stands for it.
 
-Knows: comments of the form `# SMPP 3.4 §4.4.1` in gateway/, the mirror rule of tests.
+Knows: comments of the form `# SMPP 3.4 §4.4.1` and texts such as "CAP 1.2 §3.2.1" in gateway/, the mirror rule.
 Never knows: whether the line is right.
 """
 
@@ -17,8 +17,8 @@ NUMBER = r"§([0-9A-Z](?:[0-9A-Za-z.]*[0-9A-Za-z])?)"
 CLAUSE = re.compile(rf"((?:3GPP TS|[A-Z][A-Za-z-]+)(?: [A-Z]?[0-9.]*[0-9])?) {NUMBER}")
 ALSO = re.compile(rf"(?:, | and | to ){NUMBER}")
 HEAD = """# Standards
-Made by `make docs` from comments in the code; do not edit. Each row: a clause, the line that carries it, and the
-test file of that module.
+Made by `make docs` from the clauses that the code names; do not edit. Each row: a clause, the line that carries it, and
+the test file of that module.
 """
 
 
@@ -32,16 +32,23 @@ class Citation(NamedTuple):
 
 
 def citations(file: Path) -> Iterator[Citation]:
-    """The clauses that the comments of one file name, `§4.4.1 and §4.6.1` being two of one standard."""
+    """The clauses that the comments of one file name, `§4.4.1 and §4.6.1` being two of one standard, and those that are
+    the whole of a text: findings and rules give their clause so."""
     with file.open("rb") as source:
-        comments = [token for token in tokenize.tokenize(source.readline) if token.type == tokenize.COMMENT]
-    for token in comments:
+        tokens = [token for token in tokenize.tokenize(source.readline) if _may_cite(token)]
+    for token in tokens:
         for match in CLAUSE.finditer(token.string):
             yield Citation(match[1], match[2], file, token.start[0])
             rest = token.string[match.end() :]
             while further := ALSO.match(rest):
                 yield Citation(match[1], further[1], file, token.start[0])
                 rest = rest[further.end() :]
+
+
+def _may_cite(token: tokenize.TokenInfo) -> bool:
+    if token.type == tokenize.STRING:
+        return CLAUSE.fullmatch(token.string.strip("\"'")) is not None
+    return token.type == tokenize.COMMENT
 
 
 def mirror_of(file: Path) -> str:

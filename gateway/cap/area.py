@@ -98,7 +98,7 @@ def _ring_geometry_problems(ring: Ring, *, simple: bool) -> list[str]:
 
 
 def _on_earth(point: Point) -> bool:
-    # comparisons with NaN are false
+    # CAP 1.2 §3.3.1: WGS 84; comparisons with NaN are false
     return -180.0 <= point[0] <= 180.0 and -90.0 <= point[1] <= 90.0
 
 

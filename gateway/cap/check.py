@@ -54,6 +54,7 @@ class Verdict:
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
 
+# CAP 1.2 §4.4: a consumer takes every conforming message, and 1.1 and 1.0 are processed as well
 def check(
     raw: bytes,
     *,
@@ -116,6 +117,7 @@ def _context(limits: Limits, received_at: datetime | None) -> Context:
 
 
 def _verdict(draft: Draft, found: Iterable[Finding], *, signed: bool, most: int) -> Verdict:
+    # CAP 1.2 §4.2: a message conforms when the schema and the rules of section 3 have nothing against it
     # findings about the whole alert stand at its first line, so the sort keeps them in front
     findings = sorted(dict.fromkeys(found), key=lambda finding: finding.line or 0)
     valid = not any(finding.severity == "error" for finding in findings)

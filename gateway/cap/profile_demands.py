@@ -7,6 +7,7 @@ Each function here returns a check in the sense of rules.py.
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from gateway.cap.area import MAX_VERTICES, Ring, validate
 from gateway.cap.draft import Block, Draft, InfoDraft
 from gateway.cap.findings import quoted
 from gateway.cap.model import Circle
@@ -26,11 +27,11 @@ def carries_code(pattern: str, example: str) -> Check:
     return check
 
 
-def has_info() -> Check:
-    """At least one info."""
+def has_info(*, kinds: tuple[str, ...] = ()) -> Check:
+    """At least one info, for these msgTypes or for all."""
 
     def check(draft: Draft, _: Context) -> Iterator[Mark]:
-        if not draft.infos:
+        if not draft.infos and (not kinds or draft.text("msgType") in kinds):
             yield draft.place, "info is absent; the profile wants at least one"
 
     return check
@@ -253,5 +254,49 @@ def is_test_only() -> Check:
         status = draft.leaf("status")
         if status and status.value == "Test":
             yield status, "status is Test; it is logged and shown to nobody"
+
+    return check
+
+
+def parameter_says(name: str, *words: str, several: bool = False) -> Check:
+    """A parameter, if it is there, with these words only: one, the same in every info, or `several` in any order."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        own = [pair for info in draft.infos for pair in info.pairs.get("parameter", []) if pair.value_name == name]
+        for pair in own:
+            said = pair.value.split() if several else [pair.value]
+            wrong = next((word for word in said if word not in words), "" if said else pair.value)
+            if wrong or not said:
+                yield pair, f"{name} says {quoted(wrong)}; the profile knows {', '.join(words)}"
+        if not several and len({pair.value for pair in own}) > 1:
+            yield own[-1], f"{name} has more than one value; say it once, or the same in every info"
+
+    return check
+
+
+def reaches_somebody() -> Check:
+    """Somebody to tell: a place for a Public alert, or groups in addresses. A Cancel tells those told before."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        if draft.text("msgType") not in ("Alert", "Update") or draft.addresses.items:
+            return
+        places = any(area.shapes or area.pairs.get("geocode") for area in draft.areas)
+        if not (places and draft.text("scope") == "Public"):
+            where = draft.leaf("scope") or draft.place
+            yield where, "nobody would be told: give a place (scope Public), or name groups in addresses"
+
+    return check
+
+
+def polygons_are_simple() -> Check:
+    """Polygons that say for every place whether it is inside."""
+
+    def check(draft: Draft, _: Context) -> Iterator[Mark]:
+        shapes = {leaf.text: (leaf, reading.shape) for area in draft.areas for leaf, reading in area.polygons}
+        for leaf, shape in shapes.values():
+            if shape is None or isinstance(shape, Circle) or len(shape) > MAX_VERTICES:
+                continue
+            for problem in validate(Ring(tuple((lon, lat) for lat, lon in shape))):
+                yield leaf, f"{problem}; people can not be sought in it"
 
     return check

@@ -1,6 +1,6 @@
 """Profiles: what communities demand of an alert beyond the standard, one table each.
 
-Knows: the demands of IPAWS, CAP-CP, CAP-AU, MeteoAlarm, WMO and Google, as far as one document shows them.
+Knows: the demands of IPAWS, CAP-CP, CAP-AU, MeteoAlarm, WMO, Google and this gateway, as one document shows them.
 Never knows: the standard's own rules, which are asked in any case.
 
 A demand has the shape of a rule; a profile is a name, what it is called in full, and its demands in order. To add one,
@@ -170,6 +170,19 @@ _GOOGLE = Profile(
         Demand(9, "warning", demand.texts_differ("headline", "description", "instruction")),
     ),
 )
+_GATEWAY = Profile(
+    "GATEWAY",
+    "gateway CAP profile",  # docs/cap-profile.md
+    (
+        Demand(1, "error", demand.has_info(kinds=("Alert", "Update"))),
+        Demand(2, "error", demand.reaches_somebody()),
+        Demand(3, "error", demand.polygons_are_simple()),
+        Demand(4, "error", demand.parameter_says("gateway:channels", "sms", "voice", "email", several=True)),
+        Demand(5, "error", demand.parameter_says("gateway:class", "urgent", "prevention", "news", "other")),
+        Demand(6, "error", demand.parameter_says("gateway:purpose", "emergency", "risk", "public-interest")),
+        Demand(7, "warning", demand.gives("headline", "senderName", "expires")),
+    ),
+)
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
@@ -179,6 +192,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "meteoalarm": _METEOALARM,
         "wmo": _WMO,
         "google": _GOOGLE,
+        "gateway": _GATEWAY,
     }
 )
 """The profiles by the names that users give."""

@@ -23,6 +23,7 @@ _SMALLEST = 1e-20
 _LIST_BREAKERS = re.compile(r"\s")
 
 
+# CAP 1.2 §4.3: what a producer sends is a conforming message
 def write(alert: CapAlert) -> bytes:
     """The alert as an XML document in UTF-8, elements in the schema's order, UTC written -00:00.
 

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from gateway.cap.check import check
 from gateway.cap.profiles import MOST_PER_DEMAND, PROFILES, demands_of
-from tests.cap.samples import BASIC, CORPUS, INFO, REAL, before, cases, edited
+from gateway.model import ChannelName, MessageClass, Purpose
+from tests.cap.samples import BASIC, CORPUS, INFO, POLYGON, REAL, before, cases, edited
 
 PAIR = "<{0}><valueName>{1}</valueName><value>{2}</value></{0}>"
 AU = "urn:oasis:names:tc:emergency:cap:1.2:profile:CAP-AU:1.0"
@@ -177,3 +180,78 @@ def test_no_alert_upsets_a_profile(profile: str) -> None:
     paths = [case.path for case in cases(CORPUS)] + sorted((REAL / "invalid").glob("*"))
     for path in paths:
         check(path.read_bytes(), profile=profile, lenient=True)
+
+
+# Real alerts that name their profile, and why some miss it: each profile's mark in the document, and the exceptions.
+REAL_OF = {
+    "ipaws": (
+        "IPAWSv1.0",
+        {  # Cancels of the weather service, which carry no expires
+            "openbroadcaster_NWS-IDP-PROD-3296165-2882593-2cf8d5.xml": {"IPAWS-2"},
+            "openbroadcaster_NWS-IDP-PROD-3296165-2882593-4e47f9.xml": {"IPAWS-2"},
+            "openbroadcaster_NWS-IDP-PROD-3296165-2882593.xml": {"IPAWS-2"},
+        },
+    ),
+    "cap-cp": (
+        "profile:CAP-CP",
+        {
+            "farrel_canada.cap": {"CAP-CP-5"},  # areas with a polygon and no location code
+            "google_canada-df2d1c.cap": {"CAP-CP-5"},
+            "kelvinn_sweden.xml": {"CAP-CP-4", "CAP-CP-5"},  # a Swedish test message with the Canadian mark
+        },
+    ),
+    "cap-au": ("CAP-AU:1.0", {"farrel_australia.xml": {"CAP-AU-4"}}),  # an event code of another list
+    "meteoalarm": ("awareness_level", {"AT-backbone_2.0.0.1.AT.1483024456.162AT005.cap.xml": {"EU-3"}}),  # no geocode
+    "wmo": ("2.49.0.", {}),
+}
+
+
+def own_errors(path: Path, profile: str) -> set[str]:
+    prefix = PROFILES[profile].prefix
+    found = check(path.read_bytes(), profile=profile).findings
+    return {f.id for f in found if f.id.startswith(f"{prefix}-") and f.severity == "error"}
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the corpus of real alerts is not on this machine")
+@pytest.mark.parametrize("profile", REAL_OF)
+def test_real_alerts_of_a_community_keep_its_profile_but_for_the_known_ones(profile: str) -> None:
+    mark, known = REAL_OF[profile]
+    theirs = [path for path in sorted((REAL / "valid").iterdir()) if mark.encode() in path.read_bytes()]
+    assert len(theirs) > 10
+    missed = {path.name: ids for path in theirs if (ids := own_errors(path, profile))}
+    assert missed == known
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ([], ""),
+        ([before("area", PAIR.format("parameter", "gateway:class", "urgent"))], ""),
+        ([before("area", PAIR.format("parameter", "gateway:class", "wichtig"))], "GATEWAY-5"),
+        ([before("area", PAIR.format("parameter", "gateway:channels", "sms  email"))], ""),
+        ([before("area", PAIR.format("parameter", "gateway:channels", "sms fax"))], "GATEWAY-4"),
+        ([before("area", PAIR.format("parameter", "gateway:purpose", "fun"))], "GATEWAY-6"),
+        ([(POLYGON, "50.0,4.0 51.0,5.0 51.0,4.0 50.0,5.0 50.0,4.0")], "GATEWAY-3"),
+        ([("<scope>Public", "<scope>Private")], "GATEWAY-2"),
+        ([("<scope>Public", "<scope>Private"), before("info", "<addresses>group</addresses>")], ""),
+        ([(INFO, "")], "GATEWAY-1"),
+    ],
+)
+def test_the_gateway_s_own_profile_says_what_intake_would_refuse(changes: list[tuple[str, str]], rule: str) -> None:
+    findings = check(edited(*changes), profile="gateway").findings
+    found = {f.id for f in findings if f.id.startswith("GATEWAY-") and f.severity == "error"}
+    assert (rule in found) if rule else not found
+
+
+def test_two_values_where_one_is_meant_are_an_error() -> None:
+    two = PAIR.format("parameter", "gateway:class", "urgent") + PAIR.format("parameter", "gateway:class", "news")
+    found = [f for f in check(edited(before("area", two)), profile="gateway").findings if f.id == "GATEWAY-5"]
+    assert ["more than one value" in f.message for f in found] == [True]
+
+
+def test_the_words_of_the_gateway_s_profile_are_those_of_its_model() -> None:
+    for name, words in (("class", MessageClass), ("purpose", Purpose), ("channels", ChannelName)):
+        for word in words:
+            said = before("area", PAIR.format("parameter", f"gateway:{name}", word.value))
+            findings = check(edited(said), profile="gateway").findings
+            assert not [f for f in findings if f.id in ("GATEWAY-4", "GATEWAY-5", "GATEWAY-6")], word

@@ -16,11 +16,12 @@ from tools.standards import REPOSITORY, Citation, citations, mirror_of, page
         ("# 3GPP TS 23.040 §9.2.3.24.1", [("3GPP TS 23.040", "9.2.3.24.1")]),
         ("# CAP 1.2 §3.2.2; RFC 5646 §2.1", [("CAP 1.2", "3.2.2"), ("RFC 5646", "2.1")]),
         ("# WebSub §5.1", [("WebSub", "5.1")]),
-        ("x = 'RFC 5321 §4.2'", []),
+        ("x = 'as RFC 5321 §4.2 says'", []),
+        ("x = 'RFC 5321 §4.2'", [("RFC 5321", "4.2")]),
         ("# nothing here", []),
     ],
 )
-def test_only_comments_cite(tmp_path: Path, line: str, found: list[tuple[str, str]]) -> None:
+def test_comments_and_texts_that_are_clauses_cite(tmp_path: Path, line: str, found: list[tuple[str, str]]) -> None:
     file = tmp_path / "module.py"
     file.write_text(f"{line}\n")
     assert list(citations(file)) == [Citation(standard, clause, file, 1) for standard, clause in found]
@@ -38,3 +39,19 @@ def test_clauses_are_ordered_as_a_reader_counts() -> None:
 def test_a_module_leads_to_its_mirror() -> None:
     assert mirror_of(REPOSITORY / "gateway/store/sql.py") == "[tests/store/test_sql.py](../tests/store/test_sql.py)"
     assert mirror_of(REPOSITORY / "gateway/store/__init__.py") == "-"
+
+
+BINDING = {  # of CAP 1.2: what a producer and a consumer of messages have to do; the rest explains, or is about ASN.1
+    "3.2.1": "alert", "3.2.2": "info", "3.2.3": "resource", "3.2.4": "area",
+    "3.3.1": "WGS 84", "3.3.2": "date and time", "3.3.3": "character entities", "3.3.4.1": "digital signatures",
+    "3.4": "the schema", "4.2": "a conforming message", "4.3": "a producer", "4.4": "a consumer",
+}  # fmt: skip
+
+
+def test_every_clause_of_cap_that_binds_us_has_its_line_and_its_test() -> None:
+    files = sorted((REPOSITORY / "gateway" / "cap").glob("*.py"))
+    found = [c for file in files for c in citations(file) if c.standard == "CAP 1.2"]
+    assert set(BINDING) <= {citation.clause for citation in found}
+    assert {citation.clause for citation in found} <= {*BINDING, "3.2"}
+    for citation in found:
+        assert mirror_of(citation.file) != "-", citation
