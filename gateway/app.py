@@ -283,7 +283,8 @@ class Gateway:
         self.campaigns = Campaigns(
             self.store, self.intake, rates=self.settings.rates(), public_url=self.url, utcnow=utcnow, changed=self._news
         )
-        return Api(self.store, self.intake, self.campaigns, max_bytes=most, utcnow=utcnow)
+        sender = self.settings.mailbox.sender or urlsplit(self.url).hostname or "gateway"
+        return Api(self.store, self.intake, self.campaigns, max_bytes=most, utcnow=utcnow, sender=sender)
 
     def channel_states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:
         """Links and whether they are up; deliveries in flight by channel."""

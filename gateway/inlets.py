@@ -82,7 +82,7 @@ class Mailboxes:
             now_s=time.time,
         )
         rules = TakeRules(limits=section.limits(), sender=section.sender, answers_per_hour=section.answers_per_hour)
-        self._taker = Taker(store, prover, intake.accept, rules, utcnow=utcnow)
+        self._taker = Taker(store, prover, intake.accept, rules)
         self._log = unit_logger("gateway.mailbox")
         sender = relay_sender(settings.email)
         self._replier = Replier(store, sender, log=self._log) if sender else None

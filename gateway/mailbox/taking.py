@@ -4,15 +4,11 @@ Knows: the order of these steps, and that a verdict and its answers are one tran
 """
 
 import hashlib
-import re
-import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
-from gateway.cap.answer import Answered, Answerer, acknowledge, object_to
-from gateway.cap.findings import Finding
+from gateway.flows.answering import Answers, Told
 from gateway.mailbox import mime
 from gateway.mailbox.mime import Entity, Limits, Unreadable
 from gateway.mailbox.proving import Carried, Later, Prover
@@ -24,19 +20,6 @@ from gateway.store.mailbox import OwedAnswer, SettledMail, Spot
 from gateway.store.pool import Store
 
 SOURCE = "mailbox"
-_SAYS_ANSWER = re.compile(rb"<(?:[\w.-]{1,40}:)?msgType>\s{0,100}(Ack|Error)\s{0,100}<")
-
-
-class Told(Protocol):
-    """What the intake says of one alert."""
-
-    @property
-    def status(self) -> int:
-        """As for HTTP."""
-
-    @property
-    def body(self) -> Mapping[str, Any]:
-        """As for HTTP."""
 
 
 Accept = Callable[[bytes, Authority, str], Awaitable[Told]]
@@ -64,14 +47,12 @@ class Outcome(NamedTuple):
 class Taker:
     """The way of a mail. Every method raises StoreUnavailable, and then nothing was settled."""
 
-    def __init__(
-        self, store: Store, prover: Prover, accept: Accept, rules: TakeRules, *, utcnow: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, store: Store, prover: Prover, accept: Accept, rules: TakeRules) -> None:
         self._store = store
         self._prover = prover
         self._accept = accept
         self._rules = rules
-        self._utcnow = utcnow
+        self._worded = Answers(store, sender=rules.sender)
 
     async def claimed(self, name: str, header: bytes) -> MailSource | MailRefusal:
         """The source that a mail with this header claims to be from: a mail of nobody known is never fetched."""
@@ -139,30 +120,9 @@ class Taker:
             header.value(b"precedence"),
             next(iter(header.values(b"return-path")), None),
         )
-        msg_type = _SAYS_ANSWER.search(document)
-        kind = msg_type[1].decode() if msg_type else None
-        if not self._rules.sender or not mailproof.may_answer(source, kind, automatic=machine):
+        if not self._rules.sender or not mailproof.may_answer(source, automatic=machine):
             return []
-        public_id = str(told.body.get("alert", ""))
-        async with self._store.connection() as connection:
-            row = await mailbox.answered_alert(connection, public_id, source.entity_id)
-        if row is None or not mailproof.may_answer(source, row["msg_type"], automatic=machine):
+        worded = await self._worded.worded(document, told, source.entity_id)
+        if worded is None:
             return []
-        by = Answerer(sender=self._rules.sender, identifier=f"answer-{secrets.token_hex(8)}", now=self._utcnow())
-        return [_worded(Answered(**dict(row)), by, told, header.value(b"message-id"))]
-
-
-def _worded(answered: Answered, by: Answerer, told: Told, message_id: str) -> OwedAnswer:
-    public_id = str(told.body.get("alert", ""))
-    if told.status < 400:
-        campaign = str(told.body.get("campaign", ""))
-        note = (
-            f"Accepted as campaign {campaign} (alert {public_id}). State at acceptance: {told.body.get('state', '')}."
-        )
-        return OwedAnswer(
-            message_id, f"Accepted: {public_id}, campaign {campaign}", note, acknowledge(answered, by, note)
-        )
-    note = f"Refused ({told.body.get('reason', told.status)}): {told.body.get('detail', '')}"
-    findings = [Finding(**found) for found in told.body.get("findings", ())]
-    document = object_to(answered, by, note, findings)
-    return OwedAnswer(message_id, f"Refused: {public_id}", note, document)
+        return [OwedAnswer(header.value(b"message-id"), worded.subject, worded.note, worded.document)]

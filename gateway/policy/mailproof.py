@@ -11,8 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.cap.model import MsgType
-
 
 class ProofKind(StrEnum):
     """What proves that a mail is from a source."""
@@ -173,11 +171,6 @@ def is_automatic(auto_submitted: str, precedence: str, return_path: str | None) 
     return submitted not in ("", "no") or precedence.strip().lower() in AUTOMATIC or return_path == "<>"
 
 
-def may_answer(source: MailSource, msg_type: str | None, *, automatic: bool) -> bool:
-    """Whether a CAP Ack or Error may go back for an alert: asked for, to a person or system that did not answer us."""
-    return (
-        source.answers
-        and bool(source.reply_address)
-        and not automatic
-        and msg_type not in (MsgType.ACK.value, MsgType.ERROR.value)
-    )
+def may_answer(source: MailSource, *, automatic: bool) -> bool:
+    """Whether a CAP Ack or Error may go back: asked for, and to nobody whose mails are a machine's own answers."""
+    return source.answers and bool(source.reply_address) and not automatic

@@ -103,6 +103,11 @@ async def is_new_conflict(connection: Connection, alert_id: int, sha256: bytes) 
     return new
 
 
+async def answered_alert(connection: Connection, public_id: str, entity_id: int) -> Any:
+    """sender, identifier, sent, status, msg_type and received_at of a stored alert, or None."""
+    return await connection.fetchrow(_SQL["answered_alert"], public_id, entity_id)
+
+
 async def alert_kin(connection: Connection, public_id: str, entity_id: int) -> Any:
     """What one alert of this entity has to do with others of it, and what its signatures were worth at receipt."""
     return await connection.fetchrow(_SQL["alert_kin"], public_id, entity_id)

@@ -187,11 +187,6 @@ async def is_known(connection: Connection, mailbox: str, sha256: bytes) -> bool:
     return known
 
 
-async def answered_alert(connection: Connection, public_id: str, entity_id: int) -> Any:
-    """sender, identifier, sent, status, msg_type of a stored alert, or None."""
-    return await connection.fetchrow(_SQL["mailbox_alert_answered"], public_id, entity_id)
-
-
 async def settle(
     connection: Connection, mail: SettledMail, answers: Sequence[OwedAnswer] = (), *, answers_per_hour: int = 0
 ) -> int | None:

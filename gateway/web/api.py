@@ -12,11 +12,14 @@ from typing import Any
 
 from aiohttp import web
 
+from gateway.cap.feed import CAP_MEDIA_TYPE
 from gateway.errors import StoreUnavailable
+from gateway.flows.answering import Answers
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.intake import Answer, Intake
 from gateway.policy.rights import Authority, Refusal
 from gateway.store.pool import Store
+from gateway.web.accept import prefers_cap
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.problem import as_response, problem
 
@@ -31,8 +34,16 @@ class Api:
     """Handlers of /v1; every one acts in the name of the token's entity, and of no other."""
 
     def __init__(
-        self, store: Store, intake: Intake, campaigns: Campaigns, *, max_bytes: int, utcnow: Callable[[], datetime]
+        self,
+        store: Store,
+        intake: Intake,
+        campaigns: Campaigns,
+        *,
+        max_bytes: int,
+        utcnow: Callable[[], datetime],
+        sender: str = "gateway",
     ) -> None:
+        self._answers = Answers(store, sender=sender)
         self.known = Access(store).known
         self._intake = intake
         self._campaigns = campaigns
@@ -71,7 +82,18 @@ class Api:
             answer = await self._campaigns.forecast(raw, authority)
         else:
             answer = await self._intake.accept(raw, authority, source)
+            if prefers_cap(request.headers.get("Accept", ""), usually=authority.cap_answers):
+                return await self._in_cap(raw, answer, authority)
         return answered(answer)
+
+    async def _in_cap(self, raw: bytes, answer: Answer, authority: Authority) -> web.Response:
+        """The answer as a CAP Ack or Error; as usual, when CAP can not say it."""
+        worded = await self._answers.worded(raw, answer, authority.entity_id)
+        if worded is None or worded.document is None:
+            return answered(answer)
+        return web.Response(
+            status=answer.status, body=worded.document, content_type=CAP_MEDIA_TYPE, headers={"Vary": "Accept"}
+        )
 
     async def _readable(self, request: web.Request) -> bytes | Refusal:
         """The body, or why it is not even read."""

@@ -90,7 +90,7 @@ def stand(
     rules = ProofRules(limits=limits, most_alerts=20, addresses={BOX_NAME: frozenset(addresses)})
     prover = Prover(rules, resolver=names, openssl=OpenSsl(), xml=xml, now_s=time.time)
     take_rules = TakeRules(limits=limits, sender=CAP_SENDER, answers_per_hour=answers_per_hour)
-    taker = Taker(scene.store, prover, scene.intake.accept, take_rules, utcnow=scene.clock)
+    taker = Taker(scene.store, prover, scene.intake.accept, take_rules)
     return Stand(scene=scene, entity=entity, taker=taker, zone=names)
 
 

@@ -141,16 +141,8 @@ def test_machines_are_known(submitted: str, precedence: str, path: str | None, a
 
 
 @pytest.mark.parametrize(
-    ("asked", "msg_type", "automatic", "answered"),
-    [
-        (True, "Alert", False, True),
-        (True, None, False, True),
-        (True, "Ack", False, False),
-        (True, "Error", False, False),
-        (True, "Alert", True, False),
-        (False, "Alert", False, False),
-    ],
+    ("asked", "automatic", "answered"), [(True, False, True), (True, True, False), (False, False, False)]
 )
-def test_who_is_answered(asked: bool, msg_type: str | None, automatic: bool, answered: bool) -> None:
+def test_who_is_answered(asked: bool, automatic: bool, answered: bool) -> None:
     asking = source(answers=asked, reply_address="duty@commune.example")
-    assert mailproof.may_answer(asking, msg_type, automatic=automatic) is answered
+    assert mailproof.may_answer(asking, automatic=automatic) is answered

@@ -129,7 +129,3 @@ async def test_an_answer_is_claimed_by_one_and_ends_when_sent(connection: Connec
 async def test_a_verdict_can_not_be_changed_by_the_application(connection: Connection) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute("UPDATE mail SET verdict = 'taken'")
-
-
-async def test_a_stored_alert_is_told_to_its_own_entity_only(connection: Connection) -> None:
-    assert await mailbox.answered_alert(connection, "al_unknown", 1) is None

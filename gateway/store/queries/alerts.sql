@@ -10,6 +10,10 @@ WHERE a.realm = $1 AND a.entity_id = $2 AND a.sender = $3 AND a.identifier = $4 
 -- Whether this content came under the name of an accepted alert for the first time.
 SELECT NOT EXISTS (SELECT FROM alert WHERE conflict_with = $1 AND sha256 = $2);
 
+-- name: answered_alert
+-- What an answer has to say of an alert.
+SELECT sender, identifier, sent, status, msg_type, received_at FROM alert WHERE public_id = $1 AND entity_id = $2;
+
 -- name: alert_kin
 -- One alert among the others of its entity and realm: which it contradicts, which contradict it, what it refers to (and the
 -- alert that this is, as soon as it is there), what refers to it; and what its signatures were worth at receipt.

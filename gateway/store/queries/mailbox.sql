@@ -69,10 +69,6 @@ SELECT EXISTS (SELECT FROM mail WHERE mailbox = $1 AND sha256 = $2);
 INSERT INTO mail (mailbox, uid_validity, uid, sha256, bytes, source_id, entity_id, verdict, reason, detail, alerts)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::jsonb) ON CONFLICT (mailbox, uid_validity, uid) DO NOTHING RETURNING id;
 
--- name: mailbox_alert_answered
--- What an answer has to say of an alert.
-SELECT sender, identifier, sent, status, msg_type FROM alert WHERE public_id = $1 AND entity_id = $2;
-
 -- name: mailbox_owe
 -- An answer to a source, unless it got its share of the last hour ($8).
 INSERT INTO mail_answer (mail_id, source_id, entity_id, in_reply_to, subject, body, document)
