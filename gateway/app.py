@@ -155,6 +155,7 @@ class Gateway:
         self.outlets = Outlets(self.settings, self.store, metrics=self.metrics, gates=self.gates, fence=fence)
         self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
         self.outlets.watch_operators(lambda: Role.DISPATCH in self.presence.leads)
+        self.outlets.recall_stopped(lambda: Role.DISPATCH in self.presence.leads)
         self._parts += self.outlets.parts
         texts = Texts(self.store)
         lanes = {(c.name, c.transport): self._lane(c, texts, fence) for c in self.channels}

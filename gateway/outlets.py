@@ -19,6 +19,7 @@ from gateway.flows.accounts import AccountGates
 from gateway.flows.canaries import Canaries
 from gateway.flows.gate import Gates
 from gateway.flows.lane import Fence
+from gateway.flows.recalling import Recaller
 from gateway.log import unit_logger
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, MessageClass, Mode, Text, Transport
@@ -109,6 +110,13 @@ class Outlets:
             self._store, every, send, leads=leads, metrics=self._metrics, log=log, monotonic=time.monotonic
         )
         self.parts.append(watch.run)
+
+    def recall_stopped(self, leads: Callable[[], bool]) -> None:
+        """Cancel at the providers what stopped campaigns left there, while this node leads."""
+        carriers = [channel.carriers for channel in self.channels if isinstance(channel, SmsChannel)]
+        if any(one.provider.settings.cancel_sm for several in carriers for one in several):
+            recaller = Recaller(self._store, carriers, leads=leads, log=unit_logger("gateway.recalling"))
+            self.parts.append(recaller.run)
 
     def _voice(self, transport: Transport, trunk: Trunk) -> VoiceChannel:
         return VoiceChannel(

@@ -22,6 +22,7 @@ from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Text, Tra
 from gateway.policy.allowance import Allowance
 from gateway.smpp.events import (
     Accepted,
+    Answered,
     Bound,
     Down,
     Event,
@@ -79,6 +80,7 @@ class SmsChannel:
     ) -> None:
         self.transport = transport
         self.findings: Counter[str] = Counter()
+        self.recalled: Counter[str] = Counter()
         self._max_unrecorded = max_unrecorded
         self._drain_s = drain_s
         self._fence = fence
@@ -89,8 +91,8 @@ class SmsChannel:
         self._calm = asyncio.Event()
         self._work: Work | None = None
         self._outbox: Outbox | None = None
-        self._carriers = Carriers(providers, self._on_events, now=monotonic, allowances=allowances or {})
-        self._binds = self._carriers.binds
+        self.carriers = Carriers(providers, self._on_events, now=monotonic, allowances=allowances or {})
+        self._binds = self.carriers.binds
 
     @property
     def in_flight(self) -> int:
@@ -99,11 +101,11 @@ class SmsChannel:
 
     def bind_up(self) -> dict[str, bool]:
         """Whether each bind stands, by its name."""
-        return self._carriers.bind_up()
+        return self.carriers.bind_up()
 
     def breakers_open(self) -> dict[str, bool]:
         """Whether each provider is left alone for a while, by its name."""
-        return self._carriers.breakers_open()
+        return self.carriers.breakers_open()
 
     async def run(self, work: Work, emit: Emit) -> None:
         """Send until cancelled; then answers in flight get `drain_s` to come and to become durable."""
@@ -120,12 +122,12 @@ class SmsChannel:
         finally:
             serving.cancel()
             self._work = None
-            for one in self._carriers:
+            for one in self.carriers:
                 one.clear()  # empty, unless the store failed; then their lease tells the next node
 
     async def withdraw(self, campaign: int) -> None:
         """Give back what was taken for this campaign and not written."""
-        for one in self._carriers:
+        for one in self.carriers:
             whole, parts = one.clear()
             one.queue.extend(delivery for delivery in whole if delivery.text.campaign != campaign)
             one.again.extend(part for part in parts if part.long.delivery.text.campaign != campaign)
@@ -138,7 +140,7 @@ class SmsChannel:
 
     async def probe(self, address: str, words: Text, provider: str = "") -> tuple[str, str]:
         """Send one message that is no delivery: (provider, its id there), or ("", "") when it was not taken."""
-        bind = self._carriers.way_to(address, provider)
+        bind = self.carriers.way_to(address, provider)
         if bind is None or not self._fence() or self.transport is not Transport.LIVE:
             return "", ""
         ids: asyncio.Queue[str] = asyncio.Queue()
@@ -200,7 +202,7 @@ class SmsChannel:
         for event in events:
             self._told(outbox, bind, event)
         self._pump(bind)
-        if self._carriers.waiting:
+        if self.carriers.waiting:
             self._pump_all()  # another bind may have the room that this one has not
         outbox.hand_on_soon()
         if not self.in_flight:
@@ -223,6 +225,8 @@ class SmsChannel:
             case Unanswered(tickets):
                 carrier.breaker.failed(carrier.now(), len(tickets))
                 outbox.items += provider.unknown(tickets, "no answer in time")
+            case Answered(_, status):
+                self.recalled["refused" if status else "taken"] += 1
             case Inbound(handle):
                 outbox.owe(link, [handle])
             case Finding(words, times):
@@ -259,7 +263,7 @@ class SmsChannel:
         if not bind.carrier.bound:
             whole, parts = bind.carrier.clear()
             self._give_up(bind.carrier, parts)
-            if self._carriers.bound:
+            if self.carriers.bound:
                 self._route(whole)
             else:
                 self._give_back(whole)
@@ -302,19 +306,19 @@ class SmsChannel:
     def _next(self, work: Work, carrier: Carrier, limit: int) -> Sequence[Delivery]:
         """What was taken before and could not be written comes first."""
         if not carrier.queue:
-            if self._carriers.only is not None:
+            if self.carriers.only is not None:
                 return work.take(limit)
-            if self._carriers.full:
+            if self.carriers.full:
                 return ()  # what is routed and not written would be unknown after a crash: no more of it
             taken = work.take(limit)
             self._route(taken)
-            if taken and self._carriers.waiting:
+            if taken and self.carriers.waiting:
                 asyncio.get_running_loop().call_soon(self._pump_all)  # some of it is for others
         return [carrier.queue.popleft() for _ in range(min(limit, len(carrier.queue)))]
 
     def _route(self, deliveries: Sequence[Delivery]) -> None:
         """Into the queues of their carriers; what nobody can take now comes again a moment later."""
-        routed = self._carriers.route(deliveries)
+        routed = self.carriers.route(deliveries)
         self._give_back(routed.waiting, _NO_ROUTE_PAUSE_S)
         for delivery in routed.refused:
             self._refuse(delivery, "no route for this number")
@@ -376,7 +380,7 @@ class SmsChannel:
         bind.link.flush()
 
     def _give_back_waiting(self) -> None:
-        for one in self._carriers:
+        for one in self.carriers:
             whole, parts = one.clear()
             self._give_back(whole)
             self._give_up(one, parts)

@@ -15,6 +15,7 @@ from gateway.channels.sms_routes import Routes
 from gateway.channels.sms_settings import SmsProviderSettings, account_rates
 from gateway.model import Delivery
 from gateway.policy.allowance import Allowance
+from gateway.smpp import pdu
 from gateway.smpp.events import Event, Role
 from gateway.smpp.link import Link
 from gateway.smpp.pace import Pace
@@ -37,6 +38,12 @@ class Bind:
         self.sends = sends
         self.parts_hint = 1
         self.wake: asyncio.TimerHandle | None = None
+
+    @property
+    def requests_room(self) -> int:
+        """How many requests that are no submits may be made here now."""
+        session = self.link.session
+        return session.request_room if self.sends and session is not None else 0
 
     def budget(self, wanted: int) -> int:
         """How many of `wanted` parts may leave now by this bind."""
@@ -152,6 +159,26 @@ class Carrier:
         self.again.append(ticket)
         return True
 
+    def recall_room(self) -> int:
+        """How many messages may be recalled now."""
+        able = self.provider.settings.cancel_sm and self.bound
+        return sum(bind.requests_room for bind in self.binds) if able else 0
+
+    def recall(self, messages: Sequence[tuple[str, str]]) -> None:
+        """Ask to cancel messages that left: (message id, E.164 number). No more than `recall_room`."""
+        settings, rest = self.provider.settings, list(messages)
+        source = pdu.Address(settings.source_ton, settings.source_npi, settings.source_addr.encode())
+        for bind in self.binds:
+            room, session = bind.requests_room, bind.link.session
+            if session is None or not room:
+                continue
+            now, rest = rest[:room], rest[room:]
+            to = [pdu.Address(settings.dest_ton, settings.dest_npi, number[1:].encode()) for _, number in now]
+            ids = [message_id.encode("latin-1") for message_id, _ in now]
+            bodies = [pdu.cancel_sm(one, source, dest) for one, dest in zip(ids, to, strict=True)]
+            session.request(pdu.CANCEL_SM, bodies)
+            bind.link.flush()
+
     def clear(self) -> tuple[list[Delivery], list[PartTicket]]:
         """Everything that waits, whole messages in their order and parts of messages whose other parts have left."""
         parts = [ticket for ticket in self.again if isinstance(ticket, PartTicket)]
@@ -230,6 +257,16 @@ class Carriers:
         tiers = [tuple(one for one in self.all if one.name == provider)] if provider else self._routes.tiers(address)
         binds = [bind for tier in tiers for one in tier if one in able for bind in one.binds]
         return next((bind for bind in binds if bind.sends and bind.link.room > 0), None)
+
+    def recall_room(self) -> dict[str, int]:
+        """How many messages each provider that cancels could be asked to cancel now."""
+        return {one.name: room for one in self.all if (room := one.recall_room())}
+
+    def recall(self, provider: str, messages: Sequence[tuple[str, str]]) -> None:
+        """Ask a provider to cancel what it took and has not delivered: (message id, number), within its room."""
+        for one in self.all:
+            if one.name == provider:
+                one.recall(messages)
 
     def present(self) -> set[Carrier]:
         """Those that can send now."""

@@ -57,6 +57,7 @@ class SmsProviderSettings(BaseModel):
     receipts: bool = True
     message_id_rule: Literal["raw", "case-fold", "leading-zeros", "hex", "hex->decimal", "decimal->hex"] = "raw"
     long_messages: text.Carriage = text.Carriage.HEADER
+    cancel_sm: bool = False
     wide_reference: bool = False
     national_tables: tuple[Table, ...] = ()
     validity: bool = True
@@ -76,6 +77,12 @@ class SmsProviderSettings(BaseModel):
     def _tables_need_a_header(self) -> "SmsProviderSettings":
         if self.national_tables and self.long_messages is not text.Carriage.HEADER:
             raise ValueError("national_tables needs long_messages 'header': nothing else can name a table")
+        return self
+
+    @model_validator(mode="after")
+    def _cancels_by_the_ids_as_given(self) -> "SmsProviderSettings":
+        if self.cancel_sm and self.message_id_rule != "raw":
+            raise ValueError("cancel_sm needs message_id_rule 'raw': other rules do not keep the ids as given")
         return self
 
     @property

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from gateway.simulators.recorder import EXPIRED, FAILED, SILENT, Outcomes, Recorder
-from gateway.simulators.smsc_behaviour import REFUSED, THROTTLED, UNANSWERED, Behaviour, Joiner
+from gateway.simulators.smsc_behaviour import CANCELLED, REFUSED, THROTTLED, UNANSWERED, Behaviour, Joiner
 from gateway.smpp import pdu, text, tlv
 from gateway.smpp.status import BY_NAME
 
@@ -52,7 +52,7 @@ class SmscSimulator:
         self.outcomes = outcomes or Outcomes()
         self.recorder = recorder or Recorder()
         self.behaviour = behaviour or Behaviour()
-        self.submits = self.refusals = self.receipts_sent = self.receipts_acknowledged = 0
+        self.submits = self.refusals = self.cancelled = self.receipts_sent = self.receipts_acknowledged = 0
         self.binds_seen: list[tuple[int, str, bool]] = []  # the newest 100: command, system_id, taken
         self._credentials = (system_id.encode(), password.encode())
         self._clock = clock
@@ -161,6 +161,18 @@ class SmscSimulator:
         self._wheel.setdefault(when, []).append(submit)
         if self._turning is None:
             self._turning = asyncio.get_running_loop().call_later(1 / _WHEEL_PER_S, self._turn)
+
+    def cancel(self, system_id: bytes, message_id: bytes, address: bytes) -> int:
+        """command_status for a cancel_sm: only what is still on its way to the telephone can be cancelled."""
+        # SMPP 3.4 §4.9
+        for bucket in self._wheel.values():
+            for at, submit in enumerate(bucket):
+                same = submit.system_id == system_id and submit.destination == address
+                if same and self.behaviour.id(submit.number, in_text=False) == message_id:
+                    self.cancelled += 1
+                    self.send_receipts([bucket.pop(at)._replace(word=CANCELLED)])
+                    return _ROK
+        return BY_NAME["ESME_RCANCELFAIL"].code
 
     def send_receipts(self, submits: list[_Submit]) -> None:
         """Now, by binds of the ESME that submitted; without one they wait."""
@@ -335,6 +347,11 @@ class _Connection(asyncio.Protocol):
                 self._transport.close()
         elif command == pdu.UNBIND_RESP:
             self.cut()
+        elif command == pdu.CANCEL_SM and self.bound:
+            asked = pdu.parse_cancel(buffer, start, end)
+            wrong = isinstance(asked, pdu.Malformed)
+            status = BY_NAME["ESME_RINVMSGID"].code if wrong else self._simulator.cancel(self.system_id, *asked)
+            self._send(pdu.encode(pdu.CANCEL_SM_RESP, status, number))
         elif not command & pdu.RESPONSE:
             self._send(pdu.encode(pdu.GENERIC_NACK, BY_NAME["ESME_RINVCMDID"].code, number))
 

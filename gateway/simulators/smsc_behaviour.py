@@ -18,7 +18,9 @@ THROTTLED = "throttled"  # outcome: ESME_RTHROTTLED at the submit
 UNANSWERED = "unanswered"  # outcome: accepted, receipt follows, but the response is never sent
 
 _RTHROTTLED = BY_NAME["ESME_RTHROTTLED"].code
-_STATES = {FAILED: (b"UNDELIV", 5, b"001"), EXPIRED: (b"EXPIRED", 3, b"000")}  # SMPP 3.4 Appendix B
+CANCELLED = "cancelled"  # outcome: cancel_sm came before the telephone
+# SMPP 3.4 Appendix B
+_STATES = {FAILED: (b"UNDELIV", 5, b"001"), EXPIRED: (b"EXPIRED", 3, b"000"), CANCELLED: (b"DELETED", 4, b"000")}
 _DELIVERED = (b"DELIVRD", 2, b"000")
 _MOST_INCOMPLETE = 10_000
 _MOST_TEXTS = 2_000

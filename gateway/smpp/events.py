@@ -101,6 +101,13 @@ class Receipts(NamedTuple):
     receipts: list[DeliveryReceipt]
 
 
+class Answered(NamedTuple):
+    """The peer answered a request that is no submit (cancel_sm, replace_sm): the command, and its command_status."""
+
+    command: int
+    status: int
+
+
 class Inbound(NamedTuple):
     """A message that is no receipt (a person's reply); it waits to be acknowledged, too."""
 
@@ -126,4 +133,4 @@ class Down(NamedTuple):
     status: int = 0
 
 
-Event = Bound | Accepted | Refused | Unanswered | Receipts | Inbound | Finding | Down
+Event = Bound | Accepted | Refused | Unanswered | Receipts | Answered | Inbound | Finding | Down

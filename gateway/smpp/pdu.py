@@ -37,6 +37,8 @@ DELIVER_SM_RESP = RESPONSE | DELIVER_SM
 UNBIND_RESP = RESPONSE | UNBIND
 ENQUIRE_LINK_RESP = RESPONSE | ENQUIRE_LINK
 DATA_SM_RESP = RESPONSE | DATA_SM
+CANCEL_SM_RESP = RESPONSE | CANCEL_SM
+REPLACE_SM_RESP = RESPONSE | REPLACE_SM
 BINDS = frozenset({BIND_RECEIVER, BIND_TRANSMITTER, BIND_TRANSCEIVER})
 BIND_RESPS = frozenset(RESPONSE | command for command in BINDS)
 
@@ -78,6 +80,14 @@ class Template(NamedTuple):
     head: bytes
     tail: bytes
     fixed_bytes: int
+
+
+class Address(NamedTuple):
+    """A source or destination with its type of number and numbering plan."""
+
+    ton: int
+    npi: int
+    digits: bytes
 
 
 class BindRequest(NamedTuple):
@@ -148,6 +158,41 @@ def template(
 def from_template(made: Template, command: int, sequence: int, destination: bytes) -> bytes:
     """One submit_sm or deliver_sm. `destination` must be digits or letters without NUL: nothing checks it here."""
     return pack_header(made.fixed_bytes + len(destination), command, 0, sequence) + made.head + destination + made.tail
+
+
+def cancel_sm(message_id: bytes, source: Address, destination: Address) -> bytes:
+    """The body of a cancel_sm for one message. The addresses are those of its submit_sm."""
+    # SMPP 3.4 §4.9.1; a message_id has to be there: without one the peer cancels everything between the two
+    if not message_id:
+        raise ValueError("cancel_sm without message_id")
+    return b"\0" + message_id + b"\0" + _address(source) + _address(destination)
+
+
+def replace_sm(
+    message_id: bytes, source: Address, short_message: bytes, *, validity_period: str = "", registered_delivery: int = 0
+) -> bytes:
+    """The body of a replace_sm: another text, in the data_coding of the first, for a message on its way."""
+    if len(short_message) > 254:  # SMPP 3.4 §5.2.22
+        raise ValueError("short_message is longer than 254 bytes")
+    # SMPP 3.4 §4.10.1: schedule_delivery_time, validity_period, registered_delivery, sm_default_msg_id, sm_length
+    times = b"\0" + _c_octets(validity_period)
+    flags = bytes((registered_delivery, 0, len(short_message)))
+    return message_id + b"\0" + _address(source) + times + flags + short_message
+
+
+def parse_cancel(data: bytes, start: int, end: int) -> tuple[bytes, bytes] | Malformed:
+    """(message_id, destination) of a cancel_sm."""
+    # SMPP 3.4 §4.9.1
+    index = data.index
+    try:
+        id_at = index(0, start, end) + 1
+        id_end = index(0, id_at, end)
+        source_end = index(0, id_end + 3, end)
+        dest_at = source_end + 3
+        dest_end = index(0, dest_at, end)
+    except ValueError:
+        return Malformed("a mandatory field is missing")
+    return data[id_at:id_end], data[dest_at:dest_end]
 
 
 def parse_message(data: bytes, start: int, end: int) -> Message | Malformed:
@@ -227,6 +272,10 @@ def parse_bind_resp(body: bytes) -> tuple[str, int | None]:
     tlvs, _ = tlv.parse(body, nul + 1, len(body))
     version = tlvs.get(tlv.SC_INTERFACE_VERSION)
     return body[:nul].decode("latin-1"), version[0] if version else None
+
+
+def _address(address: Address) -> bytes:
+    return bytes((address.ton, address.npi)) + address.digits + b"\0"
 
 
 def _c_octets(text: str) -> bytes:

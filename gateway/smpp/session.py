@@ -12,6 +12,7 @@ from gateway.smpp import pdu, receipt
 from gateway.smpp.events import (
     TRANSITIONS,
     Accepted,
+    Answered,
     BindConfig,
     Bound,
     Down,
@@ -33,6 +34,7 @@ _ROK = BY_NAME["ESME_ROK"].code
 _RINVCMDLEN = BY_NAME["ESME_RINVCMDLEN"].code
 _RINVCMDID = BY_NAME["ESME_RINVCMDID"].code
 _RX_P_APPN = BY_NAME["ESME_RX_P_APPN"].code
+_MOST_REQUESTS = 100
 _GRAIN_S = 0.25  # submits of this long share one response timer
 _MAX_ID_BYTES = receipt.MAX_ID_CHARS - 1
 
@@ -46,6 +48,7 @@ class Session:
         self.owed = 0  # messages of the peer that were not acknowledged yet
         self._sequence = 0
         self._pending: dict[int, object] = {}
+        self._asked: dict[int, int] = {}
         self._timers: deque[list[float | int]] = deque()  # [first submit at, first sequence, last sequence]
         self._rest = bytearray()
         self._need = pdu.HEADER_BYTES
@@ -111,6 +114,19 @@ class Session:
             for number, part in zip(numbers, templates, strict=True)
         ]
         self._time(first, first + len(tickets) - 1, now)
+
+    @property
+    def request_room(self) -> int:
+        """How many requests that are no submits may be made now."""
+        return max(0, _MOST_REQUESTS - len(self._asked)) if self.room else 0
+
+    def request(self, command: int, bodies: Sequence[bytes]) -> None:
+        """Ask for something about messages that left (cancel_sm, replace_sm); the answers come as events, in any order.
+        Asks for `request_room` first."""
+        first = self._take_sequence(len(bodies))
+        for number, body in enumerate(bodies, first):
+            self._asked[number] = command
+            self._out.append(pdu.encode(command, 0, number, body))
 
     def acknowledge(self, handles: Iterable[Handle], status: int = 0) -> None:
         """Answer messages of the peer; on a session that is down this is nothing."""
@@ -283,6 +299,8 @@ class Session:
                 self._end("unbound")
             case pdu.GENERIC_NACK:
                 self._nack(status, number)
+            case pdu.CANCEL_SM_RESP | pdu.REPLACE_SM_RESP if self._asked.pop(number, 0):
+                self._events.append(Answered(command & ~pdu.RESPONSE, status))  # SMPP 3.4 §4.9.2 and §4.10.2
             case _ if command in pdu.BIND_RESPS and self.state is State.BINDING:
                 self._bind_answer(status, body)
             case _:
@@ -300,8 +318,11 @@ class Session:
     def _nack(self, status: int, number: int) -> None:
         # SMPP 3.4 §4.3
         ticket = self._pending.pop(number, None)
+        asked = self._asked.pop(number, 0)
         if ticket is not None:
             self._events.append(Refused(ticket, status or _RINVCMDID))
+        elif asked:
+            self._events.append(Answered(asked, status or _RINVCMDID))
         elif self.state is State.BINDING:
             self._end("the peer refused the bind", status or _RINVCMDID)
         else:

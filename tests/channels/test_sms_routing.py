@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 
 from gateway.channels.sms import SmsChannel
-from gateway.model import Delivery, Mode, OutcomeKind, Transport
+from gateway.model import Delivery, Mode, OutcomeKind, ReceiptKind, Transport
 from gateway.policy.allowance import Allowance
 from gateway.simulators.recorder import Outcomes
 from gateway.simulators.smsc import SmscSimulator
@@ -213,3 +213,20 @@ async def test_a_channel_of_simulations_sends_no_probe() -> None:
             await up(channel)
             assert await channel.probe("+32470000001", words("Piep")) == ("", "")
             assert simulator.submits == 0
+
+
+async def test_what_a_provider_still_holds_can_be_recalled_and_its_receipt_says_so() -> None:
+    async with simulated(Outcomes(delay_s=30)) as simulator:
+        settings = provider(simulator.port, cancel_sm=True, binds=2)
+        channel, store = SmsChannel(SIM, [settings, provider(1, name="other")]), Store()
+        assert channel.carriers.recall_room() == {}
+        async with running(channel, Given(*deliveries(words(), 30)), store):
+            await until(lambda: len(store.outcomes) == 30 and simulator.bound == 2)
+            assert channel.carriers.recall_room() == {"sim": 200}
+            first = [(o.message_ids[0], o.delivery.address) for o in store.outcomes[:20]]
+            channel.carriers.recall("sim", [*first, ("nobodys", "+32470000001")])
+            await until(lambda: channel.recalled == {"taken": 20, "refused": 1})
+            await until(lambda: len(store.receipts) == 20)
+            assert {(r.kind, r.detail) for r in store.receipts} == {(ReceiptKind.FAILED, "DELETED")}
+            assert {r.message_id for r in store.receipts} == {message_id for message_id, _ in first}
+            assert channel.findings == {}

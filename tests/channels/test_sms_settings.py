@@ -39,3 +39,9 @@ def test_settings_say_how_texts_travel() -> None:
 def test_national_tables_need_a_header_that_names_them(carriage: str) -> None:
     with pytest.raises(ValidationError, match="national_tables needs long_messages 'header'"):
         settings(national_tables=["turkish"], long_messages=carriage)
+
+
+def test_only_ids_that_are_kept_as_given_can_be_cancelled() -> None:
+    assert settings(cancel_sm=True).cancel_sm
+    with pytest.raises(ValidationError, match="message_id_rule 'raw'"):
+        settings(cancel_sm=True, message_id_rule="hex->decimal")

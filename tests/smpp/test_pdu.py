@@ -203,3 +203,30 @@ def test_more_than_254_bytes_and_nul_in_strings_are_refused() -> None:
         pdu.template(source_addr="A\0B", short_message=b"x")
     with pytest.raises(UnicodeEncodeError):
         pdu.encode_bind(pdu.BIND_TRANSCEIVER, 1, system_id="é", password="x")
+
+
+# smpplib 2.2.4 knows neither cancel_sm nor replace_sm: the bytes are those of the standard's tables
+
+ALERT, PHONE = pdu.Address(5, 0, b"BE-Alert"), pdu.Address(1, 1, b"32470000001")
+
+
+def test_cancel_sm_and_replace_sm_have_the_fields_of_the_standard_in_their_order() -> None:
+    cancel = b"\x00" + b"4F2A\x00" + b"\x05\x00BE-Alert\x00" + b"\x01\x0132470000001\x00"
+    assert pdu.cancel_sm(b"4F2A", ALERT, PHONE) == cancel
+    made = pdu.replace_sm(b"4F2A", ALERT, b"new", validity_period="261121230509000+", registered_delivery=1)
+    source = b"4F2A\x00" + b"\x05\x00BE-Alert\x00"
+    assert made == source + b"\x00" + b"261121230509000+\x00" + b"\x01\x00\x03new"
+
+
+@given(st.binary(min_size=1, max_size=64).filter(lambda one: b"\0" not in one), number)
+def test_a_cancel_sm_is_read_as_it_was_written_and_every_cut_is_malformed(message_id: bytes, to: str) -> None:
+    body = pdu.cancel_sm(message_id, ALERT, pdu.Address(1, 1, to.encode()))
+    assert pdu.parse_cancel(body, 0, len(body)) == (message_id, to.encode())
+    assert isinstance(pdu.parse_cancel(body, 0, len(body) - 1), pdu.Malformed)
+
+
+def test_nothing_is_cancelled_without_its_id() -> None:
+    with pytest.raises(ValueError, match="message_id"):
+        pdu.cancel_sm(b"", ALERT, PHONE)
+    with pytest.raises(ValueError, match="254"):
+        pdu.replace_sm(b"1", ALERT, b"x" * 255)

@@ -8,6 +8,7 @@ from gateway.smpp import pdu
 from gateway.smpp.events import (
     TRANSITIONS,
     Accepted,
+    Answered,
     BindConfig,
     Bound,
     Down,
@@ -331,3 +332,19 @@ def test_after_the_end_nothing_is_read_written_or_timed() -> None:
     session.handle_timer(1_000.0)
     assert session.data_to_send() == b""
     assert session.events() == []
+
+
+def test_requests_that_are_no_submits_are_answered_each_by_its_number() -> None:
+    session = bound()
+    session.request(pdu.CANCEL_SM, [b"a", b"b"])
+    session.request(pdu.REPLACE_SM, [b"c"])
+    (one, _, first, _), (_, _, second, _), (other, _, third, _) = sent(session)
+    assert (one, other) == (pdu.CANCEL_SM, pdu.REPLACE_SM)
+    answers = [(pdu.REPLACE_SM_RESP, 0x13, third), (pdu.CANCEL_SM_RESP, 0, first), (pdu.GENERIC_NACK, 3, second)]
+    session.receive_data(b"".join(pdu.encode(command, status, number) for command, status, number in answers), 1.0)
+    assert session.events() == [
+        Answered(pdu.REPLACE_SM, 0x13), Answered(pdu.CANCEL_SM, 0), Answered(pdu.CANCEL_SM, 3),
+    ]  # fmt: skip
+    assert session.request_room == 100
+    session.receive_data(pdu.encode(pdu.CANCEL_SM_RESP, 0, first), 1.0)
+    assert session.events() == [Finding("response that no request waits for", 1)]
