@@ -159,18 +159,21 @@ async def test_a_provider_that_fails_by_itself_is_left_alone_and_tried_with_one_
 async def test_providers_of_one_account_share_its_rate_and_only_what_was_granted_leaves() -> None:
     granted, asked = Allowance(1_000, shared=True), asyncio.Event()
     granted.hungry = asked.set
+    clock = [0.0]
     async with two() as (one, other):
         both = [
             provider(one.port, name="one", account="us", max_rate_per_s=1_000),
             provider(other.port, name="other", account="us", max_rate_per_s=1_000, binds=2),
         ]
-        channel, store, work = SmsChannel(SIM, both, allowances={"us": granted}), Store(), Given()
+        channel = SmsChannel(SIM, both, allowances={"us": granted}, monotonic=lambda: clock[0])
+        store, work = Store(), Given()
         async with running(channel, work, store):
             await up(channel)
             work.add(deliveries(words("x" * 200), 100))
             await asyncio.sleep(0.05)
             assert (one.submits + other.submits, asked.is_set()) == (0, True)
-            granted.granted(asyncio.get_running_loop().time(), 50)
+            granted.granted(0.0, 50)
+            clock[0] = 0.0495
             channel.granted()
             await until(lambda: one.submits + other.submits >= 50)
             await asyncio.sleep(0.1)
