@@ -48,9 +48,8 @@ from gateway.store.opening import opened
 from gateway.store.pool import PoolLimits, Store
 from gateway.store.presence import Presence
 from gateway.web import problem
-from gateway.web.access import Access
 from gateway.web.api import Api
-from gateway.web.audit import AuditPages
+from gateway.web.authority import authority_routes
 from gateway.web.callbacks import VoiceCallbacks, callback_source
 from gateway.web.docs import Docs
 from gateway.web.feed import FeedPages
@@ -239,12 +238,13 @@ class Gateway:
             self._parts.append(self.mailboxes.run)
         if Role.API in self.roles:
             self.api = self._api()
+            app.add_routes(authority_routes(self.store, self.campaigns.agreeing, utcnow=utcnow))
             opened_ = Upstream.opened(
                 self.settings, self.store, self.intake, self.checker, url=self.url, known=self.api.known, utcnow=utcnow
             )
             upstream = await stack.enter_async_context(opened_)
             self._parts.append(upstream.run)
-            for pages in (self.api, AuditPages(self.store, Access(self.store)), upstream):
+            for pages in (self.api, upstream):
                 app.add_routes(pages.routes())
 
     async def _feeds(self, app: web.Application, stack: AsyncExitStack) -> None:

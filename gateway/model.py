@@ -84,6 +84,18 @@ class ChannelName(StrEnum):
     EMAIL = "email"
 
 
+class Role(StrEnum):
+    """What a person is to an entity, beside the mandates to send."""
+
+    ADMIN = "admin"  # persons, mandates, groups, settings
+    APPROVER = "approver"  # the second person
+    OBSERVER = "observer"  # sees campaigns, as the CIC does for its communes
+    VIEWER = "viewer"  # sees contacts
+    EXPORTER = "exporter"  # takes contacts out, with a reason
+    EDITOR = "editor"  # keeps contacts and groups
+    BREAK_GLASS = "break-glass"  # may do without the second person, and everybody is told
+
+
 class DeliveryState(IntEnum):
     """The state of one delivery, as stored (smallint)."""
 

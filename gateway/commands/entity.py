@@ -5,15 +5,22 @@ Knows: the options and how an authority is shown. Never knows: SQL, what an auth
 
 import argparse
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
 
 from gateway.commands import entity_identity
 from gateway.commands.console import Exit, as_json, complain, note, say, table
 from gateway.commands.database import database_arguments, session
+from gateway.errors import SettingsError
+from gateway.flows.suspending import Running, deal_with
 from gateway.model import EntityKind, MessageClass
-from gateway.store import admin
+from gateway.policy.onboarding import missing
+from gateway.store import admin, entities
 from gateway.store.pool import Connection
 
 EXAMPLES = """\
@@ -23,7 +30,9 @@ type2: a police zone or partnership; reaches its groups only.
 examples:
   gateway entity create brugge --name "Stad Brugge" --kind type1 --languages nl,fr,en
   gateway import territory brugge.geojson --entity brugge
-  gateway entity change brugge --live --quiet-hours 22:00-07:00 --escalate urgent=10
+  gateway entity change brugge --convention 2026-01-05 --order-form 2026-01-05 --live
+  gateway entity change brugge --quiet-hours 22:00-07:00 --escalate urgent=10
+  gateway entity change brugge --suspended --running pause
   gateway entity signatures brugge --pin brugge.pem --rule require
   gateway entity senders brugge --add crisis@brugge.example
   gateway entity list
@@ -31,6 +40,12 @@ examples:
 RESERVED = frozenset({"alerts", "exercise", "feed", "heartbeat", "hub", "incoming", "validate"})
 """Words that stand where a slug would in an address below /cap; the database refuses them as well."""
 _NOT_GIVEN = object()
+POLICY = frozenset(
+    {
+        "channels", "approval", "approval_above", "training_required", "partly_outside", "quiet_hours",
+        "escalation_minutes",
+    }
+)  # fmt: skip
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -54,6 +69,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--live", action=argparse.BooleanOptionalAction, help="it may alert with live tokens")
     help_ = "its posts are answered with a CAP Ack or Error"
     change.add_argument("--cap-answers", action=argparse.BooleanOptionalAction, help=help_)
+    change.add_argument(
+        "--running", choices=[one.value for one in Running], help="with --suspended: what becomes of running campaigns"
+    )
+    change.add_argument("--convention", type=date.fromisoformat, metavar="DATE", help="when it was signed")
+    change.add_argument("--order-form", type=date.fromisoformat, metavar="DATE", help="when it was signed")
+    change.add_argument("--policy", type=Path, metavar="FILE", help="JSON: channels, approval, approval_above, ...")
     change.add_argument("--suspended", action=argparse.BooleanOptionalAction, help="nothing can be sent in its name")
     change.add_argument(
         "--quiet-hours",
@@ -150,17 +171,41 @@ async def _create(connection: Connection, options: argparse.Namespace) -> int:
 
 
 async def _change(connection: Connection, options: argparse.Namespace) -> int:
-    there = await admin.change_entity(
-        connection,
-        options.slug,
-        name=options.name,
-        live=options.live,
-        suspended=options.suspended,
-        cap_answers=options.cap_answers,
-        languages=options.languages,
-        policy=_policy(options),
-    )
-    return Exit.DONE if there else no_entity(options.slug)
+    async with connection.transaction():
+        found = await entities.show(connection, options.slug)
+        if found is None:
+            return no_entity(options.slug)
+        running = await entities.running(connection, found["id"]) if options.suspended else []
+        if running and options.running is None:
+            complain(f"{len(running)} campaigns run: say --running stop, --running pause or --running go-on")
+            return Exit.NO
+        await admin.change_entity(
+            connection, options.slug, name=options.name, live=options.live, suspended=options.suspended,
+            languages=options.languages, policy=_policy(options),
+            cap_answers=options.cap_answers,
+        )  # fmt: skip
+        await entities.note_papers(
+            connection, found["id"], convention=options.convention, order_form=options.order_form
+        )
+        if options.policy is not None:
+            await entities.change_own(connection, found["id"], policy=_policy_file(options.policy))
+        if running:
+            await deal_with(connection, found["id"], Running(options.running), "command")
+        now = await entities.show(connection, options.slug)
+    lacks = missing(entities.papers_of(now)) if options.live else []
+    if lacks:
+        note(f"live on your word; still missing on record: {', '.join(lacks)}")
+    return Exit.DONE
+
+
+def _policy_file(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError([f"{path} is not a JSON file ({type(error).__name__})"]) from error
+    if not isinstance(found, dict) or set(found) - POLICY:
+        raise SettingsError([f"{path} may hold an object of {', '.join(sorted(POLICY))}"])
+    return found
 
 
 def _policy(options: argparse.Namespace) -> dict[str, object]:

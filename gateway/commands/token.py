@@ -7,13 +7,12 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from enum import StrEnum
-from typing import TypeVar
 
 from gateway.commands.console import Exit, as_json, complain, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
 from gateway.commands.numbers import end_date, whole
+from gateway.commands.words import words_of
 from gateway.model import ChannelName, MessageClass, Realm
 from gateway.store import admin
 from gateway.store.pool import Connection
@@ -27,7 +26,6 @@ examples:
   gateway token list --entity brugge
   gateway token revoke 7
 """
-Word = TypeVar("Word", bound=StrEnum)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,20 +51,8 @@ def rights_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expires", type=end_date, metavar="WHEN", help="90d, 2030-12-31 or a date-time; default: never"
     )
-    parser.add_argument("--classes", type=_words(MessageClass), default=tuple(MessageClass), metavar="urgent,...")
-    parser.add_argument("--channels", type=_words(ChannelName), default=tuple(ChannelName), metavar="sms,...")
-
-
-def _words(kind: type[Word]) -> Callable[[str], tuple[Word, ...]]:
-    def read(text: str) -> tuple[Word, ...]:
-        known = {member.value: member for member in kind}
-        words = [word.strip() for word in text.split(",")]
-        unknown = [word for word in words if word not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown)} is none of {', '.join(known)}")
-        return tuple(dict.fromkeys(known[word] for word in words))
-
-    return read
+    parser.add_argument("--classes", type=words_of(MessageClass), default=tuple(MessageClass), metavar="urgent,...")
+    parser.add_argument("--channels", type=words_of(ChannelName), default=tuple(ChannelName), metavar="sms,...")
 
 
 def run(options: argparse.Namespace) -> int:

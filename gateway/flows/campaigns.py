@@ -1,10 +1,10 @@
-"""Campaigns seen and steered by their entity: progress, report, deliveries, forecast; approve, pause, resume, stop.
+"""Campaigns seen and steered by their entity: progress, report, deliveries, forecast; pause, resume, stop.
 
 Knows: the store, the reports, lineage's acts. Never knows: HTTP, channels. What belongs to another entity is not there.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,15 +12,17 @@ from gateway.cap.area import Ring
 from gateway.cap.cells import Cell, intersect
 from gateway.cap.cover import cover_union
 from gateway.flows import lineage
+from gateway.flows.agreeing import Agreeing
+from gateway.flows.answers import Answer, problem
 from gateway.flows.closing import report_of
 from gateway.flows.filing import notes_of
-from gateway.flows.intake import Answer, Intake
+from gateway.flows.intake import Intake
 from gateway.flows.judging import Draft
 from gateway.model import CampaignState, ChannelName, DeliveryState, MessageClass
 from gateway.policy import report as reports
 from gateway.policy.forecast import Wording, forecast, units_of
 from gateway.policy.rights import Authority, Refusal, may_act, may_send
-from gateway.store import alerts, progress, registry
+from gateway.store import alerts, approvals, progress, registry
 from gateway.store.pool import Connection, Store
 
 PAGE = 50
@@ -46,6 +48,7 @@ class Campaigns:
         self._rates = rates
         self._public_url = public_url
         self._utcnow = utcnow
+        self.agreeing = Agreeing(store, changed=changed)
         self._changed = changed  # told when a campaign's state was changed by hand
 
     async def forecast(self, raw: bytes, authority: Authority) -> Answer:
@@ -148,6 +151,7 @@ class Campaigns:
                 return None
             counted = await progress.count_rows(connection, [row["id"]])
             reached = await progress.milestones(connection, row["id"])
+            given = await approvals.given(connection, row["id"]) if row["needs"] else []
         seen = reports.progress(
             campaign=public_id,
             state=row["state"],
@@ -160,6 +164,8 @@ class Campaigns:
         )
         links = {k: f"{self._public_url}/v1/campaigns/{public_id}/{k}" for k in ("events", "report", "deliveries")}
         more = {"alert": row["alert"], "mode": row["mode"], "class": row["message_class"], "closure": row["closure"]}
+        if row["needs"]:
+            more["approval"] = _approval(row, given)
         return seen.as_dict() | more | {"expires": row["expires_at"].isoformat(), "links": links}
 
     async def report(self, public_id: str, authority: Authority, form: str) -> str | None:
@@ -186,39 +192,36 @@ class Campaigns:
 
     async def act(self, act: str, public_id: str, authority: Authority) -> Answer:
         """Approve, pause, resume or stop; what the campaign's state does not allow is refused with the state."""
-        actor = f"token:{authority.token_id}"
-        async with self._store.tenant(authority.entity_id) as connection:
+        if act == "approve":
+            return await self.agreeing.approve(public_id, authority)
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
             row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
-            if row is None or row["realm"] != authority.realm.value:
-                return _problem(404, "not-found", "Nothing of yours has this name.")
+            if row is None:
+                return problem(404, "not-found", "Nothing of yours has this name.")
             refusal = _may(act, row, authority)
             if refusal is not None:
-                return _problem(refusal.status, refusal.reason, refusal.message)
-            becomes = await _ACTS[act](connection, row["id"], row["entity_id"], actor)
+                return problem(refusal.status, refusal.reason, refusal.message)
+            becomes = await _ACTS[act](connection, row["id"], row["entity_id"], authority.holder)
             if becomes is None:
                 state = (await alerts.lock_state(connection, row["id"])).value
-                return _problem(409, "wrong-state", f"A campaign that is {state} can not {act}.", state=state)
-            if act == "approve":
-                await alerts.approve(connection, row["id"], authority.token_id)
+                return problem(409, "wrong-state", f"A campaign that is {state} can not {act}.", state=state)
             await connection.execute("SELECT pg_notify('gateway', $1)", str(row["id"]))
         self._changed()
         return Answer(status=200, body={"campaign": public_id, "state": becomes.value})
 
 
 def _may(act: str, row: Any, authority: Authority) -> Refusal | None:
-    """Everybody of the entity may hold back what it sends; to let it go takes the right to send it, and to approve it
-    takes somebody else than its author."""
+    """Everybody of the entity may hold back what it sends; to let it go on takes the right to send it."""
     if act in ("pause", "stop"):
         return None
-    if act == "approve" and row["token_id"] == authority.token_id:
-        return Refusal(reason="own-alert", message="Who posted an alert can not approve it: a second person must.")
     channels = [ChannelName(name) for name in row["channels"]]
-    return may_act(authority) or may_send(authority, MessageClass(row["message_class"]), channels, by_place=False)
+    own = {place for place, _, _ in authority.within} if row["author"] == authority.holder else ()
+    return may_act(authority) or may_send(
+        authority, MessageClass(row["message_class"]), channels, by_place=False, partnerships=own
+    )
 
 
-_ACTS: Mapping[str, Act] = {
-    "approve": lineage.approve, "pause": lineage.pause, "resume": lineage.resume, "stop": lineage.stop,
-}  # fmt: skip
+_ACTS: Mapping[str, Act] = {"pause": lineage.pause, "resume": lineage.resume, "stop": lineage.stop}
 
 
 def _cells(draft: Draft, authority: Authority) -> list[Cell]:
@@ -228,14 +231,15 @@ def _cells(draft: Draft, authority: Authority) -> list[Cell]:
     return intersect(cover_union(shapes), cover_union([Ring(ring) for ring in authority.rings]))
 
 
-def _problem(status: int, reason: str, detail: str, **more: Any) -> Answer:
-    body = {
-        "type": f"/docs#{reason}",
-        "title": reason.replace("-", " ").capitalize(),
-        "status": status,
-        "detail": detail,
+def _approval(row: Any, given: Sequence[Any]) -> dict[str, Any]:
+    """What the campaign waits for or waited for, and what an approver agrees to."""
+    return {
+        "author": row["author"],
+        "needs": row["needs"],
+        "given": [{"need": g["need"], "by": g["approver"], "at": g["at"].isoformat()} for g in given],
+        "seal": row["seal"].hex() if row["seal"] else None,
+        "messages": row["sealed_messages"],
     }
-    return Answer(status=status, body=body | {"reason": reason} | more)
 
 
 def _delivery(row: Any) -> dict[str, Any]:

@@ -27,13 +27,12 @@ MOST_NAME_CHARACTERS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """What came, from whom, by which way, and what the check said; `hold`: a second person has to let it go."""
+    """What came, from whom, by which way, and what the check said."""
 
     raw: bytes
     verdict: Verdict
     authority: Authority
     source: str
-    hold: bool = False
     proof: Proof = field(default_factory=Proof)
 
     def identity_key(self, sender: str, identifier: str) -> str:
@@ -96,6 +95,7 @@ def accepted_body(
         "channels": [c.value for c in draft.channels],
         "expires": draft.expires_at.isoformat(),
         "findings": list(findings),
+        "needs": list(draft.needs),
         "links": {
             "alert": f"{url}/v1/alerts/{public_id}",
             "cap": f"{url}/v1/alerts/{public_id}/cap",

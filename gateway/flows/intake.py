@@ -14,7 +14,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from gateway.cap.check import Verdict
-from gateway.flows import filing, lineage
+from gateway.flows import agreeing, filing, lineage
+from gateway.flows.answers import Answer
 from gateway.flows.checking import Checker
 from gateway.flows.closing import report_of
 from gateway.flows.filing import Received
@@ -43,14 +44,6 @@ class IntakeRules:
     default_expiry: timedelta
     public_url: str
     help: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What the sender is told: an HTTP status and a JSON body (problem+json from 400 on)."""
-
-    status: int
-    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +86,13 @@ class Intake:
         """
         now = self._utcnow()
         verdict, proof = await read(self._checker, raw, authority, now)
-        received = Received(raw=raw, verdict=verdict, authority=authority, source=source, proof=proof, hold=hold)
+        received = Received(raw=raw, verdict=verdict, authority=authority, source=source, proof=proof)
         # one content at a time: a hundred posts of it cost one judgement and hold one session of the store
         async with self._turns.setdefault(received.fingerprint(), asyncio.Lock()):
             answer = await self._known_already(received)
             if answer is None:
                 # everything that takes long is done before the transaction begins
-                answer = await self._file(received, await self._judged(verdict, proof, authority, now))
+                answer = await self._file(received, await self._judged(verdict, proof, authority, now, hold=hold))
         return self._told(answer, authority, source)
 
     async def refuse_unread(self, refusal: Refusal, authority: Authority, source: str) -> Answer:
@@ -118,7 +111,7 @@ class Intake:
             async with self._store.connection() as connection:
                 past = await lineage.resolve(connection, draft.alert, authority)
             if not isinstance(past, Refusal):
-                fate = self._fate(draft, past, authority)
+                fate = self._fate(draft, past)
                 return Outlook(draft=draft, past=past, fate=fate, texts=await self._texts(draft, past, fate, authority))
             draft = past
         return Answer(status=draft.status, body=self._problem(draft, verdict))
@@ -133,13 +126,17 @@ class Intake:
             self._accepted()
         return answer
 
-    async def _judged(self, verdict: Verdict, proof: Proof, authority: Authority, now: datetime) -> Draft | Refusal:
+    async def _judged(
+        self, verdict: Verdict, proof: Proof, authority: Authority, now: datetime, *, hold: bool = False
+    ) -> Draft | Refusal:
         if proof.refusal is not None:
             return proof.refusal
         if verdict.alert is None:
             return Refusal(reason="invalid", message=_summary(verdict), status=_status_of(verdict))
         draft = await judge(self._store, self._checker, verdict, authority, now, self._rules.default_expiry)
-        return self._timed(draft, authority, now) if isinstance(draft, Draft) else draft
+        if isinstance(draft, Refusal):
+            return draft
+        return await agreeing.with_needs(self._store, self._timed(draft, authority, now), authority, hold)
 
     def _timed(self, draft: Draft, authority: Authority, now: datetime) -> Draft:
         """The draft with the hours that its entity keeps; what is sent to nobody has none."""
@@ -217,7 +214,7 @@ class Intake:
         """Alert, lineage, campaign and texts: all of it, or nothing."""
         alert, authority = draft.alert, received.authority
         await confine(connection, authority.entity_id)
-        fate = self._fate(draft, past, authority, hold=received.hold)
+        fate = self._fate(draft, past)
         composed = await self._texts(draft, past, fate, authority)
         draft = replace(draft, findings=(*draft.findings, *fate.findings, *filing.notes_of(composed)))
         number = await alerts.next_campaign_id(connection)
@@ -227,7 +224,8 @@ class Intake:
         alert_id = await alerts.insert_alert(connection, received.row(public_id, findings, 201, body, accepted=True))
         references = [(r.sender, r.identifier, r.sent_text) for r in alert.references]
         await alerts.insert_references(connection, alert_id, authority.entity_id, references)
-        await lineage.act_on_previous(connection, fate, past, f"token:{authority.token_id}")
+        await lineage.act_on_previous(connection, fate, past, authority.holder)
+        plan = filing.plan_of(draft, composed, authority, lineage.told(fate, past))
         await alerts.insert_campaign(
             connection,
             alerts.NewCampaign(
@@ -242,7 +240,7 @@ class Intake:
                 priority=audience.PRIORITY[draft.wishes.message_class],
                 state=fate.state,
                 closure=fate.closure,
-                plan=filing.plan_of(draft, composed, authority, lineage.told(fate, past)),
+                plan=plan,
                 expires_at=draft.expires_at,
                 planned=fate.state is CampaignState.CLOSED,
                 released=target.in_feed(alert, draft.mode, authority) and fate.in_force,
@@ -250,8 +248,11 @@ class Intake:
                 escalate_after_s=draft.timing.escalate_after_s,
                 quiet=draft.timing.quiet,
                 quiet_zone=self._rules.compose.time_zone,
+                author=authority.holder,
             ),
         )
+        if fate.state is CampaignState.HELD:
+            await agreeing.seal_new(connection, number, draft, plan, authority.holder)
         if past.campaigns:
             await alerts.settle_told(connection, number)
         if fate.state is CampaignState.CLOSED:
@@ -259,11 +260,8 @@ class Intake:
         await connection.execute("SELECT pg_notify('gateway', $1)", str(number))
         return Answer(status=201, body=body)
 
-    def _fate(self, draft: Draft, past: lineage.Past, authority: Authority, *, hold: bool = False) -> lineage.Fate:
-        return lineage.fate(
-            draft.alert, draft.mode, authority, draft.wishes.message_class, past, draft.expires_at, self._utcnow(),
-            hold=hold,
-        )  # fmt: skip
+    def _fate(self, draft: Draft, past: lineage.Past) -> lineage.Fate:
+        return lineage.fate(draft.alert, past, draft.expires_at, self._utcnow(), held=bool(draft.needs))
 
     async def _texts(
         self, draft: Draft, past: lineage.Past, fate: lineage.Fate, authority: Authority

@@ -34,7 +34,8 @@ GEOCODES_AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """An alert that may be sent, with everything that its campaign needs."""
+    """An alert that may be sent, with everything that its campaign needs; `needs` are the agreements that it
+    has to wait for, `messages` its size, counted where that matters."""
 
     alert: CapAlert
     mode: Mode
@@ -45,6 +46,8 @@ class Draft:
     findings: tuple[Finding, ...]
     expires_at: datetime
     timing: Timing = ANY_TIME
+    needs: tuple[str, ...] = ()
+    messages: int = 0
 
 
 async def judge(
@@ -68,7 +71,8 @@ async def judge(
             groups = await registry.groups_by_slug(connection, authority.entity_id, alert.addresses)
     case = Case(
         alert, tuple(verdict.findings), authority, past.message_class, past.channels, geocodes,
-        tuple(group.slug for group in groups),
+        tuple(group.slug for group in groups), {group.slug: group.partnership for group in groups},
+        tuple(row["author"] for row in past.campaigns),
     )  # fmt: skip
     # ten thousand polygons take seconds
     weighed = weigh(case) if case.corners() <= FEW_CORNERS else await checker.apart(_broken, weigh, case)

@@ -12,7 +12,7 @@ from typing import Any
 from gateway.cap.check import check
 from gateway.cap.findings import Finding
 from gateway.cap.model import CapAlert, MsgType
-from gateway.model import CampaignState, ChannelName, Closure, MessageClass, Mode, Realm
+from gateway.model import CampaignState, ChannelName, Closure, MessageClass, Mode
 from gateway.policy import rights
 from gateway.policy.audience import PRIORITY, PROFILE
 from gateway.policy.compose import headlines
@@ -120,25 +120,11 @@ def _read_headlines(documents: Sequence[bytes]) -> Mapping[str, str]:
     return found
 
 
-def fate(
-    alert: CapAlert,
-    mode: Mode,
-    authority: Authority,
-    message_class: MessageClass,
-    past: Past,
-    expires_at: datetime,
-    now: datetime,
-    *,
-    hold: bool = False,
-) -> Fate:
-    """Whether and how the campaign starts: closed at once with nobody told, held for a second person, or planned.
-
-    `hold`: a second person is asked in any case.
-    """
+def fate(alert: CapAlert, past: Past, expires_at: datetime, now: datetime, *, held: bool) -> Fate:
+    """Whether and how the campaign starts: closed at once with nobody told, held for a second person, or planned."""
     if alert.status in rights.SILENT or alert.msg_type in rights.TECHNICAL:
         return Fate(state=CampaignState.CLOSED, closure=Closure.COMPLETE)
-    ruled = mode is Mode.LIVE and authority.realm is Realm.LIVE and message_class in authority.policy.approval
-    held, late = hold or ruled, expires_at <= now
+    late = expires_at <= now
     before = _done_to_those_before(alert.msg_type, held=held, late=late)
     if late:
         message = "the alert had already expired when it arrived: recorded, nobody is told"

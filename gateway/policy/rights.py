@@ -4,14 +4,14 @@ Knows: the authority behind a token, what it signed for, what the alert asks for
 a Refusal into a status), clocks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import time
 
 from gateway.cap.findings import Finding
 from gateway.cap.model import MsgType, Status
 from gateway.cap.trust import Trust
-from gateway.model import ChannelName, EntityKind, MessageClass, Mode, Realm, SignatureRule
+from gateway.model import ChannelName, EntityKind, MessageClass, Mode, Purpose, Realm, Role, SignatureRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +29,11 @@ class Identity:
 class Authority:
     """The entity behind a proven sender, with what it may do now.
 
-    `mandates` are (class, channel) pairs; `languages` is the entity's order; `rings` its territory as (lon, lat) rings,
-    empty = no territory was given: nothing can be targeted by place; `cap_answers`: it is answered in CAP when it does
-    not ask for anything else.
+    `mandates` are (class, channel) pairs for all of the entity, `within` those for the groups of one partnership;
+    `purposes` what may be declared for citizens, None = everything. `person_id` is None for a machine; `partner_roles`
+    are (partnership, role). `languages` is the entity's order; `rings` its territory as (lon, lat) rings, empty = no
+    territory was given: nothing can be targeted by place; `cap_answers`: it is answered in CAP when it does not ask for
+    anything else.
     """
 
     entity_id: int
@@ -48,13 +50,25 @@ class Authority:
     policy: "EntityPolicy"
     identity: Identity = field(default_factory=Identity)
     cap_answers: bool = False
+    person_id: int | None = None
+    trained: bool = True
+    roles: frozenset[Role] = frozenset()
+    partner_roles: frozenset[tuple[int, str]] = frozenset()
+    within: frozenset[tuple[int, MessageClass, ChannelName]] = frozenset()
+    purposes: frozenset[tuple[MessageClass, ChannelName, Purpose]] | None = None
+
+    @property
+    def holder(self) -> str:
+        """Who acts, as it is written down: a person, whatever token was used, or a machine's token."""
+        return f"token:{self.token_id}" if self.person_id is None else f"person:{self.person_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityPolicy:
-    """What an entity chose for itself. `approval`: classes that need a second person; `clip`: a target partly outside
-    the territory is cut (True) or refused (False); `escalation`: seconds after which those of a class without a
-    delivered SMS are called; `quiet`: local hours in which nobody is woken by what is not urgent."""
+    """What an entity chose for itself. `approval`: classes that need a second person, `approval_above`: with more than
+    so many messages; `training`: who sends has to be trained; `clip`: a target partly outside the territory is cut
+    (True) or refused (False); `escalation`: seconds after which those of a class without a delivered SMS are called;
+    `quiet`: local hours in which nobody is woken by what is not urgent."""
 
     channels: tuple[tuple[MessageClass, tuple[ChannelName, ...]], ...] = (
         (MessageClass.URGENT, (ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL)),
@@ -63,6 +77,8 @@ class EntityPolicy:
         (MessageClass.OTHER, (ChannelName.EMAIL,)),
     )
     approval: frozenset[MessageClass] = frozenset()
+    approval_above: tuple[tuple[MessageClass, int], ...] = ()
+    training: bool = False
     clip: bool = True
     escalation: tuple[tuple[MessageClass, float], ...] = ()
     quiet: tuple[time, time] | None = None
@@ -107,9 +123,16 @@ def may_act(authority: Authority) -> Refusal | None:
 
 
 def may_send(
-    authority: Authority, message_class: MessageClass, channels: Sequence[ChannelName], *, by_place: bool
+    authority: Authority,
+    message_class: MessageClass,
+    channels: Sequence[ChannelName],
+    *,
+    by_place: bool,
+    purpose: Purpose | None = None,
+    partnerships: Collection[int | None] = (),
 ) -> Refusal | None:
-    """The right to this class on these channels, and for citizens by place."""
+    """The right to this class on these channels, and for citizens by place with this purpose. `partnerships` are those
+    of the groups that are named, None for a group of no partnership."""
     if by_place and authority.kind is EntityKind.TYPE2:
         return Refusal(
             reason="groups-only",
@@ -129,10 +152,40 @@ def may_send(
             "messages.",
             status=422,
         )
-    missing = [c for c in channels if (message_class, c) not in authority.mandates]
+    if authority.policy.training and not authority.trained:
+        return Refusal(
+            reason="not-trained",
+            message="The entity asks for training before anybody sends, and yours is missing or has run out.",
+        )
+    missing = [c for c in channels if not _mandated(authority, message_class, c, by_place, partnerships)]
     if missing:
         return Refusal(
             reason="no-mandate",
-            message=f"This token has no mandate for {message_class.value} messages by {', '.join(missing)}.",
+            message=f"There is no mandate for {message_class.value} messages by {', '.join(missing)} to these people.",
         )
+    if by_place and purpose is not None and authority.purposes is not None:
+        wrong = [c for c in channels if (message_class, c, purpose) not in authority.purposes]
+        if wrong:
+            return Refusal(
+                reason="no-purpose",
+                message=f"The mandate for {message_class.value} messages to citizens does not cover the purpose "
+                f"{purpose.value}.",
+            )
     return None
+
+
+def _mandated(
+    authority: Authority,
+    message_class: MessageClass,
+    channel: ChannelName,
+    by_place: bool,
+    partnerships: Collection[int | None],
+) -> bool:
+    """A mandate for the whole entity, or one for every partnership whose groups alone are meant."""
+    if (message_class, channel) in authority.mandates:
+        return True
+    return (
+        not by_place
+        and bool(partnerships)
+        and all(place is not None and (place, message_class, channel) in authority.within for place in partnerships)
+    )

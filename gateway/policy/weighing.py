@@ -4,6 +4,7 @@ Knows: every decision's name and their order. Never knows: the store, clocks, te
 that large geometry can be worked out in a process of its own.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from gateway.policy.rights import Authority, Refusal
 
 class Case(NamedTuple):
     """One alert, with what the store says about it: class and channels of what it refers to, outlines of its geocodes,
-    slugs of the groups that it names and its entity has."""
+    slugs of the groups that it names and its entity has, and the partnership of each; who sent what it refers to."""
 
     alert: CapAlert
     findings: tuple[Finding, ...]
@@ -27,6 +28,8 @@ class Case(NamedTuple):
     channels_before: tuple[ChannelName, ...]
     geocodes: Geocodes
     groups: tuple[str, ...]
+    partnerships: Mapping[str, int | None] = {}
+    authors_before: tuple[str, ...] = ()
 
     def corners(self) -> int:
         """How much there is to work out about places, each figure once."""
@@ -88,7 +91,12 @@ def _aimed(weighed: Weighed, case: Case, figures: Figures) -> Weighed | Refusal:
         else target.without_places(alert, case.geocodes)
     )
     refusal = rights.may_send(
-        authority, wishes.message_class, weighed.channels, by_place=wishes.by_place
+        authority,
+        wishes.message_class,
+        weighed.channels,
+        by_place=wishes.by_place,
+        purpose=wishes.purpose,
+        partnerships={case.partnerships.get(slug) for slug in wishes.groups} or _own_before(case),
     ) or target.nobody(alert, wishes, variants)
     if refusal:
         return replace(refusal, findings=weighed.findings)
@@ -96,6 +104,12 @@ def _aimed(weighed: Weighed, case: Case, figures: Figures) -> Weighed | Refusal:
     if isinstance(left_out, Refusal):
         return replace(left_out, findings=weighed.findings)
     return replace(weighed, variants=variants, groups=wishes.groups, findings=(*weighed.findings, *left_out))
+
+
+def _own_before(case: Case) -> set[int | None]:
+    """Who may send for a partnership only may still cancel what went out by the same hand."""
+    own = bool(case.authors_before) and set(case.authors_before) == {case.authority.holder}
+    return {place for place, _, _ in case.authority.within} if case.alert.msg_type is MsgType.CANCEL and own else set()
 
 
 def _as_before(wishes: Wishes, case: Case) -> Wishes:

@@ -85,6 +85,7 @@ class NewCampaign:
     escalate_after_s: float | None = None
     quiet: tuple[time, time] | None = None
     quiet_zone: str = "UTC"
+    author: str = "gateway"
 
 
 async def lock_identity(connection: Connection, key: str) -> None:
@@ -197,6 +198,7 @@ async def insert_campaign(connection: Connection, campaign: NewCampaign) -> None
         None if campaign.escalate_after_s is None else timedelta(seconds=campaign.escalate_after_s),
         *(campaign.quiet or (None, None)),
         campaign.quiet_zone if campaign.quiet else None,
+        campaign.author,
     )
     texts = campaign.texts
     await connection.execute(

@@ -104,6 +104,13 @@ class Store:
             yield connection
 
     @asynccontextmanager
+    async def acting(self, actor: str) -> AsyncIterator[Connection]:
+        """One transaction over all entities, written down as done by `actor`. Raises like `transaction`."""
+        async with self.transaction() as connection:
+            await connection.execute("SELECT set_config('gateway.actor', $1, true)", actor)
+            yield connection
+
+    @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A session that plans freely, for questions. Raises StoreUnavailable like `transaction`."""
         try:

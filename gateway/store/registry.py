@@ -12,7 +12,7 @@ from gateway.cap.area import Ring
 from gateway.cap.cells import Cell, morton
 from gateway.cap.cover import as_columns
 from gateway.cap.trust import Trust
-from gateway.model import ChannelName, EntityKind, MessageClass, Realm, SignatureRule
+from gateway.model import ChannelName, EntityKind, MessageClass, Purpose, Realm, Role, SignatureRule
 from gateway.policy.rights import Authority, EntityPolicy, Identity
 from gateway.store.pool import Connection
 from gateway.store.sql import Queries
@@ -29,6 +29,8 @@ class Group(NamedTuple):
     id: int
     slug: str
     exercises: bool
+    partnership: int | None = None
+    agreement: str = "none"
 
 
 class NewRows(NamedTuple):
@@ -120,6 +122,12 @@ async def authority_of_digest(connection: Connection, digest: bytes) -> Authorit
     if row is None or row["revoked"] or row["expired"]:
         return None
     await connection.execute(_SQL["touch_token"], row["token_id"])
+    return authority_of(row)
+
+
+def authority_of(row: Any) -> Authority:
+    """The authority that a row of token_authority tells of."""
+    granted = [(MessageClass(c), ChannelName(h), place, purposes) for c, h, place, purposes in row["mandates"]]
     return Authority(
         entity_id=row["entity_id"],
         slug=row["slug"],
@@ -131,7 +139,7 @@ async def authority_of_digest(connection: Connection, digest: bytes) -> Authorit
         token_id=row["token_id"],
         languages=tuple(row["languages"]),
         rings=_rings(row["territory"]),
-        mandates=frozenset((MessageClass(c), ChannelName(h)) for c, h in row["mandates"]),
+        mandates=frozenset((c, h) for c, h, place, _ in granted if place is None),
         policy=_policy(row["policy"]),
         identity=Identity(
             signatures=SignatureRule(row["signatures"]),
@@ -140,6 +148,12 @@ async def authority_of_digest(connection: Connection, digest: bytes) -> Authorit
             senders=tuple(row["senders"]),
         ),
         cap_answers=row["cap_answers"],
+        person_id=row["person_id"],
+        trained=row["trained"],
+        roles=frozenset(Role(role) for role in row["roles"]),
+        partner_roles=frozenset((place, role) for place, role in row["partner_roles"]),
+        within=frozenset((place, c, h) for c, h, place, _ in granted if place is not None),
+        purposes=frozenset((c, h, Purpose(p)) for c, h, place, of in granted if place is None for p in of),
     )
 
 
@@ -155,6 +169,8 @@ def _policy(stored: Mapping[str, Any]) -> EntityPolicy:
     return EntityPolicy(
         channels=tuple(channels.items()),
         approval=frozenset(MessageClass(c) for c in stored.get("approval", ())),
+        approval_above=tuple((MessageClass(c), int(n)) for c, n in stored.get("approval_above", {}).items()),
+        training=bool(stored.get("training_required", False)),
         clip=stored.get("partly_outside", "clip") != "refuse",
         escalation=tuple((MessageClass(c), 60.0 * m) for c, m in (stored.get("escalation_minutes") or {}).items()),
         quiet=_hours(stored.get("quiet_hours")),
@@ -168,7 +184,7 @@ def _hours(stored: Sequence[str] | None) -> tuple[time, time] | None:
 async def groups_by_slug(connection: Connection, entity_id: int, slugs: Sequence[str]) -> list[Group]:
     """The entity's own groups with these slugs; what is missing does not exist for it."""
     rows = await connection.fetch(_SQL["groups_by_slug"], entity_id, list(slugs))
-    return [Group(row["id"], row["slug"], row["exercises"]) for row in rows]
+    return [Group(*row) for row in rows]
 
 
 async def geocode_rings(

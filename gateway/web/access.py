@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from gateway.model import Role
 from gateway.policy.rights import Authority
 from gateway.store import registry
 from gateway.store.pool import Store
@@ -23,8 +24,8 @@ class Access:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def known(self, handler: Handler) -> Handler:
-        """The handler for whoever holds a token that works; everybody else gets 401."""
+    def known(self, handler: Handler, *roles: Role) -> Handler:
+        """The handler for whoever holds a token that works (else 401), as a person with one of the roles (else 403)."""
 
         async def authorised(request: web.Request) -> web.StreamResponse:
             authority = await self._authority(request)
@@ -33,6 +34,13 @@ class Access:
                     401, "unauthorized", "Send Authorization: Bearer gw_live_... or gw_test_... with a token that is "
                     "neither expired nor revoked.", headers={"WWW-Authenticate": "Bearer"},
                 )  # fmt: skip
+            if any("\0" in word for word in request.match_info.values()):
+                return problem(404, "not-found", "Nothing of yours has this name.")
+            if roles and authority.suspended:
+                return problem(403, "suspended", "You are suspended, or your entity is: nothing can be changed.")
+            if roles and not authority.roles & frozenset(roles):
+                words = ", ".join(roles)
+                return problem(403, "no-role", f"This is for persons with the role {words}, with a token of their own.")
             request[AUTHORITY] = authority
             return await handler(request)
 

@@ -15,8 +15,9 @@ from aiohttp import web
 from gateway.cap.feed import CAP_MEDIA_TYPE
 from gateway.errors import StoreUnavailable
 from gateway.flows.answering import Answers
+from gateway.flows.answers import Answer
 from gateway.flows.campaigns import Campaigns
-from gateway.flows.intake import Answer, Intake
+from gateway.flows.intake import Intake
 from gateway.policy.rights import Authority, Refusal
 from gateway.store.pool import Store
 from gateway.web.accept import prefers_cap
@@ -63,7 +64,7 @@ class Api:
             web.get("/v1/campaigns/{campaign}/events", known(self.get_events), allow_head=False),
             web.get("/v1/campaigns/{campaign}/report", known(self.get_report)),
             web.get("/v1/campaigns/{campaign}/deliveries", known(self.get_deliveries)),
-            web.post("/v1/campaigns/{campaign}/{act:approve|pause|resume|stop}", known(self.post_act)),
+            web.post("/v1/campaigns/{campaign}/{act:pause|resume|stop}", known(self.post_act)),
         ]
 
     def close_streams(self) -> None:
@@ -196,7 +197,7 @@ class Api:
         return _or_404(found)
 
     async def post_act(self, request: web.Request) -> web.Response:
-        """Approve, pause, resume or stop a campaign."""
+        """Pause, resume or stop a campaign."""
         act, public_id = request.match_info["act"], request.match_info["campaign"]
         return answered(await self._campaigns.act(act, public_id, request[AUTHORITY]))
 

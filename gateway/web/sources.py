@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.cap.feed import CAP_MEDIA_TYPE
-from gateway.flows.intake import Answer
+from gateway.flows.answers import Answer
 from gateway.flows.relaying import Drafted, Relaying
 from gateway.policy.rights import Authority, Refusal
 from gateway.store import sources

@@ -1,6 +1,7 @@
 """gateway entity."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +49,18 @@ def test_a_taken_slug_and_an_unknown_parent_change_nothing(gateway: Command) -> 
 )
 def test_wrong_arguments_are_refused_before_the_database_is_asked(words: tuple[str, ...], command: Command) -> None:
     assert command("entity", *words).code == 2
+
+
+def test_papers_policy_and_live_are_changed_and_what_is_missing_is_said(gateway: Command, tmp_path: Path) -> None:
+    gateway("entity", "create", "brugge", "--name", "Brugge", "--kind", "type1")
+    file = tmp_path / "policy.json"
+    file.write_text('{"approval": ["urgent"]}')
+    ran = gateway("entity", "change", "brugge", "--convention", "2026-01-05", "--policy", str(file), "--live")
+    assert (ran.code, ran.err) == (
+        0,
+        "live on your word; still missing on record: order-form, contact-persons, accounts\n",
+    )
+    for wrong in ('{"aproval": []}', "[]", "{"):
+        file.write_text(wrong)
+        assert gateway("entity", "change", "brugge", "--policy", str(file)).code == 2
+    assert gateway("entity", "change", "brugge", "--suspended").code == 0

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.cap.model import MsgType, Status
+from gateway.flows.answers import Answer
 from gateway.flows.campaigns import masked
-from gateway.flows.intake import Answer
 from gateway.model import ChannelName, DeliveryState, EntityKind, MessageClass, Realm
 from gateway.store import admin
 from tests.support.scene import Entity, Scene, an_alert, area, asking, citizen, follow_up, put_token, square, with_infos

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from gateway.flows.answers import Answer
 from gateway.flows.closing import Closer, is_done
-from gateway.flows.intake import Answer
 from gateway.log import unit_logger
 from gateway.model import CampaignState, ChannelName, DeliveryState
 from gateway.policy.report import COUNTS

@@ -16,7 +16,7 @@ import pytest
 from gateway.cap.area import Ring
 from gateway.cap.model import CapAlert, MsgType, Polygon, Scope, Severity, Status, Urgency
 from gateway.errors import StoreUnavailable
-from gateway.flows.intake import Answer
+from gateway.flows.answers import Answer
 from gateway.model import ChannelName, EntityKind, MessageClass, Mode, Realm
 from gateway.policy.rights import Refusal
 from gateway.store import admin

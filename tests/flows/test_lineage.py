@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cap.model import CapAlert, CapReference, MsgType, Status
 from gateway.flows import lineage
-from gateway.flows.intake import Answer
+from gateway.flows.answers import Answer
 from gateway.model import CampaignState, DeliveryState, Realm
 from gateway.store import registry
 from tests.support.scene import Entity, Scene, an_alert, area, asking, citizen, follow_up, square, with_infos

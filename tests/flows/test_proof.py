@@ -8,8 +8,8 @@ import pytest
 
 from gateway.cap.parse import Limits
 from gateway.cap.signing import sign
+from gateway.flows.answers import Answer
 from gateway.flows.checking import Checker
-from gateway.flows.intake import Answer
 from gateway.model import Realm, SignatureRule
 from gateway.store import identity
 from gateway.store.embedded import Cluster

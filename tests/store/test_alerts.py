@@ -19,8 +19,8 @@ REFERENCE = {"schema_version", "provider", "node", "rate_gate", "geocode", "msgr
 PUBLIC = {"websub_feed", "websub_subscription", "websub_request"}
 """What readers of the public feeds wish."""
 
-OTHERS = {"entity", "mail_place", "suppression"}
-"""The entities themselves, how far a mailbox was read, and addresses whose mails came back."""
+OTHERS = {"entity", "person", "terms", "mail_place", "suppression"}
+"""Entities and persons themselves, how far a mailbox was read, and e-mail addresses that are not written to."""
 
 SAID = ("alert", "alert_reference", "campaign_event", "report", "msgref")
 """What was said stays said."""

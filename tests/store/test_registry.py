@@ -52,7 +52,7 @@ async def group_of(connection: Connection, entity_id: int, slug: str, **people: 
     await admin.create_group(connection, entity_id=entity_id, slug=slug, name=slug)
     contacts = [ImportedContact(row=1, key=key, **fields) for key, fields in people.items()]  # type: ignore[arg-type]
     await admin.import_contacts(connection, entity_id, contacts)
-    ((number, _, _),) = await registry.groups_by_slug(connection, entity_id, [slug])
+    ((number, *_),) = await registry.groups_by_slug(connection, entity_id, [slug])
     ids = [r["id"] for r in await connection.fetch("SELECT id FROM contact WHERE key = ANY ($1::text[])", list(people))]
     await admin.add_members(connection, number, entity_id, ids)
     return number

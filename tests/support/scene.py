@@ -17,10 +17,11 @@ from gateway.cap.parse import Limits
 from gateway.cap.signature import SignatureVerdict, verify
 from gateway.cap.trust import Trust
 from gateway.cap.write import write
+from gateway.flows.answers import Answer
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker, Read
 from gateway.flows.closing import Closer
-from gateway.flows.intake import Answer, Intake, IntakeRules
+from gateway.flows.intake import Intake, IntakeRules
 from gateway.flows.planning import Planner
 from gateway.log import unit_logger
 from gateway.metrics import Metrics

@@ -16,6 +16,8 @@ from gateway.errors import StoreUnavailable
 from gateway.model import EntityKind, Realm
 from gateway.store import admin
 from gateway.store.embedded import Cluster
+from gateway.web.access import Access
+from gateway.web.agreeing import AgreeingPages
 from gateway.web.api import Api
 from gateway.web.problem import CONTENT_TYPE, middleware
 from tests.support.scene import (
@@ -58,9 +60,10 @@ def api(scene: Scene) -> Api:
 
 
 @pytest_asyncio.fixture
-async def client(api: Api) -> AsyncIterator[Client]:
+async def client(api: Api, scene: Scene) -> AsyncIterator[Client]:
     application = web.Application(middlewares=[middleware(HELP)])
     application.add_routes(api.routes())
+    application.add_routes(AgreeingPages(scene.campaigns.agreeing, Access(scene.store)).routes())
     async with TestClient(TestServer(application)) as made:
         yield made
         api.close_streams()

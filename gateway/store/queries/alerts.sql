@@ -49,7 +49,7 @@ SELECT $1, $2, * FROM unnest($3::text[], $4::text[], $5::text[]) ON CONFLICT DO 
 -- name: referenced_alerts
 -- What Update and Cancel refer to: any accepted alert of the realm by this sender and identifier, whose ever it is.
 SELECT a.id, a.entity_id, a.sender, a.identifier, a.sent, a.raw, c.id AS campaign_id, c.state, c.mode, c.message_class, c.channels,
-    c.next_seq
+    c.next_seq, c.author
 FROM alert a LEFT JOIN campaign c ON c.alert_id = a.id
 JOIN unnest($2::text[], $3::text[]) AS r (sender, identifier) ON a.sender = r.sender AND a.identifier = r.identifier
 WHERE a.accepted AND a.realm = $1 ORDER BY c.id;
@@ -71,10 +71,10 @@ SELECT ensure_delivery_partition($1);
 -- name: insert_campaign
 -- Start the dispatch of an accepted alert.
 INSERT INTO campaign (id, public_id, entity_id, alert_id, mode, message_class, purpose, channels, priority, state, closure,
-    plan, expires_at, planned, released_at, closed_at, escalate_after, quiet_from, quiet_to, quiet_zone)
+    plan, expires_at, planned, released_at, closed_at, escalate_after, quiet_from, quiet_to, quiet_zone, author)
 OVERRIDING SYSTEM VALUE
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, CASE WHEN $15 THEN now() END,
-    CASE WHEN $10 = 'closed' THEN now() END, $16, $17, $18, $19);
+    CASE WHEN $10 = 'closed' THEN now() END, $16, $17, $18, $19, $20);
 
 -- name: insert_texts
 -- What each language and channel will say.
@@ -121,7 +121,8 @@ SELECT raw FROM alert WHERE public_id = $1 AND entity_id = $2 AND (realm = $3 OR
 -- name: campaign_by_public_id
 -- One campaign of one entity.
 SELECT c.id, c.public_id, c.entity_id, c.mode, c.message_class, c.purpose, c.channels, c.state, c.closure, c.planned, c.expires_at,
-    c.created_at, c.first_submit_at, c.last_submit_at, c.closed_at, a.public_id AS alert, a.token_id, a.realm, a.msg_type
+    c.created_at, c.first_submit_at, c.last_submit_at, c.closed_at, a.public_id AS alert, a.token_id, a.realm, a.msg_type,
+    c.author, c.needs, c.seal, c.sealed_messages
 FROM campaign c JOIN alert a ON a.id = c.alert_id
 WHERE c.public_id = $1 AND c.entity_id = $2 AND (a.realm = $3 OR $3 = 'live');
 

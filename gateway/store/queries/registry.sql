@@ -2,17 +2,12 @@
 
 -- name: token_holder
 -- The entity and realm behind a token's digest, if both may act now.
-SELECT t.id AS token_id, t.realm, e.id AS entity_id, e.slug, e.name, e.kind, e.live, e.languages, e.territory, e.policy,
-    e.signatures, e.allow_sha1, e.cap_answers,
+SELECT a.*, e.signatures, e.allow_sha1, e.cap_answers,
     ARRAY(SELECT c.der FROM entity_certificate c WHERE c.entity_id = e.id AND c.removed_at IS NULL ORDER BY c.id) AS pinned,
     ARRAY(SELECT c.der FROM entity_certificate c WHERE c.entity_id = e.id AND c.removed_at IS NULL AND c.certifies
           ORDER BY c.id) AS authorities,
-    ARRAY(SELECT s.sender FROM entity_sender s WHERE s.entity_id = e.id ORDER BY s.id) AS senders,
-    e.suspended_at IS NOT NULL AS suspended, t.revoked_at IS NOT NULL AS revoked,
-    coalesce(t.expires_at <= now(), false) AS expired,
-    (SELECT coalesce(jsonb_agg(jsonb_build_array(m.message_class, m.channel)), '[]') FROM mandate m
-     WHERE m.token_id = t.id AND m.not_before <= now() AND (m.not_after IS NULL OR m.not_after > now())) AS mandates
-FROM token t JOIN entity e ON e.id = t.entity_id WHERE t.digest = $1;
+    ARRAY(SELECT s.sender FROM entity_sender s WHERE s.entity_id = e.id ORDER BY s.id) AS senders
+FROM token_authority a JOIN entity e ON e.id = a.entity_id WHERE a.digest = $1;
 
 -- name: touch_token
 -- Note that a token was used, at most once a minute.
@@ -20,7 +15,9 @@ UPDATE token SET last_used_at = now() WHERE id = $1 AND (last_used_at IS NULL OR
 
 -- name: groups_by_slug
 -- Group addressing is by exact slug inside the sender's own entity.
-SELECT id, slug, exercises FROM contact_group WHERE entity_id = $1 AND slug = ANY ($2::text[]);
+SELECT g.id, g.slug, g.exercises, g.partnership_id, coalesce(p.agreement, 'none') AS agreement
+FROM contact_group g LEFT JOIN partnership p ON p.id = g.partnership_id
+WHERE g.entity_id = $1 AND g.slug = ANY ($2::text[]);
 
 -- name: geocode_rings
 -- The outlines of geocodes.

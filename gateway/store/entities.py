@@ -1,0 +1,96 @@
+"""Entities as they are stored: tree, papers, own settings, terms, suspension.
+
+Knows: the tables of migrations/0001 and 0023. Never knows: who may change what, HTTP.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from gateway.policy.onboarding import Papers
+from gateway.store.pool import Connection
+from gateway.store.sql import Queries
+
+_SQL = Queries.load("entities")
+
+
+async def show(connection: Connection, slug: str) -> Any:
+    """One entity with what its checklist asks for, or None."""
+    return await connection.fetchrow(_SQL["entity_show"], slug)
+
+
+def papers_of(row: Any) -> Papers:
+    """What a row of `show` says of the checklist."""
+    return Papers(
+        convention_signed_on=row["convention_signed_on"],
+        order_form_on=row["order_form_on"],
+        contact_persons=len(row["contact_persons"]),
+        administrators=row["administrators"],
+        terms=True if row["terms_version"] is None else row["terms_accepted"],
+    )
+
+
+async def page(connection: Connection, above: int | None, after: str, limit: int) -> list[Any]:
+    """Entities below one in the tree (None: all), by slug."""
+    return list(await connection.fetch(_SQL["entity_page"], above, after, limit))
+
+
+async def change_own(
+    connection: Connection,
+    entity_id: int,
+    *,
+    languages: Sequence[str] | None = None,
+    policy: Mapping[str, Any] | None = None,
+    contact_persons: Sequence[Mapping[str, str]] | None = None,
+    region: str | None = None,
+) -> None:
+    """What an entity changes of itself; None stays."""
+    await connection.execute(
+        _SQL["entity_own"], entity_id, None if languages is None else list(languages), policy,
+        None if contact_persons is None else list(contact_persons), region,
+    )  # fmt: skip
+
+
+async def note_papers(
+    connection: Connection,
+    entity_id: int,
+    *,
+    name: str | None = None,
+    convention: date | None = None,
+    order_form: date | None = None,
+    live: bool | None = None,
+) -> None:
+    """What the platform notes of an entity; None stays."""
+    await connection.execute(_SQL["entity_papers"], entity_id, name, convention, order_form, live)
+
+
+async def suspend(connection: Connection, entity_id: int, suspended: bool) -> None:
+    """Suspend an entity, or take it back: every request, mail and act reads it, on every node."""
+    await connection.execute(_SQL["entity_suspend"], entity_id, suspended)
+
+
+async def running(connection: Connection, entity_id: int, author: str | None = None) -> list[Any]:
+    """Campaigns that still send or may; `author` narrows to one."""
+    return list(await connection.fetch(_SQL["entity_running"], entity_id, author))
+
+
+async def publish_terms(connection: Connection, text: str) -> int:
+    """The version of new terms; every administrator gets a notice."""
+    version: int = await connection.fetchval(_SQL["terms_publish"], text)
+    await connection.execute(_SQL["terms_tell"], str(version))
+    return version
+
+
+async def terms(connection: Connection, entity_id: int) -> list[Any]:
+    """All terms, newest first, with the entity's answers."""
+    return list(await connection.fetch(_SQL["terms_list"], entity_id))
+
+
+async def answer_terms(connection: Connection, entity_id: int, version: int, accepted: bool, by: str) -> bool:
+    """False: there are no terms of this version."""
+    return await connection.fetchval(_SQL["terms_answer"], entity_id, version, accepted, by) is not None
+
+
+async def tell(connection: Connection, entity_id: int | None, body: str) -> None:
+    """A notice of the platform for every member of every entity, or of one."""
+    await connection.execute(_SQL["notice_everybody"], entity_id, body)

@@ -1,0 +1,30 @@
+"""Everything of /v1 that an entity does with itself: its record, its persons, its partnerships, its agreement.
+
+Knows: which pages there are; they share one door. Never knows: what any of them does.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from aiohttp import web
+
+from gateway.flows.agreeing import Agreeing
+from gateway.store.pool import Store
+from gateway.web.access import Access
+from gateway.web.agreeing import AgreeingPages
+from gateway.web.audit import AuditPages
+from gateway.web.entities import EntityPages
+from gateway.web.partnerships import PartnershipPages
+from gateway.web.persons import PersonPages
+
+
+def authority_routes(store: Store, agreeing: Agreeing, *, utcnow: Callable[[], datetime]) -> list[web.RouteDef]:
+    """The routes to add to the application."""
+    access = Access(store)
+    return [
+        *AuditPages(store, access).routes(),
+        *AgreeingPages(agreeing, access).routes(),
+        *PersonPages(store, access, utcnow=utcnow).routes(),
+        *PartnershipPages(store, access).routes(),
+        *EntityPages(store, access).routes(),
+    ]

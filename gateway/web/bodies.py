@@ -1,0 +1,48 @@
+"""JSON bodies of requests, read against what a route takes: every mistake of a body in one answer.
+
+Knows: JSON, pydantic. Never knows: what the values mean.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gateway.web.problem import problem
+
+MOST_BYTES = 100_000
+NUL = b"\\u0000"
+
+
+class Body(BaseModel):
+    """What a route takes: exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_max_length=2000)
+
+
+_Taken = TypeVar("_Taken", bound=Body)
+
+
+def taking(
+    kind: type[_Taken], handler: Callable[[web.Request, _Taken], Awaitable[web.StreamResponse]]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """A handler that gets the body as `kind`; 400 when it is not JSON, 422 with every mistake."""
+
+    async def read(request: web.Request) -> web.StreamResponse:
+        raw = await request.content.read(MOST_BYTES + 1) or b"{}"
+        if len(raw) > MOST_BYTES:
+            return problem(413, "too-large", f"A body of this kind has at most {MOST_BYTES} bytes.")
+        if NUL in raw:
+            return problem(422, "wrong-body", "The body holds the character NUL, which is in no name and no text.")
+        try:
+            body = kind.model_validate_json(raw)
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_context=False, include_input=False)
+            if faults[0]["type"] == "json_invalid":
+                return problem(400, "not-json", "The body is not JSON.")
+            mistakes = [{"at": ".".join(map(str, fault["loc"])), "message": fault["msg"]} for fault in faults]
+            return problem(422, "wrong-body", "The body is not what this takes.", mistakes=mistakes)
+        return await handler(request, body)
+
+    return read

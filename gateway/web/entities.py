@@ -1,0 +1,240 @@
+"""Entities over HTTP: each sees and changes itself; administrators of the platform see and change the tree.
+
+Knows: routes, JSON, the checklist. Never knows: SQL, what a suspension does. See schemas/openapi.yaml.
+"""
+
+from datetime import date
+from typing import Annotated, Any
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.flows.suspending import Running, suspend_entity
+from gateway.model import ChannelName, EntityKind, MessageClass, Role
+from gateway.policy.onboarding import checklist, missing
+from gateway.store import admin, entities
+from gateway.store.pool import Store
+from gateway.web.access import AUTHORITY, Access
+from gateway.web.bodies import Body, taking
+from gateway.web.partnerships import SLUG
+from gateway.web.persons import PAGE, TEXT, not_found, number
+from gateway.web.problem import problem
+
+PLATFORM = "platform"
+HOUR = Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")
+
+
+class Policy(Body):
+    """What an entity chooses for itself; what is absent stays."""
+
+    channels: dict[MessageClass, tuple[ChannelName, ...]] = Field(default_factory=dict)
+    approval: tuple[MessageClass, ...] = ()
+    approval_above: dict[MessageClass, int] = Field(default_factory=dict)
+    training_required: bool = False
+    partly_outside: str = Field(default="clip", pattern="^(clip|refuse)$")
+    quiet_hours: tuple[Annotated[str, HOUR], Annotated[str, HOUR]] | None = None
+    escalation_minutes: dict[MessageClass, float] | None = None
+
+
+class ContactPerson(Body):
+    """Whom the platform calls."""
+
+    name: str = Field(min_length=1, max_length=200, pattern=TEXT)
+    phone: str = Field(default="", max_length=40, pattern=r"^[^\x00]*$")
+    email: str = Field(default="", max_length=254, pattern=r"^[^\x00]*$")
+
+
+class OwnChange(Body):
+    """What an entity changes of itself; what is absent stays."""
+
+    languages: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=10)
+    region: str | None = Field(default=None, pattern="^[A-Z]{2}$")
+    contact_persons: tuple[ContactPerson, ...] | None = Field(default=None, max_length=50)
+    policy: Policy | None = None
+
+
+class NewEntity(Body):
+    """An authority below another one."""
+
+    slug: str = Field(pattern=SLUG)
+    name: str = Field(min_length=1, max_length=200, pattern=TEXT)
+    kind: EntityKind
+    parent: str | None = Field(default=None, pattern=SLUG)
+    languages: tuple[str, ...] = ("nl", "fr", "de", "en")
+
+
+class Papers(Body):
+    """What the platform notes of an entity; what is absent stays."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=200, pattern=TEXT)
+    convention_signed_on: date | None = None
+    order_form_on: date | None = None
+    live: bool | None = None
+
+
+class Suspension(Body):
+    """What becomes of campaigns that run has to be said."""
+
+    running: Running
+
+
+class Answered(Body):
+    """Yes or no to terms."""
+
+    accepted: bool
+
+
+class EntityPages:
+    """Handlers of /v1/entity (one's own), /v1/entities (the platform's) and /v1/terms."""
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self._store = store
+        self._access = access
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes to add to the application."""
+        known, administrator = self._access.known, Role.ADMIN
+        return [
+            web.get("/v1/entity", known(self.get_own)),
+            web.post("/v1/entity", known(taking(OwnChange, self.change_own), administrator)),
+            web.get("/v1/terms", known(self.list_terms)),
+            web.post("/v1/terms/{version}", known(taking(Answered, self.answer_terms), administrator)),
+            web.get("/v1/entities", known(self.list_entities, administrator, Role.OBSERVER)),
+            web.post("/v1/entities", known(_platform(taking(NewEntity, self.post_entity)), administrator)),
+            web.post("/v1/entities/{entity}", known(_platform(taking(Papers, self.note_papers)), administrator)),
+            web.post(
+                "/v1/entities/{entity}/suspend", known(_platform(taking(Suspension, self.suspend)), administrator)
+            ),
+            web.post("/v1/entities/{entity}/reinstate", known(_platform(self.reinstate), administrator)),
+        ]
+
+    async def get_own(self, request: web.Request) -> web.Response:
+        """The asker's entity with its checklist."""
+        async with self._store.connection() as connection:
+            return web.json_response(_entity(await entities.show(connection, request[AUTHORITY].slug)))
+
+    async def change_own(self, request: web.Request, body: OwnChange) -> web.Response:
+        """Languages, region, contact persons, policy."""
+        authority = request[AUTHORITY]
+        people = None if body.contact_persons is None else [one.model_dump() for one in body.contact_persons]
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            await entities.change_own(
+                connection, authority.entity_id, languages=body.languages, region=body.region, contact_persons=people,
+                policy=None if body.policy is None else body.policy.model_dump(mode="json", exclude_unset=True),
+            )  # fmt: skip
+        return await self.get_own(request)
+
+    async def list_terms(self, request: web.Request) -> web.Response:
+        """All terms, newest first, with the entity's answers."""
+        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
+            rows = await entities.terms(connection, request[AUTHORITY].entity_id)
+        return web.json_response({"terms": [_terms(row) for row in rows]})
+
+    async def answer_terms(self, request: web.Request, body: Answered) -> web.Response:
+        """Accept or refuse terms. A refusal changes nothing else: the entity leaves in its own time."""
+        authority, version = request[AUTHORITY], number(request.match_info["version"], 0)
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            done = await entities.answer_terms(
+                connection, authority.entity_id, version, body.accepted, authority.holder
+            )
+        return web.json_response({"version": version, "accepted": body.accepted}) if done else not_found()
+
+    async def list_entities(self, request: web.Request) -> web.Response:
+        """The asker's entity and those below it; for the platform all of them."""
+        authority, after = request[AUTHORITY], request.query.get("cursor", "").replace("\0", "")[:63]
+        above = None if authority.slug == PLATFORM else authority.entity_id
+        async with self._store.connection() as connection:
+            rows = await entities.page(connection, above, after, PAGE)
+        more = rows[-1]["slug"] if len(rows) == PAGE else None
+        return web.json_response({"entities": [dict(row) for row in rows], "next": more})
+
+    async def post_entity(self, request: web.Request, body: NewEntity) -> web.Response:
+        """A new authority, not live."""
+        async with self._store.acting(request[AUTHORITY].holder) as connection:
+            if body.parent is not None and await entities.show(connection, body.parent) is None:
+                return not_found()
+            made = await admin.create_entity(
+                connection, slug=body.slug, name=body.name, kind=body.kind, live=False, languages=body.languages,
+                parent=body.parent,
+            )  # fmt: skip
+        if made is None:
+            return problem(409, "entity-already", "There is an entity with this slug.")
+        return web.json_response({"entity": body.slug}, status=201)
+
+    async def note_papers(self, request: web.Request, body: Papers) -> web.Response:
+        """What was signed; and live, when nothing of the checklist is missing."""
+        async with self._store.acting(request[AUTHORITY].holder) as connection:
+            row = await entities.show(connection, request.match_info["entity"])
+            if row is None:
+                return not_found()
+            await entities.note_papers(
+                connection, row["id"], name=body.name, convention=body.convention_signed_on,
+                order_form=body.order_form_on,
+            )  # fmt: skip
+            row = await entities.show(connection, row["slug"])
+            lacks = missing(entities.papers_of(row)) if body.live else []
+            if body.live is not None and not lacks:
+                await entities.note_papers(connection, row["id"], live=body.live)
+                row = await entities.show(connection, row["slug"])
+        if lacks:
+            return problem(409, "not-ready", f"Before it goes live: {', '.join(lacks)}.", missing=lacks)
+        return web.json_response(_entity(row))
+
+    async def suspend(self, request: web.Request, body: Suspension) -> web.Response:
+        """Suspend an entity on every node; running campaigns as was chosen."""
+        holder = request[AUTHORITY].holder
+        async with self._store.acting(holder) as connection:
+            row = await entities.show(connection, request.match_info["entity"])
+            if row is None or row["slug"] == PLATFORM:
+                return not_found()
+            concerned = await suspend_entity(connection, row["id"], body.running, holder)
+        return web.json_response({"entity": row["slug"], "suspended": True, "campaigns": concerned})
+
+    async def reinstate(self, request: web.Request) -> web.Response:
+        """Take a suspension back; what was paused is resumed by hand."""
+        async with self._store.acting(request[AUTHORITY].holder) as connection:
+            row = await entities.show(connection, request.match_info["entity"])
+            if row is None:
+                return not_found()
+            await entities.suspend(connection, row["id"], False)
+        return web.json_response({"entity": row["slug"], "suspended": False})
+
+
+def _platform(handler: Any) -> Any:
+    """The handler for administrators of the platform, and of no other entity."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        if request[AUTHORITY].slug != PLATFORM or request[AUTHORITY].suspended:
+            return problem(403, "no-role", "This is for administrators of the platform.")
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    return guarded
+
+
+def _entity(row: Any) -> dict[str, Any]:
+    return {
+        "entity": row["slug"],
+        "name": row["name"],
+        "kind": row["kind"],
+        "parent": row["parent"],
+        "live": row["live"],
+        "suspended": row["suspended_at"] is not None,
+        "languages": row["languages"],
+        "region": row["region"],
+        "policy": row["policy"],
+        "territory_rings": row["rings"],
+        "contact_persons": row["contact_persons"],
+        "checklist": checklist(entities.papers_of(row)),
+    }
+
+
+def _terms(row: Any) -> dict[str, Any]:
+    return {
+        "version": row["version"],
+        "text": row["text"],
+        "published": row["published_at"].isoformat(),
+        "accepted": row["accepted"],
+        "by": row["answered_by"],
+        "at": row["at"].isoformat() if row["at"] else None,
+    }

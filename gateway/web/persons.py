@@ -1,0 +1,283 @@
+"""Persons of an entity over HTTP: members, roles, mandates, invitations, tokens.
+
+Knows: routes, JSON; that what an administrator gives waits for a second one, and what is taken away goes at once.
+Never knows: SQL, what a mandate allows. See schemas/openapi.yaml.
+"""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+from pydantic import AwareDatetime, Field
+
+from gateway.flows.suspending import Running, deal_with
+from gateway.model import ChannelName, MessageClass, Purpose, Realm, Role
+from gateway.store import persons
+from gateway.store.persons import Grant, NewMandate
+from gateway.store.pool import Connection, Store
+from gateway.web.access import AUTHORITY, Access
+from gateway.web.bodies import Body, taking
+from gateway.web.problem import problem
+
+PAGE = 100
+PAGE_MOST = 1000
+INVITED_FOR = timedelta(days=7)
+EMAIL = r"^[^@\s\x00]{1,64}@[^@\s\x00]{1,189}$"
+TEXT = r"^[^\x00]+$"
+
+
+class NewPerson(Body):
+    """Somebody who becomes a member."""
+
+    name: str = Field(min_length=1, max_length=200, pattern=TEXT)
+    email: str = Field(pattern=EMAIL, max_length=254)
+    language: str = Field(default="nl", pattern="^[a-z]{2,3}$")
+    roles: frozenset[Role] = frozenset()
+
+
+class Change(Body):
+    """What changes of a member; what is absent stays. `running`: what becomes of campaigns of who is suspended."""
+
+    roles: frozenset[Role] | None = None
+    suspended: bool | None = None
+    running: Running = Running.GO_ON
+    trained_on: date | None = None
+    trained_until: date | None = None
+
+
+class Mandate(Body):
+    """What a member may send."""
+
+    classes: frozenset[MessageClass] = Field(min_length=1)
+    channels: frozenset[ChannelName] = Field(min_length=1)
+    purposes: frozenset[Purpose] = frozenset(Purpose)
+    partnership: str | None = Field(default=None, max_length=63)
+    not_before: AwareDatetime | None = None
+    not_after: AwareDatetime | None = None
+
+
+class Invitation(Body):
+    """Which world the person's own token will open."""
+
+    realm: Realm = Realm.TEST
+
+
+class Redemption(Body):
+    """The secret of an invitation."""
+
+    invitation: str = Field(max_length=200)
+    note: str = Field(default="", max_length=200)
+
+
+class PersonPages:
+    """Handlers of /v1/persons and what belongs to them; all but redeeming an invitation are for administrators."""
+
+    def __init__(self, store: Store, access: Access, *, utcnow: Any) -> None:
+        self._store = store
+        self._access = access
+        self._utcnow = utcnow
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes to add to the application."""
+        known, admin = self._access.known, Role.ADMIN
+        return [
+            web.get("/v1/persons", known(self.list_persons, admin, Role.OBSERVER)),
+            web.post("/v1/persons", known(taking(NewPerson, self.post_person), admin)),
+            web.get("/v1/persons/{person}", known(self.get_person, admin)),
+            web.post("/v1/persons/{person}", known(taking(Change, self.change_person), admin)),
+            web.post("/v1/persons/{person}/confirm", known(self.confirm_roles, admin)),
+            web.post("/v1/persons/{person}/mandates", known(taking(Mandate, self.post_mandate), admin)),
+            web.post("/v1/mandates/{mandate}/confirm", known(self.confirm_mandate, admin)),
+            web.post("/v1/mandates/{mandate}/revoke", known(self.revoke_mandate, admin)),
+            web.post("/v1/persons/{person}/invitations", known(taking(Invitation, self.post_invitation), admin)),
+            web.post("/v1/invitations/{invitation}/confirm", known(self.confirm_invitation, admin)),
+            web.post("/v1/invitations", taking(Redemption, self.redeem)),
+            web.get("/v1/tokens", known(self.list_tokens, admin)),
+            web.post("/v1/tokens/{token}/revoke", known(self.revoke_token, admin)),
+        ]
+
+    async def list_persons(self, request: web.Request) -> web.Response:
+        """Members by name; `begins` finds those whose name begins so."""
+        limit = min(PAGE_MOST, max(1, number(request.query.get("limit", ""), PAGE)))
+        begins = request.query.get("begins", "").replace("\0", "")[:200]
+        after, _, last = request.query.get("cursor", "").replace("\0", "")[:300].rpartition(".")
+        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
+            rows = await persons.page(
+                connection, request[AUTHORITY].entity_id, begins=begins, after=(after, number(last, 0)), limit=limit
+            )
+        more = f"{rows[-1]['search']}.{rows[-1]['id']}" if len(rows) == limit else None
+        return web.json_response({"persons": [_person(row) for row in rows], "next": more})
+
+    async def post_person(self, request: web.Request, body: NewPerson) -> web.Response:
+        """Somebody becomes a member; roles wait for a second administrator."""
+        authority = request[AUTHORITY]
+        async with self._store.acting(authority.holder) as connection:
+            name, new = await persons.join(
+                connection, authority.entity_id, name=body.name, email=body.email, language=body.language,
+                roles=sorted(body.roles), grant=Grant(authority.holder, None),
+            )  # fmt: skip
+        if not new:
+            return problem(409, "member-already", "There is a member with this address.", person=name)
+        return web.json_response({"person": name, "links": {"person": f"/v1/persons/{name}"}}, status=201)
+
+    async def get_person(self, request: web.Request) -> web.Response:
+        """One member with all mandates."""
+        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
+            row = await self._found(connection, request)
+            if row is None:
+                return not_found()
+            mandates = await persons.mandates(connection, request[AUTHORITY].entity_id, row["id"])
+        return web.json_response(_person(row) | {"mandates": [_mandate(one) for one in mandates]})
+
+    async def change_person(self, request: web.Request, body: Change) -> web.Response:
+        """Roles, training, suspension. What is taken away goes at once, what is given waits."""
+        authority = request[AUTHORITY]
+        async with self._store.acting(authority.holder) as connection:
+            row = await self._found(connection, request)
+            if row is None:
+                return not_found()
+            if body.roles is not None:
+                grant = Grant(authority.holder, None)
+                await persons.set_roles(connection, authority.entity_id, row, sorted(body.roles), grant)
+            if body.suspended is not None:
+                await persons.suspend(connection, authority.entity_id, row["id"], body.suspended)
+            if body.suspended:
+                author = f"person:{row['id']}"
+                await deal_with(connection, authority.entity_id, body.running, authority.holder, author)
+            if {"trained_on", "trained_until"} & body.model_fields_set:
+                await persons.train(connection, row["id"], body.trained_on, body.trained_until)
+            row = await self._found(connection, request)
+        return web.json_response(_person(row))
+
+    async def confirm_roles(self, request: web.Request) -> web.Response:
+        """A second administrator agrees to the roles that a member was given."""
+        authority = request[AUTHORITY]
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            row = await self._found(connection, request)
+            done = row is not None and await persons.confirm_roles(
+                connection, authority.entity_id, row["id"], authority.holder
+            )
+        return web.json_response({"confirmed": True}) if done else _not_yours()
+
+    async def post_mandate(self, request: web.Request, body: Mandate) -> web.Response:
+        """Mandates for a member; they have force once a second administrator has confirmed them."""
+        authority = request[AUTHORITY]
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            row = await self._found(connection, request)
+            known = {one["slug"]: one["id"] for one in await persons.partnerships(connection, authority.entity_id)}
+            if row is None or (body.partnership is not None and body.partnership not in known):
+                return not_found()
+            mandate = NewMandate(
+                classes=sorted(body.classes), channels=sorted(body.channels), purposes=sorted(body.purposes),
+                partnership=known.get(body.partnership or ""), not_before=body.not_before, not_after=body.not_after,
+            )  # fmt: skip
+            numbers = await persons.grant_mandate(
+                connection, authority.entity_id, row["id"], mandate, Grant(authority.holder, None)
+            )
+        return web.json_response({"mandates": numbers, "confirmed": False}, status=201)
+
+    async def confirm_mandate(self, request: web.Request) -> web.Response:
+        """A second administrator agrees."""
+        return await self._by_number(request, "mandate", persons.confirm_mandate)
+
+    async def revoke_mandate(self, request: web.Request) -> web.Response:
+        """End a mandate now."""
+        return await self._ended(request, "mandate", persons.revoke_mandate)
+
+    async def post_invitation(self, request: web.Request, body: Invitation) -> web.Response:
+        """A link that works once; for the live world it waits for a second administrator."""
+        authority = request[AUTHORITY]
+        confirmed = persons.OPERATOR if body.realm is Realm.TEST else None
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            row = await self._found(connection, request)
+            if row is None:
+                return not_found()
+            until = self._utcnow() + INVITED_FOR
+            number_, secret = await persons.invite(
+                connection, authority.entity_id, row["id"], body.realm, until, Grant(authority.holder, confirmed)
+            )
+        told = {"number": number_, "invitation": secret, "expires": until.isoformat(), "confirmed": bool(confirmed)}
+        return web.json_response(told, status=201)
+
+    async def confirm_invitation(self, request: web.Request) -> web.Response:
+        """A second administrator agrees."""
+        return await self._by_number(request, "invitation", persons.confirm_invitation)
+
+    async def redeem(self, request: web.Request, body: Redemption) -> web.Response:
+        """The person's own token, shown this once."""
+        async with self._store.acting("invitation") as connection:
+            token = await persons.redeem(connection, body.invitation, body.note.replace("\0", ""), None)
+        if token is None:
+            return problem(403, "no-invitation", "This invitation does not work: used, run out, or not confirmed yet.")
+        return web.json_response({"token": token}, status=201)
+
+    async def list_tokens(self, request: web.Request) -> web.Response:
+        """The entity's tokens without their secrets."""
+        after = number(request.query.get("cursor", ""), 0)
+        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
+            rows = await persons.tokens(connection, request[AUTHORITY].entity_id, after, PAGE)
+        more = str(rows[-1]["id"]) if len(rows) == PAGE else None
+        return web.json_response({"tokens": [_plain(row) for row in rows], "next": more})
+
+    async def revoke_token(self, request: web.Request) -> web.Response:
+        """End a token now, on every node."""
+        return await self._ended(request, "token", persons.end_token)
+
+    async def _found(self, connection: Connection, request: web.Request) -> Any:
+        return await persons.find(connection, request[AUTHORITY].entity_id, request.match_info["person"])
+
+    async def _by_number(self, request: web.Request, what: str, confirm: Any) -> web.Response:
+        authority = request[AUTHORITY]
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            done = await confirm(connection, authority.entity_id, number(request.match_info[what], 0), authority.holder)
+        return web.json_response({"confirmed": True}) if done else _not_yours()
+
+    async def _ended(self, request: web.Request, what: str, end: Any) -> web.Response:
+        authority = request[AUTHORITY]
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            done = await end(connection, authority.entity_id, number(request.match_info[what], 0))
+        return web.json_response({"revoked": True}) if done else not_found()
+
+
+def _person(row: Any) -> dict[str, Any]:
+    return {
+        "person": row["public_id"],
+        "name": row["name"],
+        "email": row["email"],
+        "language": row["language"],
+        "roles": row["roles"],
+        "waiting": {"roles": row["wanted"], "by": row["wanted_by"]} if row["wanted"] is not None else None,
+        "suspended": row["suspended"],
+        "trained_on": _time(row["trained_on"]),
+        "trained_until": _time(row["trained_until"]),
+    }
+
+
+def _mandate(row: Any) -> dict[str, Any]:
+    told = _plain(row)
+    return told | {"class": told.pop("message_class"), "confirmed": told.pop("confirmed_by") is not None}
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {key: _time(value) if isinstance(value, date) else value for key, value in dict(row).items()}
+
+
+def _time(value: date | datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
+
+
+def number(text: str, default: int) -> int:
+    """A number as the database's int takes it."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
+
+
+def not_found() -> web.Response:
+    """Nothing of the asker's has this name."""
+    return problem(404, "not-found", "Nothing of yours has this name.")
+
+
+def _not_yours() -> web.Response:
+    return problem(
+        409, "nothing-to-confirm", "Nothing waits here for you: it is confirmed, gone, or your own to be confirmed by "
+        "another administrator.",
+    )  # fmt: skip

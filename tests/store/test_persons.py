@@ -1,0 +1,99 @@
+"""Persons in the store: one identity, what waits, what the database itself forbids, many members."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from gateway.model import ChannelName, MessageClass, Realm, Role
+from gateway.store import admin, persons, registry
+from gateway.store.embedded import Cluster
+from gateway.store.persons import Grant, NewMandate
+from gateway.store.pool import Connection
+from tests.store import made
+from tests.support.people import put_person
+
+WAITING = Grant("person:1", None)
+
+
+@pytest_asyncio.fixture
+async def connection(pg: Cluster) -> AsyncIterator[Connection]:
+    async with admin.connected(pg.app_dsn) as found:
+        yield found
+
+
+async def joined(connection: Connection, entity: int, email: str = "an@x.example", **more: object) -> str:
+    given = {"name": "An", "email": email, "language": "nl", "roles": (), "grant": Grant()} | more
+    return (await persons.join(connection, entity, **given))[0]  # type: ignore[arg-type]
+
+
+async def test_one_address_is_one_identity_whatever_its_case(connection: Connection) -> None:
+    brugge, gent = await made.entity(connection), await made.entity(connection, "gent")
+    assert await joined(connection, brugge) == await joined(connection, gent, "AN@X.example", name="Somebody else")
+    assert (await persons.find(connection, gent, "an@x.EXAMPLE"))["name"] == "An"
+
+
+async def test_a_machine_and_a_person_hold_a_mandate_and_never_nobody_or_both(connection: Connection) -> None:
+    entity = await made.entity(connection)
+    insert = "INSERT INTO mandate (entity_id, message_class, channel) VALUES ($1, 'urgent', 'sms')"
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(insert, entity)
+
+
+async def test_nobody_confirms_what_they_gave_and_the_database_agrees(connection: Connection) -> None:
+    entity = await made.entity(connection)
+    await joined(connection, entity)
+    person = await persons.find(connection, entity, "an@x.example")
+    mandate = NewMandate(classes=[MessageClass.NEWS], channels=[ChannelName.EMAIL])
+    (number,) = await persons.grant_mandate(connection, entity, person["id"], mandate, WAITING)
+    assert await persons.grant_mandate(connection, entity, person["id"], mandate, WAITING) == []
+    assert not await persons.confirm_mandate(connection, entity, number, "person:1")
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute("UPDATE mandate SET confirmed_by = 'person:1' WHERE id = $1", number)
+    assert await persons.confirm_mandate(connection, entity, number, "person:2")
+    assert not await persons.confirm_mandate(connection, entity, number, "person:3")
+
+
+async def test_mandates_of_a_person_are_of_one_entity(connection: Connection) -> None:
+    brugge, gent = await made.entity(connection), await made.entity(connection, "gent")
+    everything = NewMandate(classes=tuple(MessageClass), channels=tuple(ChannelName))
+    await put_person(connection, brugge, email="an@x.example", mandate=everything, roles=[Role.ADMIN])
+    token = await put_person(connection, gent, email="an@x.example")
+    authority = await registry.authority_of_token(connection, token)
+    assert authority is not None
+    assert (authority.entity_id, authority.mandates, authority.roles) == (gent, frozenset(), frozenset())
+
+
+async def test_an_invitation_is_used_once_even_by_two_at_once(connection: Connection) -> None:
+    entity = await made.entity(connection)
+    await joined(connection, entity)
+    person = await persons.find(connection, entity, "an@x.example")
+    until = datetime.now(UTC) + timedelta(hours=1)
+    _, secret = await persons.invite(connection, entity, person["id"], Realm.TEST, until, Grant())
+    assert await persons.redeem(connection, secret, "", None)
+    assert await persons.redeem(connection, secret, "", None) is None
+    assert await persons.redeem(connection, "gw_invite_x", "", None) is None
+    kept = await connection.fetchval("SELECT count(*) FROM invitation WHERE digest::text LIKE '%' || $1 || '%'", secret)
+    assert kept == 0
+
+
+async def test_a_page_of_many_members_is_read_from_an_index(connection: Connection) -> None:
+    entity = await made.entity(connection)
+    await connection.execute(
+        "WITH p AS (INSERT INTO person (public_id, name, email) SELECT 'pe_' || n, 'Name ' || n, n || '@x.example' "
+        "FROM generate_series(1, 5000) n RETURNING id, name) "
+        "INSERT INTO membership (entity_id, person_id, search) SELECT $1, id, lower(name) FROM p",
+        entity,
+    )
+    await connection.execute("SELECT set_config('gateway.entity', $1, false)", str(entity))
+    await connection.execute("SET ROLE gateway_app_tenant")
+    page = await persons.page(connection, entity, begins="Name 123", limit=100)
+    assert [row["name"] for row in page[:2]] == ["Name 123", "Name 1230"]
+    query = persons._SQL["person_page"]
+    values = (str(entity), "'name 123'", "''", "0", "100")
+    for number, value in enumerate(values, 1):
+        query = query.replace(f"${number}", value)
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}"))
+    assert "membership_search" in plan or "membership_pkey" in plan, plan

@@ -1,0 +1,34 @@
+"""The pages of an entity over HTTP, for tests: a scene, a client, and persons who ask."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from gateway.web.api import Api
+from gateway.web.authority import authority_routes
+from gateway.web.problem import middleware
+from tests.support.scene import HELP, Scene
+
+Client = TestClient[web.Request, web.Application]
+
+
+@asynccontextmanager
+async def a_client(scene: Scene) -> AsyncIterator[Client]:
+    """Everything of /v1 over this scene."""
+    application = web.Application(middlewares=[middleware(HELP)])
+    api = Api(scene.store, scene.intake, scene.campaigns, max_bytes=200_000, utcnow=scene.clock)
+    application.add_routes(api.routes())
+    application.add_routes(authority_routes(scene.store, scene.campaigns.agreeing, utcnow=scene.clock))
+    async with TestClient(TestServer(application)) as client:
+        yield client
+        api.close_streams()
+
+
+async def ask(client: Client, token: str, method: str, path: str, **more: Any) -> tuple[int, Any]:
+    """One request; its status and JSON."""
+    head = {"Authorization": f"Bearer {token}"} if token else {}
+    async with client.request(method, path, headers=head | more.pop("headers", {}), **more) as answer:
+        return answer.status, await answer.json(content_type=None)

@@ -1,0 +1,122 @@
+"""Entities over HTTP: each changes itself, the platform changes the tree, nobody else does."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+
+from gateway.model import MessageClass, Role
+from gateway.store import admin, entities
+from gateway.store.embedded import Cluster
+from tests.support.authority import Client, a_client, ask
+from tests.support.people import put_person
+from tests.support.scene import Entity, Scene, a_scene
+
+NEW = {"slug": "brugge", "name": "Stad Brugge", "kind": "type1"}
+
+
+@pytest_asyncio.fixture
+async def scene(pg: Cluster) -> AsyncIterator[Scene]:
+    async with a_scene(pg) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def client(scene: Scene) -> AsyncIterator[Client]:
+    async with a_client(scene) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def commune(scene: Scene) -> Entity:
+    return await scene.entity()
+
+
+@pytest_asyncio.fixture
+async def tokens(scene: Scene, commune: Entity) -> dict[str, str]:
+    """Administrators of the platform and of the commune, and an observer of the commune."""
+    async with scene.connected() as connection:
+        platform = await admin.entity(connection, "platform")
+        assert platform is not None
+        return {
+            "platform": await put_person(connection, platform.id, roles=[Role.ADMIN]),
+            "admin": await put_person(connection, commune.id, roles=[Role.ADMIN]),
+            "observer": await put_person(connection, commune.id, roles=[Role.OBSERVER]),
+        }
+
+
+async def test_an_entity_changes_its_own_settings(client: Client, scene: Scene, tokens: dict[str, str]) -> None:
+    change: dict[str, Any] = {
+        "languages": ["fr", "nl"], "contact_persons": [{"name": "An", "phone": "+32 2"}],
+        "policy": {"approval": ["news"], "approval_above": {"urgent": 10}, "training_required": True},
+    }  # fmt: skip
+    assert (await ask(client, tokens["observer"], "POST", "/v1/entity", json=change))[0] == 403
+    status, entity = await ask(client, tokens["admin"], "POST", "/v1/entity", json=change)
+    assert (status, entity["languages"], entity["checklist"]["contact-persons"]) == (200, ["fr", "nl"], True)
+    policy = (await scene.authority(tokens["admin"])).policy
+    assert (policy.approval, policy.training) == (frozenset({MessageClass.NEWS}), True)
+    assert policy.approval_above == ((MessageClass.URGENT, 10),)
+    assert (await ask(client, tokens["admin"], "GET", "/v1/entity"))[1] == entity
+
+
+async def test_only_the_platform_makes_entities_and_live_needs_every_paper(
+    client: Client, scene: Scene, tokens: dict[str, str]
+) -> None:
+    for path, body in (("", NEW), ("/brugge", {}), ("/brugge/suspend", {"running": "stop"}), ("/brugge/reinstate", {})):
+        assert (await ask(client, tokens["admin"], "POST", f"/v1/entities{path}", json=body))[0] == 403
+    boss = tokens["platform"]
+    assert (await ask(client, boss, "POST", "/v1/entities", json=NEW | {"parent": "nowhere"}))[0] == 404
+    assert (await ask(client, boss, "POST", "/v1/entities", json=NEW | {"parent": "commune"}))[0] == 201
+    assert (await ask(client, boss, "POST", "/v1/entities", json=NEW))[0] == 409
+    papers = {"convention_signed_on": "2026-01-05", "order_form_on": "2026-01-05", "live": True}
+    status, body = await ask(client, boss, "POST", "/v1/entities/brugge", json=papers)
+    assert (status, body["missing"]) == (409, ["contact-persons", "accounts"])
+    async with scene.connected() as connection:
+        row = await entities.show(connection, "brugge")
+        assert row["live"] is False
+        await put_person(connection, row["id"], roles=[Role.ADMIN])
+        await entities.change_own(connection, row["id"], contact_persons=[{"name": "An"}])
+    assert (await ask(client, boss, "POST", "/v1/entities/brugge", json={"live": True}))[1]["live"] is True
+    assert (await ask(client, boss, "POST", "/v1/entities/brugge", json={"live": False}))[1]["live"] is False
+    assert (await ask(client, boss, "POST", "/v1/entities/nowhere", json={}))[0] == 404
+
+
+async def test_everybody_sees_the_tree_below_and_not_above(client: Client, tokens: dict[str, str]) -> None:
+    await ask(client, tokens["platform"], "POST", "/v1/entities", json=NEW | {"parent": "commune"})
+    await ask(client, tokens["platform"], "POST", "/v1/entities", json=NEW | {"slug": "apart"})
+    seen = {
+        who: [one["slug"] for one in (await ask(client, token, "GET", "/v1/entities"))[1]["entities"]]
+        for who, token in tokens.items()
+    }
+    assert seen == {
+        "platform": ["apart", "brugge", "commune", "platform"], "admin": ["brugge", "commune"],
+        "observer": ["brugge", "commune"],
+    }  # fmt: skip
+
+
+async def test_a_suspended_entity_changes_and_sends_nothing_until_it_is_reinstated(
+    client: Client, tokens: dict[str, str]
+) -> None:
+    boss, path = tokens["platform"], "/v1/entities/commune"
+    assert (await ask(client, boss, "POST", f"{path}/suspend", json={}))[0] == 422
+    status, body = await ask(client, boss, "POST", f"{path}/suspend", json={"running": "pause"})
+    assert (status, body["suspended"], body["campaigns"]) == (200, True, [])
+    assert (await ask(client, tokens["admin"], "POST", "/v1/entity", json={}))[1]["reason"] == "suspended"
+    assert (await ask(client, tokens["admin"], "GET", "/v1/entity"))[1]["suspended"] is True
+    assert (await ask(client, boss, "POST", f"{path}/reinstate"))[1]["suspended"] is False
+    assert (await ask(client, tokens["admin"], "POST", "/v1/entity", json={}))[0] == 200
+    assert (await ask(client, boss, "POST", "/v1/entities/platform/suspend", json={"running": "stop"}))[0] == 404
+
+
+async def test_terms_are_read_and_answered(client: Client, scene: Scene, tokens: dict[str, str]) -> None:
+    async with scene.connected() as connection:
+        version = await entities.publish_terms(connection, "Be kind.")
+    path = f"/v1/terms/{version}"
+    assert (await ask(client, tokens["observer"], "POST", path, json={"accepted": True}))[0] == 403
+    for accepted in (False, True):
+        assert (await ask(client, tokens["admin"], "POST", path, json={"accepted": accepted}))[0] == 200
+        (shown,) = (await ask(client, tokens["observer"], "GET", "/v1/terms"))[1]["terms"]
+        assert (shown["text"], shown["accepted"]) == ("Be kind.", accepted)
+        own = (await ask(client, tokens["admin"], "GET", "/v1/entity"))[1]
+        assert own["checklist"]["terms"] is accepted
+    assert (await ask(client, tokens["admin"], "POST", "/v1/terms/99", json={"accepted": True}))[0] == 404
