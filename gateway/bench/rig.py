@@ -74,6 +74,12 @@ class Ground:
         async with admin.connected(self.cluster.app_dsn) as connection:
             yield connection
 
+    @asynccontextmanager
+    async def filling(self) -> AsyncIterator[Connection]:
+        """A session that may COPY into tables whose rows belong to entities."""
+        async with admin.connected(self.cluster.admin_dsn) as connection:
+            yield connection
+
     async def settle(self) -> None:
         """Statistics for what was just filled in, and a checkpoint, so that the run pays for itself only."""
         async with admin.connected(self.cluster.admin_dsn) as connection:

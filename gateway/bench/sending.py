@@ -175,7 +175,7 @@ async def _people(floor: Ground, wanted: Mapping[ChannelName, int]) -> None:
         floor.line.show(f"registering people: {have:,} of {total:,}")
 
     floor.line.step(f"registering {total:,} people")
-    async with floor.connection() as connection:
+    async with floor.filling() as connection:
         await citizens(connection, wanted, within_km=min(REACH_KM, COUNTRY_RADIUS_KM), progress=told)
     await floor.settle()
 

@@ -87,7 +87,7 @@ async def _fill(floor: Ground, count: int) -> None:
         floor.line.show(f"registering people: {have:,} of {count:,}")
 
     floor.line.step(f"registering {count:,} people")
-    async with floor.connection() as connection:
+    async with floor.filling() as connection:
         await citizens(connection, {ChannelName.SMS: count}, progress=told)
     await floor.settle()
 

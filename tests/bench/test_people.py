@@ -13,7 +13,7 @@ from gateway.store.embedded import Cluster
 async def test_each_person_gets_exactly_one_message_on_the_channel_that_was_wanted(pg: Cluster) -> None:
     added: list[int] = []
     wanted = {ChannelName.SMS: 70, ChannelName.EMAIL: 50, ChannelName.VOICE: 30}
-    async with admin.connected(pg.app_dsn) as connection:
+    async with admin.connected(pg.admin_dsn) as connection:
         await citizens(connection, wanted, progress=added.append)
         country = [shape_as_json(Ring(areas()[2].ring))]
         target = registry.Target(cells=area_cells(country, country))
@@ -23,7 +23,7 @@ async def test_each_person_gets_exactly_one_message_on_the_channel_that_was_want
 
 
 async def test_the_authority_may_alert_the_whole_country_live_and_in_rehearsal(pg: Cluster) -> None:
-    async with admin.connected(pg.app_dsn) as connection:
+    async with admin.connected(pg.admin_dsn) as connection:
         tokens = await authority(connection)
         for token, realm in ((tokens.live, Realm.LIVE), (tokens.test, Realm.TEST)):
             found = await registry.authority_of_token(connection, token)
@@ -34,7 +34,7 @@ async def test_the_authority_may_alert_the_whole_country_live_and_in_rehearsal(p
 
 async def test_people_who_register_later_get_numbers_of_their_own(pg: Cluster) -> None:
     later = registry.Citizen("later", "", "en", "+32470000001", None, None, [])
-    async with admin.connected(pg.app_dsn) as connection:
+    async with admin.connected(pg.admin_dsn) as connection:
         await citizens(connection, {ChannelName.SMS: 2})
         platform = await admin.entity(connection, "platform")
         assert platform is not None

@@ -16,7 +16,7 @@ smsbox-interface = "127.0.0.1"
 smsbox-port = $((ADMIN + 1))
 admin-password = admin
 log-file = "$DIR/bearerbox.log"
-log-level = 0
+log-level = ${PEER_KANNEL_LOG:-0}
 box-allow-ip = "127.0.0.1"
 store-type = file
 store-location = "$DIR/store"
@@ -33,13 +33,13 @@ transceiver-mode = true
 smsc-username = gateway
 smsc-password = secret
 system-type = ""
-max-pending-submits = 100
+max-pending-submits = ${PEER_KANNEL_WINDOW:-100}
 instances = $BINDS
 enquire-link-interval = 10
 reconnect-delay = 2
 msg-id-type = ${PEER_KANNEL_MSGID:-0}
 log-file = "$DIR/smsc.log"
-log-level = 0
+log-level = ${PEER_KANNEL_LOG:-0}
 $([ "$TLS" = tls ] && echo "use-ssl = true")
 
 group = smsbox
@@ -47,7 +47,7 @@ bearerbox-host = 127.0.0.1
 sendsms-port = $SEND
 sendsms-interface = "127.0.0.1"
 log-file = "$DIR/smsbox.log"
-log-level = 0
+log-level = ${PEER_KANNEL_LOG:-0}
 
 group = sms-service
 keyword = default
