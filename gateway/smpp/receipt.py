@@ -78,6 +78,7 @@ _STAT = re.compile(r"\bstat(?:us)?\s?[:=]\s?([A-Za-z]{2,20})", re.IGNORECASE)
 _ERR = re.compile(r"\berr(?:or)?\s?[:=]\s?([0-9A-Fa-f]{1,8})", re.IGNORECASE)
 _TEXT = re.compile(r"\btext\s?[:=]", re.IGNORECASE)
 _MAX_TEXT = 512
+_UCS2 = text.Encoding.UCS2.value  # looked up once: an enum's value costs more than all the rest of a usual receipt
 
 
 def parse(message: pdu.Message) -> DeliveryReceipt | NotReceipt:
@@ -91,7 +92,7 @@ def parse(message: pdu.Message) -> DeliveryReceipt | NotReceipt:
         return NotReceipt("no receipt")
     raw = message.short_message or tlvs.get(tlv.MESSAGE_PAYLOAD, b"")
     if not tlvs:
-        fast = _standard_text(raw) if message.data_coding != text.Encoding.UCS2.value else None
+        fast = _standard_text(raw) if message.data_coding != _UCS2 else None
         if fast is not None:
             return fast if kind == pdu.ESM_RECEIPT else fast._replace(fate=Fate.INTERMEDIATE)
     return _any_form(message, raw, kind == pdu.ESM_INTERMEDIATE)

@@ -15,6 +15,7 @@ from gateway.store.registry import CHANNEL_CODES, CHANNELS
 from gateway.store.sql import Queries
 
 _SQL = Queries.load("dispatch")
+_SEPARATOR = "\x1f"
 PLANNER_SHARD = 0
 TRACKING_SHARD = 1
 TRANSPORT_CODES = {Transport.SIMULATED: 0, Transport.LIVE: 1}
@@ -184,7 +185,10 @@ async def record_outcomes(connection: Connection, batch: OutcomeColumns, provide
 
 
 async def record_accepted(connection: Connection, batch: AcceptedColumns, provider: int) -> Recorded | None:
-    """Write what one provider took; None: not every chunk is this holder's any more, and nothing was written."""
+    """Write what one provider took; None: not every chunk is this holder's any more, and nothing was written. An id
+    with the separator in it is for `record_outcomes`."""
+    if any(_SEPARATOR in message_id for message_id in batch.ids):
+        return None
     keys = list(batch.chunks)
     row = await connection.fetchrow(
         _SQL["record_accepted"],
@@ -194,12 +198,12 @@ async def record_accepted(connection: Connection, batch: AcceptedColumns, provid
         [lo for lo, _ in keys],
         [epoch for _, epoch in keys],
         [batch.chunks[key] for key in keys],
-        batch.seq,
+        _int_array(batch.seq),
         4 if batch.settled else 0,
         _int4(batch.code),
         _storable(batch.detail) or None,
         provider,
-        list(map(_storable, batch.ids)),
+        _SEPARATOR.join(map(_storable, batch.ids)),
     )
     assert row is not None
     total = row["total"]
@@ -210,11 +214,18 @@ async def record_arrived(
     connection: Connection, campaign: int, state: DeliveryState, code: int, seqs: Sequence[int]
 ) -> tuple[Received, list[int]]:
     """Settle SMS of one part by their rows; returns what changed, and the rows that need `record_receipts`."""
-    row = await connection.fetchrow(_SQL["record_arrived"], campaign, seqs, state, _int4(code), TRACKING_SHARD)
+    row = await connection.fetchrow(
+        _SQL["record_arrived"], campaign, _int_array(seqs), state, _int4(code), TRACKING_SHARD
+    )
     assert row is not None
     counts = dict.fromkeys(RECEIVED_AS, 0) | {RECEIVED_BY_STATE[state]: row["total"]}
     ages_s = row["ages_s"] if state is DeliveryState.DELIVERED else []
     return Received(ChannelName.SMS, counts, ages_s), row["left_over"] or []
+
+
+def _int_array(numbers: Sequence[int]) -> str:
+    """As PostgreSQL writes it."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _int4(code: int) -> int:

@@ -2,13 +2,14 @@
 
 import io
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from gateway.bench.alert import capacity_alert
 from gateway.bench.places import areas
-from gateway.bench.rig import Refused, all_left, closed, ground, metered, node
+from gateway.bench.rig import Refused, all_left, closed, ground, keep_logs, metered, node
 from gateway.bench.terminal import Line
 from gateway.model import ChannelName
 from gateway.store.home import pointer
@@ -49,3 +50,13 @@ def test_a_campaign_has_left_when_all_is_planned_and_nothing_waits() -> None:
     assert not all_left({"planned": False, "channels": {}})
     assert not all_left({"planned": True, "channels": {"sms": idle, "email": idle | {"queued": 1}}})
     assert not all_left({"planned": True, "channels": {"sms": idle | {"in_flight": 1}}})
+
+
+def test_the_logs_of_a_failed_run_are_kept_and_nothing_else(tmp_path: Path) -> None:
+    tmp_path.joinpath("gateway.log").write_text("why")
+    tmp_path.joinpath("gateway.toml").write_text("secret")
+    kept = keep_logs(tmp_path)
+    try:
+        assert {file.name: file.read_text() for file in kept.iterdir()} == {"gateway.log": "why"}
+    finally:
+        shutil.rmtree(kept)

@@ -243,3 +243,57 @@ async def test_the_metrics_count_what_was_recorded(scene: Scene) -> None:
     assert tracking.sampled == {}
     (row,) = await scene.rows("SELECT first_submit_at, last_submit_at FROM campaign WHERE id = $1", number)
     assert row["first_submit_at"] <= row["last_submit_at"] <= datetime.now(UTC)
+
+
+async def test_a_value_that_the_store_never_takes_keeps_nobody_else_waiting(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left out and said; its delivery stays marked, and is unknown when its lease ends."""
+    tracking = a_tracking(scene.store)
+    number, rows = await taken(scene, tracking, 7)
+    real: Callable[..., Any] = deliveries.record_outcomes
+
+    async def refuses(connection: Any, batch: Any, providers: Any) -> Any:
+        if 4 in batch.seq:
+            raise ValueError("no such value")
+        return await real(connection, batch, providers)
+
+    async def not_ours(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(deliveries, "record_outcomes", refuses)
+    monkeypatch.setattr(deliveries, "record_accepted", not_ours)
+    async with going(tracking.run()):
+        await tracking.emit([accepted(row, f"m{row.seq}") for row in rows])
+        assert await counted(scene, number) == {"submitted": 6, "in_flight": 1}
+        assert await chunk_states(scene, number) == {1}, "not done: whoever takes it over finds what is unknown"
+        await tracking.emit([arrived(f"m{row.seq}") for row in rows])
+    assert await counted(scene, number) == {"delivered": 6, "in_flight": 1}
+
+
+async def test_receipts_of_many_rows_are_settled_without_their_ids(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this process recorded itself, it knows; only what is not in the usual state is asked of the store."""
+    tracking = a_tracking(scene.store)
+    number, rows = await taken(scene, tracking, 30)
+    asked: list[int] = []
+    real = deliveries.record_receipts
+
+    async def counting(connection: Any, provider: int, ids: Any, *more: Any, **others: Any) -> Any:
+        asked.append(len(ids))
+        return await real(connection, provider, ids, *more, **others)
+
+    monkeypatch.setattr(deliveries, "record_receipts", counting)
+    async with going(tracking.run()):
+        await tracking.emit([accepted(row, f"m{row.seq}") for row in rows])
+        await scene.rows("UPDATE delivery SET state = 8 WHERE campaign_id = $1 AND seq = 3", number)
+        await scene.rows(
+            "UPDATE progress SET submitted = submitted - 1, awaiting = awaiting - 1, "
+            "unknown = unknown + 1 WHERE campaign_id = $1 AND shard = 1",
+            number,
+        )
+        await tracking.emit([arrived(f"m{row.seq}") for row in rows])
+        await tracking.emit([arrived(f"m{row.seq}") for row in rows])
+    assert asked == [1, 30]
+    assert await counted(scene, number) == {"delivered": 30}

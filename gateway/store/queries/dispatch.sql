@@ -157,7 +157,8 @@ SELECT n.total, n.submitted, n.failed, n.cancelled, n.expired, n.unknown, n.retr
 -- name: record_accepted
 -- The usual case of record_outcomes at half its cost: first tries out of range chunks that one peer took with the same
 -- words ($8 flags, $9 code, $10 detail), each with one message id ($12, empty: none). All or nothing: when one of the
--- chunks is not this holder's any more nothing is written, `ours` is false, and record_outcomes is to decide by row.
+-- chunks is not this holder's any more nothing is written, `ours` is false, and record_outcomes is to decide by row. Rows and ids come as
+-- one text each: the driver looks at every element of an array three times.
 WITH h AS (
     SELECT k.lo, v.done FROM unnest($4::int[], $5::int[], $6::bool[]) AS v (lo, epoch, done)
     JOIN chunk k ON k.campaign_id = $1 AND k.lo = v.lo AND k.epoch = v.epoch AND k.state IN (1, 8, 9)
@@ -169,11 +170,11 @@ c AS (
 x AS (
     UPDATE delivery d SET state = 2, flags = d.flags & ~4 | $8::smallint, code = $9::int, detail = $10::text,
         attempt = d.attempt + 1, submitted_at = now(), done_at = CASE WHEN $8 & 4 = 4 THEN now() END
-    WHERE d.campaign_id = $1 AND d.seq = ANY ($7::int[]) AND d.state = 0 AND (SELECT ours FROM o)
+    WHERE d.campaign_id = $1 AND d.seq = ANY ($7::text::int[]) AND d.state = 0 AND (SELECT ours FROM o)
     RETURNING 1),
 m AS (
     INSERT INTO msgref (provider, mask, campaign_id, seq, parts, msg_id)
-    SELECT $11::smallint, 1, $1, m.seq, 1, m.msg_id FROM unnest($7::int[], $12::text[]) AS m (seq, msg_id)
+    SELECT $11::smallint, 1, $1, m.seq, 1, m.msg_id FROM unnest($7::text::int[], string_to_array($12::text, chr(31))) AS m (seq, msg_id)
     WHERE m.msg_id IS NOT NULL AND (SELECT ours FROM o)),
 n AS (SELECT count(*) AS total FROM x),
 p AS (
@@ -189,11 +190,11 @@ SELECT o.ours, n.total FROM o, n;
 WITH x AS (
     UPDATE delivery d SET parts_got = CASE WHEN $3 = 3 THEN 1 ELSE d.parts_got END, state = $3::smallint, code = $4::int,
         done_at = now()
-    WHERE d.campaign_id = $1 AND d.seq = ANY ($2::int[]) AND d.state = 2
+    WHERE d.campaign_id = $1 AND d.seq = ANY ($2::text::int[]) AND d.state = 2
     RETURNING d.seq, d.flags, d.submitted_at),
 n AS (
     SELECT count(*) AS total, count(*) FILTER (WHERE flags & 4 = 0) AS answered,
-        CASE WHEN count(*) < cardinality($2::int[]) THEN array_agg(seq) END AS done FROM x),
+        CASE WHEN count(*) < cardinality($2::text::int[]) THEN array_agg(seq) END AS done FROM x),
 p AS (
     UPDATE progress SET submitted = progress.submitted - n.total, awaiting = progress.awaiting - n.answered,
         delivered = progress.delivered + CASE WHEN $3 = 3 THEN n.total ELSE 0 END,
@@ -201,7 +202,7 @@ p AS (
         expired = progress.expired + CASE WHEN $3 = 6 THEN n.total ELSE 0 END
     FROM n WHERE campaign_id = $1 AND channel = 1 AND shard = $5 AND n.total > 0)
 SELECT n.total, ARRAY(SELECT extract(epoch FROM now() - submitted_at)::float8 FROM x LIMIT 16) AS ages_s,
-    CASE WHEN n.total < cardinality($2::int[]) THEN ARRAY(SELECT unnest($2::int[]) EXCEPT SELECT unnest(n.done)) END AS left_over
+    CASE WHEN n.total < cardinality($2::text::int[]) THEN ARRAY(SELECT unnest($2::text::int[]) EXCEPT SELECT unnest(n.done)) END AS left_over
 FROM n;
 
 -- name: note_submit
