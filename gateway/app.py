@@ -37,7 +37,7 @@ from gateway.flows.planning import Planner
 from gateway.flows.publishing import Publisher
 from gateway.flows.sealing import Sealer
 from gateway.flows.tracking import Tracking
-from gateway.inlets import Mailboxes, Upstream, intake_rules
+from gateway.inlets import Mailboxes, Upstream, intake_rules, noter
 from gateway.metrics import Metrics
 from gateway.model import ChannelName
 from gateway.outlets import Outlets
@@ -57,6 +57,7 @@ from gateway.web.health import Health
 from gateway.web.hub import HubPages
 from gateway.web.listening import listen
 from gateway.web.outward import Guard, Outward, networks
+from gateway.web.unsubscribe import UnsubscribePages
 from gateway.web.validate import ValidatePages
 
 MARK_AHEAD_S = 0.5
@@ -225,6 +226,8 @@ class Gateway:
             await self._feeds(app, stack)
         if Role.CALLBACKS in self.roles:
             app.add_routes(self._callbacks().routes())
+            if (returns := noter(self.store, self.settings)) is not None:
+                app.add_routes(UnsubscribePages(returns.unsubscribe).routes())
         if {Role.API, Role.MAILBOX} & self.roles:
             self.intake = Intake(
                 self.store, self.checker, intake_rules(self.settings, self.url), metrics=self.metrics,

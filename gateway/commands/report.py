@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from gateway.commands.console import Exit, complain, note, say
 from gateway.commands.database import database_arguments, session
-from gateway.flows.closing import report_of
+from gateway.flows.closing import report_of, with_addendum
 from gateway.policy import report
 from gateway.store import admin
 
@@ -58,6 +58,6 @@ async def _find(options: argparse.Namespace) -> Found | None:
         campaign = await admin.campaign(connection, options.campaign)
         if campaign is None:
             return None
-        if campaign.report is not None:
-            return Found(campaign.report, "")
-        return Found(await report_of(connection, campaign.id), campaign.state)
+        body = await report_of(connection, campaign.id) if campaign.report is None else campaign.report
+        whole = await with_addendum(connection, campaign.id, body)
+        return Found(whole, campaign.state if campaign.report is None else "")

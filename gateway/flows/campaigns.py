@@ -12,9 +12,13 @@ from gateway.cap.area import Ring
 from gateway.cap.cells import Cell, intersect
 from gateway.cap.cover import cover_union
 from gateway.flows import lineage
+<<<<<<< HEAD
 from gateway.flows.agreeing import Agreeing
 from gateway.flows.answers import Answer, problem
 from gateway.flows.closing import report_of
+=======
+from gateway.flows.closing import report_of, with_addendum
+>>>>>>> 5ff49cc (mail: what comes back is taken to heart, through Postfix and Dovecot; one click unsubscribes)
 from gateway.flows.filing import notes_of
 from gateway.flows.intake import Intake
 from gateway.flows.judging import Draft
@@ -176,6 +180,7 @@ class Campaigns:
                 return None
             kept = await progress.report_body(connection, row["id"])
             body = kept["body"] if kept else await report_of(connection, row["id"])
+            body = await with_addendum(connection, row["id"], body)
         return {"json": reports.as_json, "text": reports.as_text, "csv": reports.as_csv}[form](body)
 
     async def deliveries(self, public_id: str, authority: Authority, after: int, limit: int) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from gateway.metrics import Metrics
 from gateway.model import CampaignState, ChannelName, Closure
 from gateway.policy import report as reports
 from gateway.policy.states import CampaignEvent, campaign_after
-from gateway.store import alerts, deliveries, progress
+from gateway.store import alerts, deliveries, progress, suppression
 from gateway.store.pool import GONE, Connection, Store
 
 PERCENTS = (50, 90, 99)
@@ -148,6 +148,12 @@ async def report_of(connection: Connection, campaign: int) -> Mapping[str, Any]:
         counts=_records(reports.CountsRow, counted),
         milestones=_records(reports.MilestoneRow, await progress.milestones(connection, campaign)),
     )
+
+
+async def with_addendum(connection: Connection, campaign: int, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The report with what mail systems said after it was written; the report itself never changes."""
+    said = [dict(row) for row in await suppression.notices(connection, campaign)]
+    return {**body, "addendum": {"returned_mail": said}} if said else body
 
 
 def _records(kind: Callable[..., Any], rows: Sequence[Any]) -> list[Any]:

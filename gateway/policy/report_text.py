@@ -22,7 +22,7 @@ Report = Mapping[str, Any]
 
 def as_text(report: Report) -> str:
     """The report to read: who and what, counts, times, reasons, texts, what happened when."""
-    blocks = (_head, _counts, _times, _reasons, _doubts, _texts, _ledger)
+    blocks = (_head, _counts, _times, _reasons, _doubts, _texts, _ledger, _addendum)
     return "\n".join(line.rstrip() for block in blocks for line in block(report)) + "\n"
 
 
@@ -64,6 +64,8 @@ def _rows(report: Report) -> Iterator[Sequence[object]]:
     for minute in report["ledger"]:
         for entry in minute["entries"]:
             yield "ledger", "", "", entry["at"], "", "", entry["what"]
+    for said in _returned(report):
+        yield "returned mail", "email", "", said["said"], said["status"], said["mails"], ""
 
 
 def _channel_rows(name: str, channel: Mapping[str, Any]) -> Iterator[Sequence[object]]:
@@ -165,6 +167,19 @@ def _ledger(report: Report) -> Iterator[str]:
     for minute in report["ledger"]:
         for entry in minute["entries"]:
             yield from _wrapped(f"{entry['at']}  ", entry["what"])
+
+
+def _addendum(report: Report) -> Iterator[str]:
+    """What came back for mails, also after the report was written."""
+    if returned := _returned(report):
+        yield from _title("Addendum: what came back for e-mails")
+        for said in returned:
+            yield f"{said['mails']:>9}  {said['said']:12} {said['status']}"
+
+
+def _returned(report: Report) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = report.get("addendum", {}).get("returned_mail", ())
+    return found
 
 
 def _title(title: str) -> Iterator[str]:
