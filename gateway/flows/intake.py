@@ -255,7 +255,9 @@ class Intake:
             await agreeing.seal_new(connection, number, draft, plan, authority.holder)
         if past.campaigns:
             await alerts.settle_told(connection, number)
-        if fate.state is CampaignState.CLOSED:
+        if fate.state is not CampaignState.CLOSED:
+            await lineage.join_waiting(connection, past, number, authority.entity_id, "gateway")
+        else:
             await progress.insert_report(connection, number, authority.entity_id, await report_of(connection, number))
         await connection.execute("SELECT pg_notify('gateway', $1)", str(number))
         return Answer(status=201, body=body)

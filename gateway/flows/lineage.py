@@ -31,14 +31,15 @@ REPLACES = (MsgType.UPDATE, MsgType.CANCEL)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """The earlier campaigns that an alert speaks to, with the most urgent class among them; `overtaken`: an Update or
-    Cancel of this very alert came first; `missing`: referenced alerts that are not known (yet); `apart`: those of
-    another mode, which stay as they are."""
+    Cancel of this very alert came first; `waiting`: those of them that are held for a second person; `missing`:
+    referenced alerts that are not known (yet); `apart`: those of another mode, which stay as they are."""
 
     campaigns: tuple[Any, ...] = ()
     message_class: MessageClass | None = None
     channels: tuple[ChannelName, ...] = ()
     headlines: Mapping[str, str] = field(default_factory=dict)
     overtaken: bool = False
+    waiting: tuple[Any, ...] = ()
     missing: int = 0
     apart: int = 0
 
@@ -62,9 +63,10 @@ async def resolve(connection: Connection, alert: CapAlert, authority: Authority)
     """Find the alerts that this one refers to, and those that already refer to it."""
     mode = rights.mode_of(authority.realm, alert.status)
     later = await alerts.later_alerts(connection, authority.entity_id, alert.sender, alert.identifier, authority.realm)
-    overtaken = any(row["mode"] == mode for row in later)  # a rehearsed Cancel cancels nothing real
+    later = [row for row in later if row["mode"] == mode]  # a rehearsed Cancel cancels nothing real
+    overtaken, waiting = any(not row["held"] for row in later), tuple(row for row in later if row["held"])
     if alert.msg_type not in REPLACES:
-        return Past(overtaken=overtaken)
+        return Past(overtaken=overtaken, waiting=waiting)
     names = list(dict.fromkeys((r.sender, r.identifier, "") for r in alert.references))
     found = await alerts.referenced_alerts(connection, authority.realm, names)
     mine = [row for row in found if row["entity_id"] == authority.entity_id]
@@ -88,6 +90,7 @@ async def resolve(connection: Connection, alert: CapAlert, authority: Authority)
         channels=_channels(same),
         headlines=await _headlines(alert, same),
         overtaken=overtaken,
+        waiting=waiting,
         missing=len(names) - len(known),
         apart=len(mine) - len(same),
     )
@@ -148,6 +151,10 @@ def _left_alone(past: Past) -> Iterator[Finding]:
     if past.missing:
         message = f"{past.missing} referenced alert(s) are not known here (yet); the reference is kept"
         yield Finding("S11", "policy", None, "alert/references", message, "CAP 1.2 §3.2.1")
+    if past.waiting:
+        paused = any(row["msg_type"] == MsgType.CANCEL for row in past.waiting)
+        message = "an Update or Cancel of this alert came before it and waits for a second person"
+        yield Finding("G7", "policy", None, "alert", f"{message}{'; until then it is paused' * paused}", PROFILE)
     if past.apart:
         message = f"{past.apart} referenced alert(s) were sent in another mode and stay as they are"
         yield Finding("S11", "policy", None, "alert/references", message, "CAP 1.2 §3.2.1")
@@ -165,6 +172,18 @@ async def act_on_previous(connection: Connection, fate: Fate, past: Past, actor:
             await stop(connection, row["campaign_id"], row["entity_id"], actor)
         elif fate.before is CampaignEvent.PAUSE:
             await pause(connection, row["campaign_id"], row["entity_id"], actor)
+
+
+async def join_waiting(connection: Connection, past: Past, campaign: int, entity_id: int, actor: str) -> None:
+    """What waits for a second person will tell the new campaign's people and end it; a Cancel pauses it until then."""
+    for row in past.waiting:
+        state = await alerts.lock_state(connection, row["campaign_id"])
+        if state is CampaignState.HELD:
+            await alerts.tell_also(connection, row["campaign_id"], campaign)
+        elif state not in (CampaignState.CLOSING, CampaignState.CLOSED):  # approved at this moment
+            await stop(connection, campaign, entity_id, actor)
+        if row["msg_type"] == MsgType.CANCEL and state is CampaignState.HELD:
+            await pause(connection, campaign, entity_id, actor)
 
 
 def told(fate: Fate, past: Past) -> list[tuple[int, int]]:

@@ -74,7 +74,7 @@ class Relaying:
         self, authority: Authority, row: Any, alert: CapAlert, source: str, now: datetime
     ) -> Drafted | Refusal:
         relayer = Relayer(
-            sender=f"{authority.slug}@{self._domain}",
+            sender=next(iter(authority.identity.senders), f"{authority.slug}@{self._domain}"),
             identifier=f"{authority.slug}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
             name=authority.name,
             texts=self._texts,

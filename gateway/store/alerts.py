@@ -169,6 +169,11 @@ async def later_alerts(connection: Connection, entity_id: int, sender: str, iden
     return list(await connection.fetch(_SQL["later_alerts"], entity_id, sender, identifier, realm.value))
 
 
+async def tell_also(connection: Connection, campaign: int, earlier: int) -> None:
+    """A held campaign tells those of an earlier one as well, that came after it."""
+    await connection.execute(_SQL["tell_also"], campaign, earlier)
+
+
 async def next_campaign_id(connection: Connection) -> int:
     """The number of a new campaign; its partition of deliveries exists afterwards."""
     number: int = await connection.fetchval(_SQL["next_campaign_id"])

@@ -1,6 +1,7 @@
 """What an alert does to those before it: Updates, Cancels, their order, whose they are, and who must approve."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -219,6 +220,86 @@ async def test_an_update_that_expired_on_arrival_leaves_the_old_text_running(sce
     assert await states(scene) == [("planned", None), ("closed", "expired")]
 
 
+async def test_an_update_that_expired_before_its_alert_came_leaves_that_running_as_well(scene: Scene) -> None:
+    commune = await scene.entity()
+    alert = by_sms(at=scene.clock.now - timedelta(hours=1))
+    assert (await scene.post(late(scene, MsgType.UPDATE, alert), commune)).body["state"] == "closed"
+    assert (await scene.post(alert, commune)).body["state"] == "planned"
+
+
+async def test_an_update_naming_several_alerts_replaces_them_all(scene: Scene) -> None:
+    commune = await scene.entity()
+    await scene.citizens(citizen(1), citizen(2, lon=4.25, lat=50.75))
+    one, two = by_sms(), with_infos(by_sms("B-1"), area=(THERE,))
+    for alert in (one, two):
+        await reached(scene, commune, alert)
+    update = await scene.post(with_infos(follow_up(MsgType.UPDATE, one, two), area=(HERE,)), commune)
+    await scene.plan()
+    assert [state for state, _ in await states(scene)] == ["closing", "closing", "sending"]
+    assert await scene.addresses(update) >= {FIRST, SECOND}
+
+
+async def test_a_chain_ends_as_a_whole_in_whatever_order_it_comes(scene: Scene) -> None:
+    commune = await scene.entity()
+    for order in itertools.permutations(range(4)):
+        name = "".join(map(str, order))
+        first = by_sms(f"A-{name}")
+        second = with_infos(follow_up(MsgType.UPDATE, first, identifier=f"U-{name}"), area=(HERE,))
+        third = with_infos(follow_up(MsgType.UPDATE, second, identifier=f"V-{name}"), area=(HERE,))
+        end = follow_up(MsgType.CANCEL, third, identifier=f"C-{name}", info=())
+        chain = (first, second, third, end)
+        for number in order:
+            assert (await scene.post(chain[number], commune)).status == 201
+        rows = await scene.rows(
+            "SELECT a.identifier FROM campaign c JOIN alert a ON a.id = c.alert_id WHERE a.identifier LIKE '%-' || $1 "
+            "AND c.state NOT IN ('closing', 'closed')",
+            name,
+        )
+        assert [row["identifier"] for row in rows] == [f"C-{name}"]
+
+
+@pytest.mark.parametrize("kind", [MsgType.UPDATE, MsgType.CANCEL])
+async def test_a_replayed_update_or_cancel_changes_nothing(scene: Scene, kind: MsgType) -> None:
+    commune = await scene.entity()
+    await scene.citizens(citizen(1))
+    alert = by_sms()
+    await reached(scene, commune, alert)
+    later = with_infos(follow_up(kind, alert), area=(HERE,))
+    answer = await scene.post(later, commune)
+    before = [await states(scene), await scene.rows("SELECT * FROM campaign_event"), await told(scene, answer)]
+    for _ in range(3):
+        again = await scene.post(later, commune)
+        assert (again.status, again.body) == (200, answer.body)
+    after = [await states(scene), await scene.rows("SELECT * FROM campaign_event"), await told(scene, answer)]
+    assert before == after
+
+
+async def test_a_dangling_reference_is_kept_and_joined_when_the_alert_arrives(scene: Scene) -> None:
+    commune = await scene.entity()
+    authority, alert = await scene.authority(commune), by_sms()
+    update = await scene.post(with_infos(follow_up(MsgType.UPDATE, alert), area=(HERE,)), commune)
+    seen = await scene.campaigns.alert(update.body["alert"], authority)
+    assert seen is not None
+    assert [(one["identifier"], one["alert"]) for one in seen["references"]] == [("A-1", None)]
+    first = await scene.post(alert, commune)
+    seen = await scene.campaigns.alert(update.body["alert"], authority)
+    other = await scene.campaigns.alert(first.body["alert"], authority)
+    assert seen is not None and other is not None
+    assert [one["alert"] for one in seen["references"]] == [first.body["alert"]]
+    assert other["referenced_by"] == [update.body["alert"]]
+
+
+async def test_a_reference_is_never_joined_to_the_alert_of_another(scene: Scene) -> None:
+    one, two = await scene.entity("one"), await scene.entity("two")
+    alert = by_sms()
+    cancel = await scene.post(follow_up(MsgType.CANCEL, alert, info=()), one)  # nobody has sent it yet
+    assert cancel.status == 201
+    answer = await scene.post(alert, two)
+    assert answer.body["state"] == "planned"
+    seen = await scene.campaigns.alert(cancel.body["alert"], await scene.authority(one))
+    assert seen is not None and seen["references"][0]["alert"] is None
+
+
 async def test_those_whom_a_replaced_alert_reached_hear_of_the_end_as_well(scene: Scene) -> None:
     commune = await scene.entity()
     await scene.citizens(citizen(1))
@@ -363,6 +444,35 @@ async def test_a_late_cancel_of_a_class_that_needs_approval_only_pauses(scene: S
     cancel = late(scene, MsgType.CANCEL, alert)
     await scene.post(cancel, commune)
     assert await states(scene) == [("paused", None), ("closed", "expired")]
+
+
+@pytest.mark.parametrize("kind", [MsgType.UPDATE, MsgType.CANCEL])
+async def test_what_waits_for_a_second_person_swallows_no_alert_that_comes_after_it(
+    scene: Scene, kind: MsgType
+) -> None:
+    commune = await scene.entity(policy={"approval": ["prevention"]})
+    await scene.citizens(citizen(1))
+    alert = by_sms()
+    later = await scene.post(asking(follow_up(kind, alert, info=alert.info), **{"class": "prevention"}), commune)
+    assert later.body["state"] == "held"
+    first = await scene.post(alert, commune)
+    assert "waits for a second person" in findings(first)["G7"]
+    assert await states(scene) == [("held", None), ("paused" if kind is MsgType.CANCEL else "planned", None)]
+    await scene.plan()
+    await approved(scene, later, commune)
+    assert await states(scene) == [("planned", None), ("closing", "stopped")]
+    assert [campaign for campaign, _ in await told(scene, later)] == [(await scene.campaign(first))["id"]]
+
+
+@pytest.mark.parametrize("kind", [MsgType.UPDATE, MsgType.CANCEL])
+async def test_what_a_second_person_refused_swallows_no_alert_that_comes_after_it(scene: Scene, kind: MsgType) -> None:
+    commune = await scene.entity(policy={"approval": ["prevention"]})
+    alert = by_sms()
+    later = await scene.post(asking(follow_up(kind, alert, info=alert.info), **{"class": "prevention"}), commune)
+    authority = await scene.authority(commune.second)
+    assert (await scene.campaigns.act("stop", later.body["campaign"], authority)).status == 200
+    first = await scene.post(alert, commune)
+    assert (first.body["state"], "G7" in findings(first)) == ("planned", False)
 
 
 async def approved(scene: Scene, answer: Answer, entity: Entity) -> None:

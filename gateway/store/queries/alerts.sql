@@ -55,10 +55,20 @@ JOIN unnest($2::text[], $3::text[]) AS r (sender, identifier) ON a.sender = r.se
 WHERE a.accepted AND a.realm = $1 ORDER BY c.id;
 
 -- name: later_alerts
--- Accepted Updates and Cancels of the same entity that already refer to this alert (they overtook it).
-SELECT a.id, a.msg_type, c.mode FROM alert_reference r JOIN alert a ON a.id = r.alert_id JOIN campaign c ON c.alert_id = a.id
+-- Accepted Updates and Cancels of the same entity that already refer to this alert (they overtook it), and whether they
+-- still wait for a second person. One that a second person refused, and an Update that had expired when it came, left
+-- everything before it as it was, and so they do with what comes after them.
+SELECT a.id, a.msg_type, c.mode, c.id AS campaign_id, c.state = 'held' AS held FROM alert_reference r JOIN alert a ON a.id = r.alert_id JOIN campaign c ON c.alert_id = a.id
 WHERE r.identifier = $3 AND r.sender = $2 AND a.accepted AND a.entity_id = $1 AND a.realm = $4
-  AND a.msg_type IN ('Update', 'Cancel');
+  AND a.msg_type IN ('Update', 'Cancel') AND a.status IN ('Actual', 'Exercise') AND (c.state = 'held' OR NOT EXISTS (
+    SELECT FROM campaign_event b WHERE b.campaign_id = c.id AND b.event = 'accepted' AND CASE b.state
+        WHEN 'held' THEN NOT EXISTS (SELECT FROM campaign_event e WHERE e.campaign_id = c.id AND e.event = 'approved')
+        WHEN 'closed' THEN a.msg_type = 'Update' AND c.closure = 'expired' END));
+
+-- name: tell_also
+-- A campaign that waits for a second person will tell those whom this one reaches, and end it.
+UPDATE campaign SET plan = jsonb_set(plan, '{told}',
+    coalesce(plan -> 'told', '[]') || jsonb_build_array(jsonb_build_array($2::int, 1))) WHERE id = $1;
 
 -- name: next_campaign_id
 -- The number of the next campaign.
