@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, Command] = {
     "source": Command("source", "feeds of others: read, trust, pause"),
     "import": Command("imports", "read contacts, territories and geocodes from files"),
     "audit": Command("audit", "the record of who did what: verify, list"),
+    "voice": Command("voice", "hear an announcement before people do"),
     "simulate": Command("simulate", "run one simulator alone"),
     "bench": Command("bench", "measure capacity on this machine"),
 }

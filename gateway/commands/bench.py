@@ -17,7 +17,7 @@ first: the figures are those of the machine as it is. Progress is on stderr, the
 
 sms        messages a second from the first submission to the last durable receipt
 email      mails a second, each recorded
-voice      call starts in any sliding minute, with a backlog
+voice      call starts in any sliding minute, with a backlog; before that, 600 calls' audio for ten seconds
 all        500 SMS/s, 2,500 e-mails/s and 10 calls/s together: what is held, and what it costs
 ingest     alerts a second from the request to the committed answer, and checks a second on one core
 targeting  people found in a city, a municipality and a country, and made into deliveries
