@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ctypes
 import json
+import os
 import random
 import resource
 import socket
@@ -34,6 +35,7 @@ LATE_KEPT = 40_000
 RESYNC_S = 0.1
 SO_ATTACH_FILTER = 26
 RECEIVED_AT_ONCE = 8
+PRIORITY = -10
 
 
 class Stream:
@@ -258,6 +260,8 @@ class Player:
 
 async def main() -> None:
     """Serve the gateway that started this process, until it closes our stdin."""
+    with contextlib.suppress(OSError):  # only where the service may: a late packet is heard, a late mail is not
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -129,7 +129,7 @@ def sipp(public_path: Path) -> Iterator[tuple[Path, int]]:
 
 def statistics(folder: Path) -> dict[str, int]:
     """sipp's own counts."""
-    rows = list(csv.DictReader((folder / "uas_stat.csv").open(), delimiter=";"))
+    rows = list(csv.DictReader((folder / "uas_stat.csv").read_text().splitlines(), delimiter=";"))
     return {name: int(rows[-1][f"{name}(C)"]) for name in ("SuccessfulCall", "FailedCall", "Retransmissions")}
 
 
