@@ -24,7 +24,8 @@ WARM = 5
 
 
 async def measure(wanted: Wanted, line: Line) -> dict[str, Any]:
-    """Distinct alerts of status Test: checked, judged and stored like any other, and nothing is sent."""
+    """Distinct alerts for citizens by place, in earnest: checked, judged, worded and stored; on a node that only takes
+    alerts, so that nothing is planned or sent."""
     count, connections = amount("ingest", wanted), min(wanted.connections, MOST_CONNECTIONS)
     alone, together = max(1, count // ALONE_SHARE), max(1, count - count // ALONE_SHARE)
     async with ground(line) as floor, node(floor, {}, roles=["api"]) as gateway:

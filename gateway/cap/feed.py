@@ -15,6 +15,7 @@ from gateway.cap.model import CapAlert, CapInfo, Circle, NameValue, Polygon
 CAP_MEDIA_TYPE = "application/cap+xml"
 MAX_BYTES = 900_000
 """What large readers accept of one document; a longer feed has further pages."""
+HEAD_BYTES = 4_000  # what a document has besides its entries, generously
 
 # C0, C1, bidirectional embeddings, overrides and isolates, surrogates, and what XML 1.0 §2.2 can not carry
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")

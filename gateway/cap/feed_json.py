@@ -16,6 +16,7 @@ from gateway.cap.area import EARTH_RADIUS_KM, Point, unwrapped
 from gateway.cap.cells import clipped
 from gateway.cap.feed import (
     CAP_MEDIA_TYPE,
+    HEAD_BYTES,
     MAX_BYTES,
     Document,
     FeedEntry,
@@ -33,7 +34,6 @@ from gateway.cap.model import Circle
 
 _CORNERS = 64
 _QUARTER_KM = EARTH_RADIUS_KM * math.pi / 2
-_HEAD_BYTES = 4_000
 Json = Mapping[str, object]
 Line = Sequence[Point]
 
@@ -48,7 +48,7 @@ def json_feed(
 ) -> Document:
     """The feed as JSON Feed 1.1; the alert's facts are in each item's `_cap`."""
     items = [_bytes(_item(entry, entry.text(language))) for entry in newest_first(entries)]
-    part = paged([len(item) for item in items], page, max_bytes - _HEAD_BYTES)
+    part = paged([len(item) for item in items], page, max_bytes - HEAD_BYTES)
     head: dict[str, object] = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": one_line(info.title),
@@ -99,7 +99,7 @@ def geojson(
     A circle is drawn as a polygon of 64 corners that contains it; its property `circle` has the true one.
     """
     drawn = [_features(entry, entry.text(language)) for entry in newest_first(entries)]
-    part = paged([sum(map(len, features)) for features in drawn], page, max_bytes - _HEAD_BYTES)
+    part = paged([sum(map(len, features)) for features in drawn], page, max_bytes - HEAD_BYTES)
     shown = [feature for features in drawn[part.first : part.last] for feature in features]
     head: dict[str, object] = {
         "type": "FeatureCollection",

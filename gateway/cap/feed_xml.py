@@ -14,6 +14,7 @@ from lxml import etree
 from gateway.cap import dates
 from gateway.cap.feed import (
     CAP_MEDIA_TYPE,
+    HEAD_BYTES,
     MAX_BYTES,
     Document,
     FeedEntry,
@@ -36,7 +37,6 @@ DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 _ATOM_NAMES = cast("dict[str, str]", {None: ATOM, "cap": CAP})
 _RSS_NAMES = {"atom": ATOM, "cap": CAP, "dc": DUBLIN_CORE}
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
-_HEAD_BYTES = 4_000  # what a document has besides its entries, generously
 
 
 def atom(
@@ -49,7 +49,7 @@ def atom(
 ) -> Document:
     """The feed as Atom 1.0, newest entry first, each in the language asked for where it has it."""
     items = [_atom_entry(info, entry, entry.text(language)) for entry in newest_first(entries)]
-    part = paged([len(etree.tostring(item)) for item in items], page, max_bytes - _HEAD_BYTES)
+    part = paged([len(etree.tostring(item)) for item in items], page, max_bytes - HEAD_BYTES)
     feed = etree.Element(f"{{{ATOM}}}feed", nsmap=_ATOM_NAMES)
     feed.set(_XML_LANG, clean(language or info.language))
     _atom(feed, "id", info.id)
@@ -104,7 +104,7 @@ def rss(
     """The feed as RSS 2.0, newest item first, each in the language asked for where it has it."""
     ordered = newest_first(entries)
     items = [_rss_item(entry, entry.text(language)) for entry in ordered]
-    part = paged([len(etree.tostring(item)) for item in items], page, max_bytes - _HEAD_BYTES)
+    part = paged([len(etree.tostring(item)) for item in items], page, max_bytes - HEAD_BYTES)
     document = etree.Element("rss", nsmap=_RSS_NAMES, version="2.0")
     channel = etree.SubElement(document, "channel")
     _add(channel, "title", one_line(info.title))

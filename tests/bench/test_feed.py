@@ -3,6 +3,8 @@
 import io
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from gateway.bench import feed
 from gateway.bench.terminal import Line
@@ -33,6 +35,20 @@ async def test_the_feed_is_read_whole_and_then_not_modified(monkeypatch: pytest.
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p99"]
     assert found["settings"]["alerts"] == feed.ALERTS
     assert found["settings"]["feed_bytes"] > 1000
+
+
+@pytest.mark.peer("wrk")
+async def test_wrk_reads_the_feed_and_its_own_words_are_understood() -> None:
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(status=304 if _.headers.get("If-None-Match") == '"x"' else 200)
+
+    app = web.Application()
+    app.add_routes([web.get(feed.PATH, page)])
+    async with TestServer(app, port=0) as server:
+        load = await feed._wrk(str(server.make_url(feed.PATH)), 2, 1.0, {"If-None-Match": '"x"'})
+    assert load.answers > 0
+    assert load.p50_ms is not None and load.p99_ms is not None
+    assert 0 < load.p50_ms <= load.p99_ms
 
 
 def test_the_figures_of_wrk_are_read() -> None:
