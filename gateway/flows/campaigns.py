@@ -12,13 +12,9 @@ from gateway.cap.area import Ring
 from gateway.cap.cells import Cell, intersect
 from gateway.cap.cover import cover_union
 from gateway.flows import lineage
-<<<<<<< HEAD
 from gateway.flows.agreeing import Agreeing
 from gateway.flows.answers import Answer, problem
-from gateway.flows.closing import report_of
-=======
 from gateway.flows.closing import report_of, with_addendum
->>>>>>> 5ff49cc (mail: what comes back is taken to heart, through Postfix and Dovecot; one click unsubscribes)
 from gateway.flows.filing import notes_of
 from gateway.flows.intake import Intake
 from gateway.flows.judging import Draft

@@ -7,7 +7,7 @@ import pytest
 from gateway.cap.check import check
 from gateway.cap.model import MsgType, Scope, Status
 from gateway.flows.answering import Answers, Worded
-from gateway.flows.intake import Answer
+from gateway.flows.answers import Answer
 from tests.support.scene import Entity, Scene, an_alert, document, follow_up
 
 
