@@ -47,7 +47,8 @@ function onSubmit(session, submit) {
     tries.set(to, (tries.get(to) || 0) + 1);
     if (tries.get(to) < 3) return refuse('ESME_RTHROTTLED');
   }
-  const message = submit.short_message || {};
+  const payload = submit.message_payload;
+  const message = payload || submit.short_message || {};
   const id = ids();
   log({
     submit: id.response, to, from: submit.source_addr, coding: submit.data_coding, esm: submit.esm_class,
