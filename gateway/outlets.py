@@ -63,7 +63,8 @@ class Outlets:
         for channel in self.channels:
             match channel:
                 case SmsChannel():
-                    links |= channel.bind_up()
+                    # a provider calls when it has something to say: no call is no fault
+                    links |= {name: up for name, up in channel.bind_up().items() if not name.endswith("/outbind")}
                     for provider, is_open in channel.breakers_open().items():
                         self._metrics.set_breaker_open(provider, is_open)
                 case EmailChannel():

@@ -35,7 +35,10 @@ def test_without_providers_there_is_no_way_out() -> None:
 async def test_every_provider_and_relay_of_both_transports_is_a_way_out() -> None:
     made = outlets(
         {
-            "sms": {"providers": [PROVIDER], "simulated": [PROVIDER | {"name": "sim", "max_rate_per_s": 5}]},
+            "sms": {
+                "providers": [PROVIDER | {"outbind_port": 1}],
+                "simulated": [PROVIDER | {"name": "sim", "max_rate_per_s": 5}],
+            },
             "email": EMAIL | {"relays": [RELAY]},
         }
     )

@@ -124,6 +124,10 @@ class Carrier:
         self.again: deque[Delivery | PartTicket] = deque()
         self._tries: OrderedDict[tuple[int, int, int], int] = OrderedDict()
         self.binds = tuple(self._bind(number, role, on_events) for number, role in enumerate(settings.roles(), 1))
+        if (called := settings.outbind()) is not None:
+            endpoint, config = called
+            link = Link(f"{settings.name}/outbind", endpoint, partial(Session, config), on_events)
+            self.binds += (Bind(self, link, Pace(), sends=False),)
         self.most_waiting = settings.window * sum(role is not Role.RECEIVER for role in settings.roles())
 
     @property

@@ -6,6 +6,7 @@ Never knows: where settings are read from, sockets, deliveries. SMPP 3.4 §5.2.
 
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -69,6 +70,10 @@ class SmsProviderSettings(BaseModel):
     control_timeout_s: float = Field(default=10.0, gt=0)
     response_timeout_s: float = Field(default=60.0, gt=0)
     enquire_link_s: float = Field(default=15.0, ge=0)
+    outbind_port: int = Field(default=0, ge=0, le=65535)
+    outbind_host: str = Field(default="127.0.0.1", min_length=1)
+    outbind_system_id: str = Field(default="", max_length=15)
+    outbind_password: SecretStr = Field(default=SecretStr(""), max_length=8)
     reconnect_first_s: float = Field(default=1.0, gt=0)
     reconnect_longest_s: float = Field(default=60.0, gt=0)
     reconnect_refused_s: float = Field(default=30.0, gt=0)
@@ -126,6 +131,14 @@ class SmsProviderSettings(BaseModel):
             response_timeout_s=self.response_timeout_s,
             control_timeout_s=self.control_timeout_s,
         )
+
+    def outbind(self) -> tuple[Endpoint, BindConfig] | None:
+        """Where the provider may connect to us and ask for a receiver, where it does."""
+        if not self.outbind_port:
+            return None
+        secret = (self.outbind_system_id, self.outbind_password.get_secret_value())
+        config = replace(self.bind_config(Role.RECEIVER), outbind=secret)
+        return Endpoint(host=self.outbind_host, port=self.outbind_port, listens=True), config
 
     def backoff(self) -> Backoff:
         """How long to wait between connections."""

@@ -53,13 +53,25 @@ TRANSITIONS: dict[tuple[State, Step], State] = {
 }
 
 
+# what it means when a deadline of the session passes in silence
+SILENCE = {
+    State.OPEN: "no outbind",
+    State.BINDING: "no answer to the bind",
+    State.BOUND: "no answer to enquire_link",
+    State.UNBINDING: "no answer to the unbind",
+    State.DOWN: "closed by us",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindConfig:
-    """Who binds, how, and how patient it is. `window` counts submits without an answer; 0 s switches a probe off."""
+    """Who binds, how, and how patient it is. `window` counts submits without an answer; 0 s switches a probe off.
+    `outbind` is the (system_id, password) by which a peer that connects to us asks for the bind."""
 
     system_id: str
     password: str
     system_type: str = ""
+    outbind: tuple[str, str] | None = None
     role: Role = Role.TRANSCEIVER
     window: int = 100
     enquire_link_s: float = 30.0

@@ -22,12 +22,14 @@ _jitter = random.SystemRandom().random
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where to connect; `tls` is a context or None. The certificate must be for `host`."""
+    """Where to connect; `tls` is a context or None. The certificate must be for `host`. With `listens` it is where the
+    peer connects to us and says outbind."""
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
     connect_timeout_s: float = 10.0
+    listens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +160,10 @@ class Link:
         self.writable = True
         self._held_since, self._held_s = None, 0.0
         self.session = self._new_session()
-        self.session.bind(self.now())
+        if self._endpoint.listens:
+            self.session.await_outbind(self.now())
+        else:
+            self.session.bind(self.now())
         self.flush()
 
     def received(self, data: bytes) -> None:
@@ -204,6 +209,9 @@ class Link:
 
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
         place = self._endpoint
+        if place.listens:
+            await self._accept(loop)
+            return
         async with asyncio.timeout(place.connect_timeout_s):
             await loop.create_connection(
                 lambda: _Wire(self),
@@ -212,6 +220,28 @@ class Link:
                 ssl=place.tls,
                 server_hostname=place.host if place.tls is not None else None,
             )
+
+    async def _accept(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until a peer connects, or until we are closed; while one is here no other is let in."""
+        here = asyncio.Event()
+
+        def wire() -> asyncio.Protocol:
+            if here.is_set():
+                return _Refused()
+            here.set()
+            return _Wire(self)
+
+        place = self._endpoint
+        server = await loop.create_server(wire, place.host, place.port, ssl=place.tls)
+        waited = [asyncio.create_task(one.wait()) for one in (here, self._closing)]
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            server.close()
+            for task in waited:
+                task.cancel()
+        if self._closing.is_set():
+            raise ConnectionAbortedError("closed by us")
 
     def _note(self, events: Sequence[Event]) -> None:
         """What the link itself needs to know of the events."""
@@ -284,3 +314,10 @@ class _Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._link.disconnected("connection lost" if exc is not None else "connection closed by the peer")
+
+
+class _Refused(asyncio.Protocol):
+    """A second peer while the first is here."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()

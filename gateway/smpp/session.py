@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.smpp import pdu, receipt
 from gateway.smpp.events import (
+    SILENCE,
     TRANSITIONS,
     Accepted,
     Answered,
@@ -70,6 +71,10 @@ class Session:
         """Submits without an answer."""
         return len(self._pending)
 
+    def await_outbind(self, now: float) -> None:
+        """The peer made the connection: it has to say outbind first, soon."""
+        self._heard_at, self._control_by = now, now + self.config.control_timeout_s
+
     def bind(self, now: float) -> None:
         """Ask for the bind: the first thing on a new connection."""
         self._step(Step.BIND_SENT)
@@ -121,8 +126,7 @@ class Session:
         return max(0, _MOST_REQUESTS - len(self._asked)) if self.room else 0
 
     def request(self, command: int, bodies: Sequence[bytes]) -> None:
-        """Ask for something about messages that left (cancel_sm, replace_sm); the answers come as events, in any order.
-        Asks for `request_room` first."""
+        """cancel_sm, replace_sm; the answers come as events, in any order. Asks for `request_room` first."""
         first = self._take_sequence(len(bodies))
         for number, body in enumerate(bodies, first):
             self._asked[number] = command
@@ -173,7 +177,7 @@ class Session:
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
         if self._control_by is not None and now >= self._control_by:
-            self._end(_SILENCE[self.state])
+            self._end(SILENCE[self.state])
         if self.state is State.DOWN:
             return
         self._expire(now)
@@ -299,6 +303,8 @@ class Session:
                 self._end("unbound")
             case pdu.GENERIC_NACK:
                 self._nack(status, number)
+            case pdu.OUTBIND if self.state is State.OPEN:
+                self._outbound(body)
             case pdu.CANCEL_SM_RESP | pdu.REPLACE_SM_RESP if self._asked.pop(number, 0):
                 self._events.append(Answered(command & ~pdu.RESPONSE, status))  # SMPP 3.4 §4.9.2 and §4.10.2
             case _ if command in pdu.BIND_RESPS and self.state is State.BINDING:
@@ -306,6 +312,14 @@ class Session:
             case _:
                 self._unexpected(command, number)
         return self.state is not State.DOWN
+
+    def _outbound(self, body: bytes) -> None:
+        # SMPP 3.4 §2.2.1 and §4.1.7: there is no response but our bind
+        known = [text.encode("latin-1") for text in self.config.outbind or ()]
+        if not known or body.split(b"\0")[:2] != known:
+            self._end("outbind that we do not expect")
+            return
+        self.bind(self._heard_at)
 
     def _bind_answer(self, status: int, body: bytes) -> None:
         if status:
@@ -384,12 +398,3 @@ class Session:
         self._timers.clear()
         self._control_by = None
         self._events.append(Down(reason, unanswered, status))
-
-
-_SILENCE = {
-    State.OPEN: "closed by us",
-    State.BINDING: "no answer to the bind",
-    State.BOUND: "no answer to enquire_link",
-    State.UNBINDING: "no answer to the unbind",
-    State.DOWN: "closed by us",
-}

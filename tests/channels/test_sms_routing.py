@@ -10,6 +10,7 @@ from gateway.model import Delivery, Mode, OutcomeKind, ReceiptKind, Transport
 from gateway.policy.allowance import Allowance
 from gateway.simulators.recorder import Outcomes
 from gateway.simulators.smsc import SmscSimulator
+from gateway.smpp import pdu
 from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, until, words
 
 SIM = Transport.SIMULATED
@@ -233,3 +234,32 @@ async def test_what_a_provider_still_holds_can_be_recalled_and_its_receipt_says_
             assert {(r.kind, r.detail) for r in store.receipts} == {(ReceiptKind.FAILED, "DELETED")}
             assert {r.message_id for r in store.receipts} == {message_id for message_id, _ in first}
             assert channel.findings == {}
+
+
+async def test_receipts_come_by_the_connection_that_the_provider_makes_when_it_says_outbind(port: int) -> None:
+    async with simulated() as simulator:
+        settings = provider(
+            simulator.port, bind_as="transmitter+receiver", outbind_port=port, outbind_system_id="smsc",
+            outbind_password="open",
+        )  # fmt: skip
+        channel, store = SmsChannel(SIM, [settings]), Store()
+        async with running(channel, Given(), store):
+            await until(lambda: channel.bind_up() == {"sim/1": True, "sim/2": True, "sim/outbind": False})
+            async with asyncio.timeout(5):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.write(pdu.encode(pdu.OUTBIND, 0, 1, b"smsc\0open\0"))
+                asked = await reader.readexactly(16)
+                length, command, _, number = pdu.unpack_header(asked, 0)
+                await reader.readexactly(length - 16)
+                assert command == pdu.BIND_RECEIVER
+                writer.write(pdu.encode(pdu.RESPONSE | command, 0, number, b"smsc\0"))
+                await until(lambda: channel.bind_up()["sim/outbind"])
+                made = pdu.template(source_addr="32470000001", short_message=RECEIPT, esm_class=pdu.ESM_RECEIPT)
+                writer.write(pdu.from_template(made, pdu.DELIVER_SM, 2, b"BE-Alert"))
+                await until(lambda: [r.message_id for r in store.receipts] == ["77"])
+                _, answered, status, number = pdu.unpack_header(await reader.readexactly(17), 0)
+                assert (answered, status, number) == (pdu.DELIVER_SM_RESP, 0, 2)
+                writer.close()
+
+
+RECEIPT = b"id:77 sub:001 dlvrd:001 submit date:2611212200 done date:2611212201 stat:DELIVRD err:000 text:"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smpp import pdu
-from gateway.smpp.events import Accepted, BindConfig, Bound, Down, Event, Receipts
+from gateway.smpp.events import Accepted, BindConfig, Bound, Down, Event, Receipts, Role
 from gateway.smpp.link import Backoff, Endpoint, Link
 from gateway.smpp.session import Session
 
@@ -279,3 +279,60 @@ def test_pauses_double() -> None:
     backoff = Backoff(first_s=1.0, longest_s=60.0)
     waits = [backoff.wait_s(n, refused=False, fraction=0.0) for n in range(1, 9)]
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+async def test_a_peer_that_connects_and_says_outbind_gets_a_bind_and_no_second_one_is_let_in(port: int) -> None:
+    """SMPP 3.4 §2.2.1: an SMSC with receipts for us calls."""
+    told: list[Event] = []
+    config = BindConfig(
+        system_id="gw", password="pw", role=Role.RECEIVER, outbind=("smsc", "open"), control_timeout_s=5.0
+    )
+    place = Endpoint(host="127.0.0.1", port=port, listens=True)
+    link = Link("sim/o", place, lambda: Session(config), lambda _link, events: told.extend(events), backoff=QUICK)
+    running = asyncio.create_task(link.run())
+    peer = Peer()
+    try:
+        for password, down in ((b"wrong", "outbind that we do not expect"), (b"open", "")):
+            reader, writer = await called(port)
+            writer.write(pdu.encode(pdu.OUTBIND, 0, 1, b"smsc\0" + password + b"\0"))
+            if down:
+                assert await reader.read() == b""
+                assert isinstance(told[-1], Down)
+                assert told[-1].reason == down
+                writer.close()
+        serving = asyncio.create_task(peer.serve(reader, writer))
+        async with asyncio.timeout(5):
+            while not link.bound:
+                await asyncio.sleep(0.005)
+        assert peer.commands == [pdu.BIND_RECEIVER]
+        with pytest.raises(OSError):
+            await asyncio.open_connection("127.0.0.1", port)
+    finally:
+        await link.close()
+        await running
+        await serving
+    assert peer.commands == [pdu.BIND_RECEIVER, pdu.UNBIND]
+
+
+async def test_a_link_that_waits_for_a_call_can_be_closed(port: int) -> None:
+    config = BindConfig(system_id="gw", password="pw", role=Role.RECEIVER, outbind=("smsc", "open"))
+    place = Endpoint(host="127.0.0.1", port=port, listens=True)
+    link = Link("sim/o", place, lambda: Session(config), lambda _link, _events: None, backoff=QUICK)
+    running = asyncio.create_task(link.run())
+    reader, writer = await called(port)
+    writer.close()
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        await link.close()
+        await running
+    assert await reader.read() == b""
+
+
+async def called(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connected, once somebody listens."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.01)

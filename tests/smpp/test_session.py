@@ -348,3 +348,17 @@ def test_requests_that_are_no_submits_are_answered_each_by_its_number() -> None:
     assert session.request_room == 100
     session.receive_data(pdu.encode(pdu.CANCEL_SM_RESP, 0, first), 1.0)
     assert session.events() == [Finding("response that no request waits for", 1)]
+
+
+def test_an_outbind_is_answered_by_a_bind_only_when_it_is_expected_and_in_time() -> None:
+    config = BindConfig(system_id="gw", password="pw", role=Role.RECEIVER, outbind=("smsc", "open"))
+    for body, known in ((b"smsc\0open\0", True), (b"smsc\0other\0", False), (b"", False)):
+        session = Session(config)
+        session.await_outbind(0.0)
+        session.receive_data(pdu.encode(pdu.OUTBIND, 0, 1, body), 1.0)
+        assert [command for command, *_ in sent(session)] == ([pdu.BIND_RECEIVER] if known else [])
+        assert session.state is (State.BINDING if known else State.DOWN)
+    silent = Session(config)
+    silent.await_outbind(0.0)
+    silent.handle_timer(silent.next_timer() or 0.0)
+    assert silent.events() == [Down("no outbind", [])]
