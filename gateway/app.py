@@ -22,6 +22,7 @@ from gateway import log as logging_
 from gateway.cap.parse import Limits
 from gateway.channels.base import Channel
 from gateway.channels.voice_trunks import RestTrunk
+from gateway.flows.adopting import Adopter
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
 from gateway.flows.closing import Closer
@@ -176,6 +177,10 @@ class Gateway:
             self.store, self.settings.retention, leads=lambda: Role.DISPATCH in self.presence.leads,
             log=logging_.unit_logger("gateway.forgetting"),
         )  # fmt: skip
+        self.adopter = Adopter(
+            self.store, self.outlets.adopters(), node=self.number, leads=lambda: Role.DISPATCH in self.presence.leads,
+            log=self.log,
+        )  # fmt: skip
         self._wakes += [self.dispatcher.wake, self.planner.wake]
 
     def _lane(self, channel: Channel, texts: Texts, fence: Fence) -> Lane:
@@ -325,6 +330,7 @@ class Gateway:
                     tasks.create_task(self.closer.run())
                     tasks.create_task(self.escalator.run())
                     tasks.create_task(self.forgetter.run())
+                    tasks.create_task(self.adopter.run())
                     tasks.create_task(self.dispatcher.run())
         except* Exception as failures:
             self.failed = failures

@@ -5,7 +5,7 @@ Knows: settings, every class of channel. Never knows: what is sent, when, to who
 
 import time
 import zlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.channels.base import Channel
@@ -48,9 +48,12 @@ class Outlets:
         if email is not None:
             for transport, relays in ((Transport.LIVE, email.relays), (Transport.SIMULATED, email.simulated)):
                 if relays:
-                    counted = self._metrics.emails
-                    mail = EmailChannel(transport=transport, settings=email, relays=relays, accepted=counted)
-                    self.channels.append(mail)
+                    counted, fenced = self._metrics.emails, self._fence.holds
+                    self.channels.append(
+                        EmailChannel(
+                            transport=transport, settings=email, relays=relays, accepted=counted, fence=fenced
+                        )
+                    )  # fmt: skip
         for transport, trunk in ((Transport.LIVE, voice.trunk), (Transport.SIMULATED, voice.simulated)):
             if trunk is not None:
                 self.channels.append(self._voice(transport, trunk))
@@ -118,6 +121,10 @@ class Outlets:
         if any(one.provider.settings.cancel_sm for several in carriers for one in several):
             recaller = Recaller(self._store, carriers, leads=leads, log=unit_logger("gateway.recalling"))
             self.parts.append(recaller.run)
+
+    def adopters(self) -> Mapping[str, Callable[[str, int, str], None]]:
+        """By trunk, how its channel is told of a call that an earlier process started."""
+        return {channel.provider: channel.adopt for channel in self.channels if isinstance(channel, VoiceChannel)}
 
     def _voice(self, transport: Transport, trunk: Trunk) -> VoiceChannel:
         return VoiceChannel(

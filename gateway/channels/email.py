@@ -41,8 +41,14 @@ def nobody(_relay: str, _count: int) -> None:
     """Counts nothing."""
 
 
+def always() -> bool:
+    """The fence of a node that can not lose a lease."""
+    return True
+
+
 class EmailChannel:
-    """E-mail as a channel. `accepted` is told (relay, n) once per batch; `relays` replaces those of the settings."""
+    """E-mail as a channel. `accepted` is told (relay, n) once per batch; `relays` replaces those of the settings; while
+    `fence()` is false no body is written: what was begun may be another node's by now."""
 
     name = ChannelName.EMAIL
 
@@ -53,16 +59,18 @@ class EmailChannel:
         settings: EmailSettings,
         relays: Sequence[RelaySettings] | None = None,
         accepted: Callable[[str, int], None] = nobody,
+        fence: Callable[[], bool] = always,
     ) -> None:
         self.transport = transport
         self._settings = settings
         self._relays = tuple(settings.relays if relays is None else relays)
         self._accepted = accepted
+        self._fence = fence
         self._run: _Run | None = None
 
     async def run(self, work: Work, emit: Emit) -> None:
         """Send until cancelled; then finish what is in flight within `drain_s`, and say of the rest what is known."""
-        self._run = _Run(self.transport, self._settings, self._relays, self._accepted, work, emit)
+        self._run = _Run(self.transport, self._settings, self._relays, self._accepted, self._fence, work, emit)
         try:
             await self._run.work_on()
         finally:
@@ -97,6 +105,7 @@ class _Run:
         settings: EmailSettings,
         relays: Sequence[RelaySettings],
         accepted: Callable[[str, int], None],
+        fence: Callable[[], bool],
         work: Work,
         emit: Emit,
     ) -> None:
@@ -104,6 +113,7 @@ class _Run:
         self._transport = transport
         self._settings = settings
         self._accepted = accepted
+        self._fence = fence
         self._work = work
         self._emit = emit
         self._writer = Writer(settings.identity())
@@ -132,9 +142,12 @@ class _Run:
 
     def withdraw(self, campaign: int) -> None:
         """Mark what is not written to the end; the sessions give it back."""
+        self._take_back(lambda delivery: delivery.text.campaign == campaign)
+
+    def _take_back(self, chosen: Callable[[Delivery], bool]) -> None:
         for _, pool in self._pools:
             for link in pool.links:
-                link.session.withdraw(lambda delivery: delivery.text.campaign == campaign)
+                link.session.withdraw(chosen)
                 self._touch(pool, link)
 
     @property
@@ -228,6 +241,8 @@ class _Run:
 
     def _turn(self) -> int:
         """One turn for all links: answers in, next mails out, one write per link, one batch to the store."""
+        if self.in_flight and not self._fence():
+            self._take_back(lambda _delivery: True)
         self._wake.clear()
         touched, self._touched = self._touched, {}
         accepted: Counter[str] = Counter()

@@ -140,6 +140,11 @@ class VoiceChannel:
         self._rest_s = REST_FIRST_S
 
     @property
+    def provider(self) -> str:
+        """The name of its trunk, as receipts carry it."""
+        return self._driver.provider
+
+    @property
     def in_flight(self) -> int:
         """Calls that were started and have not ended, as far as this node knows."""
         return len(self._open) + sum(attempt.left and not attempt.outcome for attempt in self._attempts)

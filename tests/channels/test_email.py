@@ -354,6 +354,32 @@ async def test_a_withdrawn_campaign_stops_before_its_body_and_the_others_go_on()
         assert not any("Subject" in line for line in script.lines)
 
 
+async def test_past_its_leases_it_writes_no_body_of_what_it_had_begun() -> None:
+    """A process that slept between RCPT and the answer to DATA: another node may have sent it by now."""
+    held, fence = asyncio.Event(), [True]
+
+    async def answer(line: str) -> str:
+        if line == "DATA":
+            await held.wait()
+            return "354 go\r\n"
+        return "250 ok\r\n"
+
+    queue = Queue(deliveries(people(1)))
+    ledger = Ledger(queue)
+    async with Script(answer) as script:
+        settings = email_settings(relay(script.port, connections=1))
+        channel = EmailChannel(transport=Transport.SIMULATED, settings=settings, fence=lambda: fence[0])
+        task = asyncio.create_task(channel.run(queue, ledger.emit))
+        await until(lambda: "DATA" in script.lines)
+        fence[0] = False
+        held.set()
+        await until(lambda: len(ledger.outcomes) == 1)
+        task.cancel()
+        await asyncio.wait([task])
+    assert ledger.outcomes[0].kind is OutcomeKind.UNSENT
+    assert not any("Subject" in line for line in script.lines)
+
+
 async def test_a_channel_that_does_not_run_answers_for_nothing() -> None:
     channel = EmailChannel(transport=Transport.LIVE, settings=email_settings(relay(1)))
     await channel.withdraw(7)
