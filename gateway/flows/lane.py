@@ -87,10 +87,12 @@ class Texts:
 
 @dataclass(slots=True)
 class Held:
-    """A lease, how many of its rows are marked, and whether its rest is not ours to send any more."""
+    """A lease, how many of its rows are marked, and whether its rest is not ours to send any more. `asked` is how many
+    were to be marked when the store was last asked: if its answer is lost, the same is asked again."""
 
     leased: Leased
     marked: int = 0
+    asked: int = 0
     gone: bool = False
 
     @property
@@ -324,7 +326,9 @@ class Lane:
     async def _mark(self, campaign: _Campaign, held: Held, room: int) -> None:
         """Make the next rows of a lease durable as 'may have left', then put them into the ready queue."""
         rows, start = held.leased, held.marked
-        stop = min(start + room, len(rows.seqs))
+        # an unheard mark is repeated as it was: with another end its rows would be counted twice
+        stop = held.asked if held.asked > start else min(start + room, len(rows.seqs))
+        held.asked = stop
         texts = await self._texts.of(campaign.id)
         async with self._store.queue.acquire(timeout=5) as connection:
             allowed = await self._mark_in_store(connection, held, start, stop)
