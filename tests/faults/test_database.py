@@ -1,10 +1,13 @@
 """PostgreSQL goes away and comes back in the middle of a campaign."""
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import pytest_asyncio
 
 from gateway.store.embedded import Cluster, EmbeddedPostgres
@@ -28,6 +31,20 @@ class Server:
         """Start it, or start it again."""
         self._server = self._made()
         self.cluster = await self._server.start()
+
+    async def crash(self) -> None:
+        """An immediate shutdown: no session is told, and the next start goes through crash recovery."""
+        connection = await asyncpg.connect(self.cluster.admin_dsn)
+        try:
+            folder = await connection.fetchval("SHOW data_directory")
+        finally:
+            await connection.close()
+        number = int((Path(folder) / "postmaster.pid").read_text().split()[0])
+        os.kill(number, signal.SIGQUIT)
+        async with asyncio.timeout(20):
+            while (Path(folder) / "postmaster.pid").exists():
+                await asyncio.sleep(0.05)
+        await self._server.stop()
 
     async def stop(self) -> None:
         """A fast shutdown: every session is told that it is over."""
@@ -65,6 +82,18 @@ async def test_a_campaign_goes_on_after_a_restart_of_the_database(server: Server
         for channel, good in (("sms", "delivered"), ("email", "submitted")):
             assert await reached_once(line, channel) == 1500
             assert seen["channels"][channel][good] == seen["channels"][channel]["planned"] == 1500
+
+
+async def test_a_campaign_goes_on_after_a_crash_of_the_database(server: Server) -> None:
+    """What was committed is there after the recovery; what was not had not been promised to anybody."""
+    async with whole_line(server.cluster, people(600), sms={"rate_per_s": 200}) as line:
+        name = await line.post(cap("one", channels="sms"))
+        await until(lambda: len(line.received("sms")) > 150)
+        await server.crash()
+        await server.start()
+        seen = await line.closed(name, within_s=60)
+        assert await reached_once(line, "sms") == 600
+        assert seen["channels"]["sms"]["delivered"] == 600
 
 
 async def test_while_the_database_is_away_alerts_are_answered_with_try_again(server: Server) -> None:

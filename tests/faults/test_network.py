@@ -87,10 +87,11 @@ async def test_a_database_whose_replies_get_lost_has_no_double_effect(pg: Cluste
     """Every 40th statement is done and its reply, with the connection, is lost: COMMIT, marks, records, whatever it is.
     An alert that was stored without an answer is answered the second time as the first would have been."""
     async with scene(pg, people(400)) as line, to_database(pg).running() as proxy:
-        dsn = dsn_through(proxy, pg)
-        async with running(line, dsn=dsn, sms={"rate_per_s": 150}, dispatch=QUICK, retry=RETRY):
+        through = {"dsn": dsn_through(proxy, pg)}
+        async with running(line, database=through, sms={"rate_per_s": 150}, dispatch=QUICK, retry=RETRY):
             proxy.faults.swallow = every(2, b"COMMIT")
-            statuses, raw = [], cap("one", channels="sms")
+            statuses: list[int] = []
+            raw = cap("one", channels="sms")
             while not statuses or statuses[-1] == 503:
                 status, body = await line.ask("POST", "/v1/alerts", raw=raw)
                 statuses.append(status)
@@ -114,8 +115,8 @@ async def test_a_gateway_killed_in_each_window_of_a_commit(pg: Cluster, tmp_path
         async with Proxy((smsc.host, smsc.port)).running() as network:
             settings = provider(line, port=network.port, reconnect_first_s=0.1, window=30)
             process = Process(
-                line, tmp_path, port, dsn=dsn_through(proxy, pg), sms={"rate_per_s": 100, "providers": [settings]},
-                dispatch=QUICK, retry=RETRY,
+                line, tmp_path, port, database={"dsn": dsn_through(proxy, pg)}, dispatch=QUICK, retry=RETRY,
+                sms={"rate_per_s": 100, "providers": [settings]},
             )  # fmt: skip
             try:
                 await process.start()

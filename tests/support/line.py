@@ -231,11 +231,10 @@ async def scene(
 
 
 @asynccontextmanager
-async def running(line: Line, port: int = 0, *, dsn: str = "", **more: Mapping[str, Any]) -> AsyncIterator[Gateway]:
-    """A gateway of this process on the line; `more` changes settings by section, `dsn` the way to the database."""
-    dsn = dsn or line.cluster.app_dsn
-    settings = world.settings_for(line.simulators, dsn, host=HOST, port=port, more=more)
-    async with Gateway.running(settings, frozenset(), dsn) as node:
+async def running(line: Line, port: int = 0, **more: Mapping[str, Any]) -> AsyncIterator[Gateway]:
+    """A gateway of this process on the line; `more` changes settings by section."""
+    settings = world.settings_for(line.simulators, line.cluster.app_dsn, host=HOST, port=port, more=more)
+    async with Gateway.running(settings, frozenset(), settings.database.dsn.get_secret_value()) as node:
         line.url = node.url
         yield node
 
@@ -268,11 +267,11 @@ async def whole_line(
 class Process:
     """`gateway serve` on the line, as often as it is started."""
 
-    def __init__(self, line: Line, folder: Path, port: int, *, dsn: str = "", **more: Mapping[str, Any]) -> None:
+    def __init__(self, line: Line, folder: Path, port: int, **more: Mapping[str, Any]) -> None:
         self._line = line
         folder.mkdir(exist_ok=True)
         self._config = folder / "gateway.toml"
-        document = world.document_for(line.simulators, dsn or line.cluster.app_dsn, host=HOST, port=port, more=more)
+        document = world.document_for(line.simulators, line.cluster.app_dsn, host=HOST, port=port, more=more)
         self._config.write_text(toml(document), encoding="utf-8")
         self._errors = folder / "gateway.log"
         self._process: asyncio.subprocess.Process | None = None
