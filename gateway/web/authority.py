@@ -13,6 +13,7 @@ from gateway.store.pool import Store
 from gateway.web.access import Access
 from gateway.web.agreeing import AgreeingPages
 from gateway.web.audit import AuditPages
+from gateway.web.contacts import ContactPages
 from gateway.web.entities import EntityPages
 from gateway.web.partnerships import PartnershipPages
 from gateway.web.persons import PersonPages
@@ -27,4 +28,5 @@ def authority_routes(store: Store, agreeing: Agreeing, *, utcnow: Callable[[], d
         *PersonPages(store, access, utcnow=utcnow).routes(),
         *PartnershipPages(store, access).routes(),
         *EntityPages(store, access).routes(),
+        *ContactPages(store, access, utcnow=utcnow).routes(),
     ]

@@ -1,0 +1,135 @@
+"""Contacts over HTTP: rights, coordinators, every look written down, exports by two."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from gateway.model import Realm, Role
+from gateway.store import persons
+from gateway.store.embedded import Cluster
+from tests.support.authority import Client, a_client, ask
+from tests.support.people import put_person
+from tests.support.scene import Scene, a_scene, citizen
+
+JAN = {"key": "jan", "name": "Jan", "mobile": "0470 12 34 56", "email": "Jan@x.example", "verified": True}
+
+
+@pytest_asyncio.fixture
+async def scene(pg: Cluster) -> AsyncIterator[Scene]:
+    async with a_scene(pg) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def client(scene: Scene) -> AsyncIterator[Client]:
+    async with a_client(scene) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def tokens(scene: Scene) -> dict[str, str]:
+    zone = await scene.entity("zone")
+    async with scene.connected() as connection:
+        places = {
+            name: await persons.put_partnership(connection, zone.id, name, name, "none") for name in ("plp", "bin")
+        }
+        made = {role.value: await put_person(connection, zone.id, roles=[role]) for role in Role}
+        made |= {
+            f"{name} coordinator": await put_person(connection, zone.id, partner=[(place, "coordinator")])
+            for name, place in places.items()
+        }
+    return made | {"second exporter": "", "machine": zone.tokens[Realm.LIVE]}
+
+
+async def keys(client: Client, token: str, query: str = "") -> Any:
+    status, body = await ask(client, token, "GET", f"/v1/contacts{query}")
+    return [contact["key"] for contact in body["contacts"]] if status == 200 else status
+
+
+async def test_an_editor_keeps_contacts_and_numbers_are_read_as_people_write_them(
+    client: Client, tokens: dict[str, str], scene: Scene
+) -> None:
+    editor = tokens["editor"]
+    assert (await ask(client, editor, "POST", "/v1/contacts", json=JAN))[0] == 201
+    assert (await ask(client, editor, "POST", "/v1/contacts", json=JAN | {"name": "Jan J"}))[0] == 200
+    _, jan = await ask(client, tokens["viewer"], "GET", "/v1/contacts/jan")
+    assert (jan["mobile"], jan["email"], jan["name"]) == ("+32470123456", "Jan@x.example", "Jan J")
+    assert (jan["verified_days_ago"], jan["reachability"]) == (0, 80)
+    for query in ("?begins=JAN", "?endpoint=%2B32470123456", ""):
+        assert await keys(client, tokens["viewer"], query) == ["jan"]
+    assert (await ask(client, editor, "POST", "/v1/groups", json={"slug": "g", "name": "G"}))[0] == 201
+    assert (await ask(client, editor, "POST", "/v1/groups/g/members", json={"add": ["jan", "nobody"]}))[0] == 200
+    assert await keys(client, editor, "?group=g") == ["jan"]
+    assert await keys(client, editor, "?group=none") == 404
+    assert (await ask(client, editor, "POST", "/v1/contacts/remove", json={"keys": ["jan"]}))[1] == {"removed": 1}
+    assert (await ask(client, editor, "POST", "/v1/groups/g/remove"))[0] == 200
+    acts = [
+        row["act"] for row in await scene.rows("SELECT act FROM audit_event WHERE act LIKE 'contacts.%' ORDER BY id")
+    ]
+    assert acts == ["contacts.added", "contacts.changed", *["contacts.seen"] * 5, "contacts.removed"]
+
+
+async def test_who_has_no_right_sees_and_changes_nothing(client: Client, tokens: dict[str, str]) -> None:
+    for who in ("admin", "approver", "observer", "exporter", "break-glass", "machine"):
+        assert await keys(client, tokens[who]) == 403
+        assert (await ask(client, tokens[who], "POST", "/v1/contacts", json=JAN))[0] == 403
+    assert (await ask(client, tokens["viewer"], "POST", "/v1/contacts", json=JAN))[0] == 403
+
+
+async def test_coordinators_keep_their_own_and_never_see_the_other_s(client: Client, tokens: dict[str, str]) -> None:
+    plp, bin_ = tokens["plp coordinator"], tokens["bin coordinator"]
+    assert (await ask(client, plp, "POST", "/v1/contacts", json=JAN))[0] == 201
+    assert (await ask(client, bin_, "POST", "/v1/contacts", json=JAN | {"name": "Stolen"}))[1]["reason"] == "key-taken"
+    assert (await ask(client, bin_, "POST", "/v1/contacts", json=JAN | {"partnership": "plp"}))[0] == 404
+    assert (await keys(client, plp), await keys(client, bin_)) == (["jan"], [])
+    assert (await ask(client, bin_, "GET", "/v1/contacts/jan"))[0] == 404
+    assert (await ask(client, bin_, "POST", "/v1/contacts/remove", json={"keys": ["jan"]}))[1] == {"removed": 0}
+    assert (await ask(client, plp, "POST", "/v1/groups", json={"slug": "g", "name": "G"}))[0] == 201
+    assert (await ask(client, bin_, "POST", "/v1/groups/g/members", json={"add": ["jan"]}))[0] == 404
+    groups = {
+        who: (await ask(client, token, "GET", "/v1/groups"))[1]["groups"] for who, token in tokens.items() if token
+    }
+    assert (groups["bin coordinator"], groups["plp coordinator"][0]["partnership"]) == ([], "plp")
+
+
+async def test_registered_citizens_are_never_listed(client: Client, tokens: dict[str, str], scene: Scene) -> None:
+    await scene.citizens(citizen(1))
+    for query in ("", "?begins=Citizen", "?endpoint=%2B32470000001"):
+        assert await keys(client, tokens["editor"], query) == []
+
+
+async def test_an_export_takes_two_people_a_reason_and_has_no_formula(
+    client: Client, tokens: dict[str, str], scene: Scene
+) -> None:
+    evil = JAN | {"name": '=HYPERLINK("http://x")'}
+    await ask(client, tokens["editor"], "POST", "/v1/contacts", json=evil)
+    exporter = tokens["exporter"]
+    assert (await ask(client, exporter, "POST", "/v1/exports", json={"reason": "because"}))[0] == 422
+    _, asked = await ask(client, exporter, "POST", "/v1/exports", json={"reason": "we leave at the end of the year"})
+    agree, take = asked["links"]["agree"], asked["links"]["contacts"]
+    assert (await ask(client, exporter, "GET", take))[0] == 409
+    assert (await ask(client, exporter, "POST", agree))[0] == 409
+    assert (await ask(client, tokens["admin"], "POST", agree))[0] == 200
+    async with client.get(take, headers={"Authorization": f"Bearer {exporter}"}) as answer:
+        text = await answer.text()
+    assert answer.status == 200
+    assert "'=HYPERLINK" in text
+    assert "+32470123456" in text
+    assert (await ask(client, exporter, "GET", take))[0] == 409
+    taken = await scene.rows("SELECT detail FROM audit_event WHERE act = 'contacts.exported'")
+    assert [row["detail"] for row in taken] == [{"count": 1}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"key": "x"}, {"key": "x", "mobile": "123"}, {"key": "", "mobile": "0470123456"}, JAN | {"opt_out": ["urgent"]},
+     JAN | {"language": "klingon!"}, JAN | {"king": 1}],
+)  # fmt: skip
+async def test_a_contact_that_can_not_be_reached_is_refused(
+    body: dict[str, Any], client: Client, tokens: dict[str, str]
+) -> None:
+    status, told = await ask(client, tokens["editor"], "POST", "/v1/contacts", json=body)
+    assert (status, told["reason"]) == (422, "wrong-body")
+    assert told["mistakes"]
