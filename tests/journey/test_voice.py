@@ -4,9 +4,11 @@ from collections import Counter
 
 import pytest
 
+from gateway import world
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
-from tests.support.line import Line, cap, now, people, reference, until, whole_line
+from tests.channels.voice_sound import AUDIO
+from tests.support.line import HOST, Line, cap, now, people, reference, running, scene, until, whole_line
 
 RETRY = {"voice": {"first_s": 0.3, "max_s": 0.5, "max_attempts": 2}}
 # what happens to a call -> how it ends, after how many calls
@@ -75,3 +77,31 @@ async def test_a_cancel_hangs_up_and_calls_those_who_were_called(pg: Cluster) ->
         assert before <= told
         assert len(told - before) <= 10
         assert len(before) < 40
+
+
+async def test_the_gateway_s_own_trunk_is_chosen_by_its_settings(pg: Cluster) -> None:
+    """Over SIP, with audio of its own: every call ends as the last digit of its number says."""
+    wanted = {
+        "0": (DeliveryState.DELIVERED, 1),
+        "1": (DeliveryState.DELIVERED, 1),
+        "5": (DeliveryState.DELIVERED, 1),
+        "6": (DeliveryState.FAILED, 2),
+        "8": (DeliveryState.FAILED, 1),
+    }
+    listeners = [person for person in people(10, by=("landline",)) if (person.landline or "")[-1] in wanted]
+    async with scene(pg, listeners) as line:
+        document = world.document_for(line.simulators, pg.app_dsn, host=HOST, port=0, more={})
+        server = {"host": line.simulators.sip.host, "port": line.simulators.sip.port}
+        trunk = {"driver": "sip", "name": "own", "caller_id": "+3225550100", "servers": [server]}
+        sound = {"speak": list(AUDIO["speak"]), "convert": []}
+        voice = document["voice"] | {
+            "trunk": trunk, "audio": sound, "machine": {"detect": False}, "prompts": {}, "repeat": 1, "drain_s": 1.0,
+        }  # fmt: skip
+        async with running(line, voice=voice, retry=RETRY) as node:
+            await until(lambda: node.channel_states()[0].get(f"voice own {server['host']}:{server['port']}/udp"))
+            name = await line.post(cap("one", channels="voice"))
+            await line.closed(name, within_s=40)
+            states, called = await line.states(name), calls(line)
+        numbers = {(person.landline or "")[-1]: person.landline or "" for person in listeners}
+        assert {digit: (states["voice", number], called[number]) for digit, number in numbers.items()} == wanted
+        assert line.simulators.sip.audio_packets > 50
