@@ -105,7 +105,10 @@ class Box:
     async def opened(cls, settings: BoxSettings) -> AsyncIterator["Box"]:
         """Connected and logged in while the block runs."""
         logging.getLogger("aioimaplib").setLevel(logging.WARNING)  # at INFO and below it quotes what servers say
-        box = cls(settings)
+        try:
+            box = cls(settings)
+        except OSError as error:
+            raise BoxLost(f"ca_file can not be read: {error.strerror}") from error
         try:
             await box._log_in()
             yield box

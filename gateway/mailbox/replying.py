@@ -80,7 +80,12 @@ class Replier:
             self._log.warning("answer_given_up", answer_id=answer.id)
             return
         mail = Mail(answer.to, answer.subject, answer.body, answer.document, answer.in_reply_to)
-        if await self._send(mail):
+        try:
+            sent = await self._send(mail)
+        except Exception as fault:  # the top of this answer's work: one answer never stops the others
+            self._log.error("answer_broken", error=fault, answer_id=answer.id)
+            return
+        if sent:
             async with self._store.transaction() as connection:
                 await mailbox.answer_sent(connection, answer.id)
         else:

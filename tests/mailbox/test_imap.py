@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -157,3 +158,9 @@ def test_flags_between_mails_are_left_out() -> None:
         b"1 FETCH (FLAGS (\\Seen))", b"2 FETCH (BODY[] {3}", bytearray(b"abc"), b" UID 9 RFC822.SIZE 3)", b"done",
     ]  # fmt: skip
     assert _fetched(lines) == [(9, 3, b"abc")]
+
+
+async def test_an_authority_file_that_is_not_there_is_trouble_of_this_mailbox_only() -> None:
+    with pytest.raises(BoxLost, match="ca_file"):
+        async with Box.opened(box_settings(security="tls", ca_file=Path("/nowhere.pem"))):
+            pass

@@ -158,3 +158,24 @@ async def test_after_many_failures_and_for_a_revoked_source_it_is_given_up(groun
         assert await mailbox.revoke_source(connection, answer["source_id"])
     await replier.turn()
     assert post.failures == 1000 - MOST_ATTEMPTS
+
+
+async def test_an_answer_that_breaks_its_sender_does_not_stop_the_others(pg: Cluster) -> None:
+    async with a_scene(pg) as scene:
+        ground = stand(scene, await scene.entity())
+        source = await ground.source()
+        for uid in (1, 2):
+            await ground.taker.take(Spot(BOX_NAME, 1, uid), signed(mail(alert(f"a-{uid}"))), source)
+        sent: list[Mail] = []
+
+        async def send(one: Mail) -> bool:
+            if not sent:
+                sent.append(one)
+                raise ValueError("what nobody thought of")
+            sent.append(one)
+            return True
+
+        replier = Replier(scene.store, send, log=unit_logger("test.mailbox"))
+        assert await replier.turn() == 2
+        assert len(sent) == 2
+        assert [row["sent_at"] is None for row in await ground.answers()].count(True) == 1
