@@ -37,6 +37,8 @@ PROMISED = {
     "gateway_rate_limit_per_second": {"channel"},
     "gateway_call_starts_last_60s": set(),
     "gateway_feed_requests_total": {"status"},
+    "gateway_mails_total": {"verdict", "reason"},
+    "gateway_mailbox_up": {"mailbox"},
 }
 """Names and labels that are stable from the first release on."""
 
