@@ -21,7 +21,6 @@ from gateway.cap.signing import sign
 from gateway.store.embedded import Cluster
 from tests.cap.signed import authority
 from tests.mailbox.mails import ADDRESS, BOX, DOMAIN, mail, record, rsa_key, signed
-from tests.mailbox.test_notification import report, status
 from tests.peers.dovecot import Dovecot, started
 from tests.support.line import HOST, Line, Process, cap, people, scene, until, whole_line
 
@@ -176,30 +175,6 @@ async def test_each_alert_is_taken_once_though_the_node_is_killed_while_mails_co
             assert [row["identifier"] for row in accepted] == wanted
             rows = await line.fetch("SELECT uid, verdict FROM mail ORDER BY uid")
             assert [row["verdict"] for row in rows] == ["taken"] * len(wanted)
-
-
-async def test_a_bounce_in_the_return_mailbox_ends_what_is_not_urgent_and_so_does_the_link_in_a_mail(
-    pg: Cluster, public_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both are believed by the tag that only the mail itself had."""
-    with started(public_path) as server:
-        boxes = {"boxes": [section(server, 53)["boxes"][0] | {"takes": "returns"}]}
-        believed = {"verp_secret": "0123456789abcdef"}
-        async with whole_line(pg, people(2, by=("email",)), mailbox=boxes, email=believed) as line:
-            got = kept(line, monkeypatch)
-            await line.closed(await line.post(cap("news", words="Works", channels="email", message_class="news")))
-            tags = {to[0]: str(message["X-Alert-Delivery"]) for to, message in got}
-            bounced, leaving = sorted(tags)
-            path = f"bounce+{tags[bounced]}@alerts.example"
-            await asyncio.to_thread(server.deliver, report("delivery-status", status("failed", "5.1.1"), to=path))
-            async with line.session.post(f"{line.url}/unsubscribe/{tags[leaving]}") as answer:
-                assert answer.status == 200
-            await _some_settled(line, 1)
-            got.clear()
-            await line.closed(await line.post(cap("more", words="More", channels="email", message_class="news")))
-            assert got == []
-            await line.closed(await line.post(cap("now", words="Now", channels="email")))
-            assert {to[0] for to, _ in got} == {bounced, leaving}
 
 
 async def _some_settled(line: Line, wanted: int) -> None:
