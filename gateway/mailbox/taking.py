@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gateway.flows.answering import Answers, Told
+from gateway.flows.acknowledging import CapAnswers, Told
 from gateway.mailbox import mime
 from gateway.mailbox.mime import Entity, Limits, Unreadable
 from gateway.mailbox.proving import Carried, Later, Prover
@@ -52,7 +52,7 @@ class Taker:
         self._prover = prover
         self._accept = accept
         self._rules = rules
-        self._worded = Answers(store, sender=rules.sender)
+        self._worded = CapAnswers(store, sender=rules.sender)
 
     async def claimed(self, name: str, header: bytes) -> MailSource | MailRefusal:
         """The source that a mail with this header claims to be from: a mail of nobody known is never fetched."""

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from gateway.cap.feed import CAP_MEDIA_TYPE
 from gateway.errors import StoreUnavailable
-from gateway.flows.answering import Answers
+from gateway.flows.acknowledging import CapAnswers
 from gateway.flows.answers import Answer
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.intake import Intake
@@ -44,7 +44,7 @@ class Api:
         utcnow: Callable[[], datetime],
         sender: str = "gateway",
     ) -> None:
-        self._answers = Answers(store, sender=sender)
+        self._answers = CapAnswers(store, sender=sender)
         self.known = Access(store).known
         self._intake = intake
         self._campaigns = campaigns

@@ -10,6 +10,7 @@ from gateway.cap.model import CapAlert, CapReference, MsgType, Scope
 from gateway.flows.relaying import Drafted
 from gateway.model import Realm
 from gateway.policy.rights import Refusal
+from gateway.store import identity
 from gateway.store.embedded import Cluster
 from tests.flows.feed_server import atom, holding
 from tests.flows.source_scene import SourceScene, a_source_scene
@@ -52,6 +53,15 @@ async def test_nothing_leaves_quarantine_before_the_source_is_trusted(scene: Sou
     draft = await drafted(scene, alert)
     assert (draft.sender, draft.scope) == ("commune@alerts.example", Scope.PUBLIC)
     assert draft.source == "kmi@upstream.example (Upstream)"
+
+
+async def test_a_draft_is_of_the_first_sender_that_the_entity_registered(scene: SourceScene) -> None:
+    await scene.trust()
+    async with scene.scene.connected() as connection:
+        await identity.add_senders(connection, scene.entity.id, ["crisis@commune.example", "police@commune.example"])
+    draft = await drafted(scene, await brought(scene))
+    assert draft.sender == "crisis@commune.example"
+    assert (await scene.scene.post(draft, scene.entity)).status == 201
 
 
 async def test_a_draft_can_be_posted_as_it_is_and_the_area_is_cut_to_the_territory(scene: SourceScene) -> None:

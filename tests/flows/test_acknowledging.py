@@ -6,7 +6,7 @@ import pytest
 
 from gateway.cap.check import check
 from gateway.cap.model import MsgType, Scope, Status
-from gateway.flows.answering import Answers, Worded
+from gateway.flows.acknowledging import CapAnswers, Worded
 from gateway.flows.answers import Answer
 from tests.support.scene import Entity, Scene, an_alert, document, follow_up
 
@@ -25,7 +25,7 @@ def said(worded: Worded | None) -> tuple[str, str, str]:
 
 async def answered(scene: Scene, raw: bytes, entity: Entity) -> tuple[Answer, Worded | None]:
     told = await scene.post(raw, entity)
-    return told, await Answers(scene.store, sender="alerts.example").worded(raw, told, entity.id)
+    return told, await CapAnswers(scene.store, sender="alerts.example").worded(raw, told, entity.id)
 
 
 async def test_an_accepted_alert_is_acknowledged_with_its_campaign(scene: Scene) -> None:
@@ -84,4 +84,4 @@ async def test_what_is_another_s_is_not_spoken_of(scene: Scene) -> None:
     one, two = await scene.entity("one"), await scene.entity("two")
     raw = document(replace(an_alert(), status=Status.ACTUAL))
     told = await scene.post(raw, one)
-    assert await Answers(scene.store, sender="alerts.example").worded(raw, told, two.id) is None
+    assert await CapAnswers(scene.store, sender="alerts.example").worded(raw, told, two.id) is None

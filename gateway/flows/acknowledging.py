@@ -41,7 +41,7 @@ class Worded(NamedTuple):
     document: bytes | None
 
 
-class Answers:
+class CapAnswers:
     """Words the gateway's answers. `sender` is its own CAP sender."""
 
     def __init__(self, store: Store, *, sender: str) -> None:
