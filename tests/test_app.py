@@ -25,7 +25,8 @@ async def test_a_node_with_every_role_serves_everything(pg: Cluster) -> None:
         for path in ("/healthz", "/metrics", "/openapi.json", "/docs", "/cap/feed.atom", "/cap/exercise/feed.atom"):
             assert await status(line, path) == 200, path
         await until_ready(line)
-        assert await status(line, "/v1/campaigns") == 401
+        for path in ("/v1/campaigns", "/v1/sources"):
+            assert await status(line, path) == 401
 
 
 async def until_ready(line: Line) -> None:
@@ -42,6 +43,7 @@ async def until_ready(line: Line) -> None:
         (Role.FEED, "/cap/feed.atom", "/v1/campaigns"),
         (Role.DISPATCH, "/healthz", "/v1/campaigns"),
         (Role.CALLBACKS, "/healthz", "/cap/feed.atom"),
+        (Role.MAILBOX, "/healthz", "/v1/sources"),
     ],
 )
 async def test_a_node_serves_what_its_roles_say(pg: Cluster, role: Role, served: str, absent: str) -> None:
