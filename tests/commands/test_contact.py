@@ -1,0 +1,40 @@
+"""gateway contact."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Command
+
+
+@pytest.fixture
+def brugge(gateway: Command, tmp_path: Path) -> Command:
+    gateway("entity", "create", "brugge", "--name", "Brugge", "--kind", "type1")
+    file = tmp_path / "people.csv"
+    file.write_text("key,name,mobile,email\n1,Jan,0470000001,\n2,=1+1,,Jan@b.example\n")
+    assert gateway("import", "contacts", str(file), "--entity", "brugge").code == 0
+    return gateway
+
+
+def test_contacts_are_listed_found_and_removed_and_every_look_is_written_down(brugge: Command) -> None:
+    lines = brugge("contact", "list", "--entity", "brugge", "--json").out.splitlines()
+    assert [json.loads(line)["key"] for line in lines] == ["2", "1"]
+    assert "Jan" in brugge("contact", "find", "+32470000001", "--entity", "brugge").out
+    assert brugge("contact", "find", "+32470000009", "--entity", "brugge").code == 1
+    assert brugge("contact", "remove", "1", "none", "--entity", "brugge").code == 1
+    assert brugge("contact", "list", "--entity", "brugge", "--begins", "jan", "--json").out == ""
+    listed = brugge("audit", "list", "--entity", "brugge", "--act", "contacts.", "--json").out.splitlines()
+    counts = [json.loads(line)["detail"]["count"] for line in reversed(listed)]
+    assert counts == [2, 1, 0, 1, 0]
+    assert brugge("contact", "list", "--entity", "nowhere").code == 1
+
+
+def test_an_export_has_a_reason_and_no_formula(brugge: Command) -> None:
+    assert brugge("contact", "export", "--entity", "brugge", "--reason", "so").code == 2
+    ran = brugge("contact", "export", "--entity", "brugge", "--reason", "the contract ends")
+    rows = list(csv.DictReader(io.StringIO(ran.out)))
+    assert {row["name"] for row in rows} == {"Jan", "'=1+1"}
+    assert {row["mobile"] for row in rows} == {"+32470000001", ""}
