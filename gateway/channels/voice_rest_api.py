@@ -57,7 +57,7 @@ def call_twiml(call: Call, trunk: RestTrunk, settings: VoiceSettings) -> str:
     The request that the gather makes, key or not, comes after the last reading: it proves the playout.
     """
     voice = quoteattr(phrase(trunk.voices, call.language) or _NOT_XML.sub("", call.language))
-    said = f'<Say language={voice} loop="{settings.repeat}">{_text(call.text)}</Say>'
+    said = f'<Say language={voice} loop="{settings.repeat}">{_text(settings.spoken(call.text, call.language))}</Say>'
     if trunk.public_url:
         action = quoteattr(callback_url(trunk, "played", f"lang={quote(call.language, safe='')}"))
         prompt = phrase(settings.prompts, call.language)

@@ -3,15 +3,17 @@
 Knows: keys, bounds, defaults. Never knows: who uses a setting.
 """
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.model import ChannelName
-from gateway.policy.retry import DEFAULT_RULES, RetryRules
+from gateway.policy.retry import DEFAULT_RULES, VOICE_SCALES, RetryRules
 
 Pause = Annotated[float, Field(gt=0, le=86_400)]
 Growth = Annotated[float, Field(ge=1, le=10)]
+Scale = Annotated[float, Field(gt=0, le=100)]
 Attempts = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -55,6 +57,13 @@ class VoiceRetry(RetryRule):
     factor: Growth = DEFAULT_RULES[ChannelName.VOICE].factor
     max_s: Pause = DEFAULT_RULES[ChannelName.VOICE].max_s
     max_attempts: Attempts = DEFAULT_RULES[ChannelName.VOICE].attempts
+    scales: dict[str, Scale] = Field(
+        default_factory=lambda: dict(VOICE_SCALES), description="Longer or shorter pauses, by what happened."
+    )
+
+    def rules(self) -> RetryRules:
+        """The same as policy.retry takes it."""
+        return replace(super().rules(), scales=self.scales)
 
 
 class RetrySection(BaseModel):

@@ -248,14 +248,15 @@ class Tracking:
 
     async def _receive(self, provider: str, receipts: Sequence[Receipt], connection: Connection) -> None:
         rules = self._rules[ChannelName.VOICE]
-        due = self._utcnow() + timedelta(seconds=back_off_s(rules, 1))
+        now = self._utcnow()
+        due = [now + timedelta(seconds=back_off_s(rules, 1, r.detail)) for r in receipts]
         changed = await deliveries.record_receipts(
             connection,
             await self._number(connection, provider),
             [r.message_id for r in receipts],
             [RECEIPT_STATES[r.kind] for r in receipts],
             [r.code for r in receipts],
-            [due if r.kind is ReceiptKind.RETRY else None for r in receipts],
+            [at if r.kind is ReceiptKind.RETRY else None for r, at in zip(receipts, due, strict=True)],
             max_attempts=rules.attempts,
             details=[r.detail for r in receipts],
         )

@@ -84,3 +84,12 @@ def test_the_estimate_of_a_reading_grows_with_the_text_and_the_longest_call_is_b
 def test_a_trunk_can_be_given_as_plain_data() -> None:
     settings = VoiceSettings.model_validate({"trunk": trunk("https://api.example.com").model_dump()})
     assert isinstance(settings.trunk, RestTrunk)
+
+
+def test_words_are_pronounced_as_told_whole_and_whatever_their_case() -> None:
+    said = {"fr": {"BE-Alert": "bi alerte", "SEVESO": "sévéso", "BE": "bé"}}
+    settings = VoiceSettings.model_validate({"pronunciations": said})
+    assert settings.spoken("be-alert : site Seveso (BE). BELGIQUE", "fr-BE") == (
+        "bi alerte : site sévéso (bé). BELGIQUE"
+    )
+    assert settings.spoken("BE-Alert", "nl") == "BE-Alert"

@@ -129,3 +129,9 @@ def test_nothing_is_ever_due_at_the_end_of_the_alert_or_after_it(
 
 def test_every_channel_has_rules() -> None:
     assert set(DEFAULT_RULES) == set(ChannelName)
+
+
+def test_calls_are_repeated_after_pauses_that_fit_what_happened() -> None:
+    rules = DEFAULT_RULES[ChannelName.VOICE]
+    assert [back_off_s(rules, 1, word) for word in ("busy", "no answer", "congestion", "")] == [60, 120, 30, 60]
+    assert back_off_s(rules, 50, "no answer") == rules.max_s
