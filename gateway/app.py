@@ -5,6 +5,7 @@ Knows: every class, and it is the only file that does. Never knows: why an alert
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -104,11 +105,14 @@ class Gateway:
             finally:
                 await node._wind_down(tasks)
 
-    async def until_stopped(self) -> None:
-        """Return on SIGTERM, SIGINT or when a part of the node has failed."""
+    def heed_signals(self) -> None:
+        """From now on SIGTERM and SIGINT ask the node to stop, which drains it."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+
+    async def until_stopped(self) -> None:
+        """Return when it was asked to stop, or when a part of the node has failed."""
         await self._stop.wait()
 
     async def _build(self, stack: AsyncExitStack) -> None:
@@ -364,6 +368,8 @@ class Gateway:
 
 async def _serve(settings: Settings, roles: frozenset[str]) -> int:
     async with opened(settings.database) as dsn, Gateway.running(settings, roles, dsn) as node:
+        node.heed_signals()
+        gc.freeze()  # what was built lives as long as the process: no collection needs to look at it again
         sys.stdout.write(f"Gateway ready: {node.url}\n")
         sys.stdout.flush()
         await node.until_stopped()

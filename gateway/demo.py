@@ -93,6 +93,7 @@ async def _show(node: Gateway, tokens: Mapping[str, Mapping[str, str]], dsn: str
         answer = await _post(session, node.url)
         campaign = answer["campaign"]
         _say(f"CAP alert accepted as {answer['alert']}, class {answer['class']}, campaign {campaign}")
+        node.heed_signals()
         stopped = asyncio.create_task(node.until_stopped())
         followed = asyncio.create_task(_follow(session, answer["links"]["campaign"]))
         await asyncio.wait({stopped, followed}, return_when=asyncio.FIRST_COMPLETED)
