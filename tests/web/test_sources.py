@@ -10,6 +10,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from gateway.cap.check import check
 from gateway.model import Realm
 from gateway.store.embedded import Cluster
+from gateway.web.access import Access
+from gateway.web.agreeing import AgreeingPages
 from gateway.web.api import Api
 from gateway.web.sources import SourcePages
 from tests.flows.feed_server import atom, holding
@@ -34,6 +36,7 @@ async def client(scene: SourceScene) -> AsyncIterator[Client]:
     hold = partial(scene.scene.intake.accept, source="feed", hold=True)
     app.add_routes(SourcePages(scene.scene.store, scene.relaying, hold, known=api.known).routes())
     app.add_routes(api.routes())
+    app.add_routes(AgreeingPages(scene.scene.campaigns.agreeing, Access(scene.scene.store)).routes())
     async with TestClient(TestServer(app)) as client:
         yield client
 
