@@ -92,8 +92,10 @@ async def test_one_that_refuses_the_password_gets_nothing(pg: Cluster) -> None:
             await until(lambda: len(smsc.binds_seen) >= 4)
             assert not line.received("sms")
             assert not node.channel_states()[0]["smsc-live/1"]
-            while (await line.campaign(name))["channels"]["sms"]["queued"] != 20:
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(20):
+                while not (await line.campaign(name))["planned"]:
+                    await asyncio.sleep(0.05)
+            assert (await line.campaign(name))["channels"]["sms"]["planned"] == 20
             smsc.behaviour.bind_status = 0
             assert (await line.closed(name))["channels"]["sms"]["delivered"] == 20
         assert len(line.received("sms")) == 20
