@@ -15,9 +15,8 @@ DATA ?= .gateway
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 PYTEST_ARGS ?=
-# what fills a core or keeps to a clock runs by itself, behind the rest, which the cores share
-ALONE := $(addprefix tests/,bench faults journey peers flows/test_checking.py flows/test_examining.py test_app.py \
-	test_container.py test_demo.py test_packaging.py)
+# what fills a core or keeps to a clock runs by itself, behind the rest, of which most waits most of the time
+ALONE := $(addprefix tests/,bench faults flows/test_checking.py flows/test_examining.py test_demo.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-long bench docs lock clean
@@ -31,7 +30,7 @@ test: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not long" -n auto --maxprocesses=4 --dist worksteal $(ALONE:%=--ignore=%) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not long" -n 4 --dist loadfile $(ALONE:%=--ignore=%) $(PYTEST_ARGS)
 	$(BIN)/python -m pytest -m "not long" $(ALONE) $(PYTEST_ARGS)
 
 test-long: $(VENV)/.dev

@@ -105,6 +105,7 @@ class Metrics(Collector):
         self._emails = Numbers(counter, "gateway_emails_accepted", "E-mails that a relay took over", ["relay"])
         self._mails = Numbers(counter, "gateway_mails", "Mails read, by verdict and reason", ["verdict", "reason"])
         self._feed = Numbers(counter, "gateway_feed_requests", "Requests for the public feed, by answer", ["status"])
+        self._mails.add(("taken", ""), 0)
         for channel in ChannelName:
             for outcome in OUTCOMES:
                 self._deliveries.set((channel.value, outcome), 0)
