@@ -81,6 +81,7 @@ class Link:
         self._jitter = jitter
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._lost: asyncio.Future[None] | None = None
         self._closing = asyncio.Event()
         self._held_since: float | None = None
@@ -262,10 +263,11 @@ class Link:
         loop = asyncio.get_running_loop()
         at = loop.time() + max(0.0, due - self.now())
         if self._timer is not None:
-            if self._timer.when() <= at:
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(at, self._tick)
+        # what is due at once comes back from uvloop as a handle that can not say when
+        self._timer, self._timer_at = loop.call_at(at, self._tick), at
 
     def _tick(self) -> None:
         self._timer = None

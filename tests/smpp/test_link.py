@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -336,3 +337,35 @@ async def called(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]
                 return await asyncio.open_connection("127.0.0.1", port)
             except OSError:
                 await asyncio.sleep(0.01)
+
+
+class Urgent(Session):
+    """A session whose timer is always due this very moment, and which does nothing about it."""
+
+    def next_timer(self) -> float | None:
+        return 0.0
+
+    def handle_timer(self, now: float) -> None:
+        return
+
+
+def test_a_timer_that_is_due_at_once_is_no_trouble_on_the_loop_of_a_node() -> None:
+    """uvloop gives another kind of handle for it than for one that has to wait."""
+
+    async def bound_and_flushed() -> int:
+        told = Told()
+        async with Peer().listening() as peer:
+            endpoint = Endpoint(host="127.0.0.1", port=peer.port, connect_timeout_s=2.0)
+            link = Link(
+                "peer/1", endpoint, lambda: Urgent(BindConfig(system_id="gw", password="pw")), told, backoff=QUICK
+            )
+            running = asyncio.create_task(link.run())
+            await told.until(lambda: link.bound)
+            for _ in range(5):
+                link.flush()
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            return peer.binds
+
+    assert uvloop.run(bound_and_flushed()) == 1
