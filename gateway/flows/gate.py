@@ -1,7 +1,8 @@
 """The start gates of calls: never more than the agreed starts in any sliding minute, over all nodes and campaigns.
 
-Slots are reserved in the store (one grid for all nodes) and used only in their time; a log in this process watches the
-minute once more. Behind the gate for all calls stand narrower ones: of a trunk, of numbers that begin alike.
+Slots are reserved in the store (one grid for all nodes), a few ahead so that a slow answer costs none, and used only in
+their time; a log in this process watches the minute once more. Behind the gate for all calls stand narrower ones: of a
+trunk, of numbers that begin alike.
 Knows: policy.pacing, store.deliveries. Never knows: calls, trunks.
 """
 
@@ -9,11 +10,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from gateway.policy.pacing import CeilingPacer, GatePlan
+from gateway.policy.pacing import GatePlan, SlidingLog
 from gateway.store import deliveries
 from gateway.store.pool import GONE, Store
 
 SLOTS_AT_ONCE = 5
+LOW = 3
+"""Fewer slots than this left: the next are asked for, and the answer may take as long as those last."""
 AHEAD_S = 1.0
 
 
@@ -34,9 +37,12 @@ class StoreGate:
         self._period_s = GatePlan(limit=max_starts_per_minute, window_s=window_s).period_s
         # a slot that is reserved and not used is lost: where they are rare, one at a time
         self._at_once = max(1, min(SLOTS_AT_ONCE, int(AHEAD_S / self._period_s)))
-        self._pacer = CeilingPacer(max_starts_per_minute, window_s)
+        self._low = min(LOW, self._at_once - 1)
+        # the grid is the store's: a second one here would refuse a slot that comes a little early after a late one
+        self._log = SlidingLog(max_starts_per_minute, window_s)
         self._monotonic = monotonic
         self._slots: deque[float] = deque()
+        self._asked: asyncio.Task[bool] | None = None
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
@@ -50,15 +56,23 @@ class StoreGate:
         Whom the call is for makes no difference here (it does to NarrowGate).
         """
         async with self._turn:
-            while True:
-                if not self._slots and not await self._reserve():
-                    return None
+            while bool(self._slots) or await asyncio.shield(self._ask()):
                 slot = self._slots.popleft()
+                if len(self._slots) < self._low:
+                    self._ask()
                 await asyncio.sleep(max(0.0, slot - self._monotonic()))
                 now = self._monotonic()
                 # a slot that was missed by more than a period is lost: catching up would be a burst
-                if now - slot <= self._period_s and self._pacer.start(now):
+                if now - slot <= self._period_s and self._log.due() <= now:
+                    self._log.add(now)
                     return now
+            return None
+
+    def _ask(self) -> asyncio.Task[bool]:
+        """Have the next slots reserved, once at a time: for the one who waits now and for those who come later."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._reserve())
+        return self._asked
 
     async def _reserve(self) -> bool:
         try:
@@ -75,7 +89,7 @@ class StoreGate:
 
     def starts_in_last_minute(self) -> int:
         """For the gauge gateway_call_starts_last_60s."""
-        return self._pacer.last_window(self._monotonic())
+        return self._log.within(self._monotonic(), self._log.window_s)
 
 
 SLACK_S, SLACK_PERIODS = 2.0, 5
