@@ -196,6 +196,7 @@ class Gateway:
             channel=channel.name, transport=channel.transport, store=self.store, texts=texts, tracking=self.tracking,
             fence=fence, node=self.number, mark_ahead=min(dispatch.mark_ahead, ahead), lease_s=dispatch.lease_s,
             pacer=RatePacer(rate) if paced else None, monotonic=time.monotonic,
+            replacing=self.outlets.replacing(channel),
         )  # fmt: skip
 
     async def _build_web(self, stack: AsyncExitStack) -> None:

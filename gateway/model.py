@@ -152,6 +152,14 @@ class Text:
     attachment: bytes | None = field(default=None, repr=False)
 
 
+class Earlier(NamedTuple):
+    """An SMS that a provider holds and has not delivered, as far as is known: its id there, and what it says."""
+
+    provider: str
+    message_id: str
+    body: str
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Lease:
     """Deliveries of one chunk that this node may send until its lease ends. Channels pass it through unread.
@@ -169,6 +177,7 @@ class Lease:
     exercise_group: bool = False
     attempts: Mapping[int, int] = field(default_factory=dict)
     resent: frozenset[int] = frozenset()
+    replaces: dict[int, Earlier] = field(default_factory=dict)  # by seq: the earlier text whose place it could take
 
 
 class Delivery(NamedTuple):
@@ -184,6 +193,7 @@ class OutcomeKind(Enum):
     """What a channel says of a delivery at once."""
 
     ACCEPTED = "accepted"  # the peer took responsibility: ESME_ROK, 250 after the final dot, call created
+    REPLACED = "replaced"  # the same, and an earlier text that it had not delivered gave way
     FAILED = "failed"  # final refusal
     RETRY = "retry"  # refused for now
     UNKNOWN = "unknown"  # bytes left, the answer never came

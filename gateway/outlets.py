@@ -20,6 +20,7 @@ from gateway.flows.canaries import Canaries
 from gateway.flows.gate import Gates
 from gateway.flows.lane import Fence
 from gateway.flows.recalling import Recaller
+from gateway.flows.replacing import Replacing
 from gateway.log import unit_logger
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, MessageClass, Mode, Text, Transport
@@ -121,6 +122,11 @@ class Outlets:
         if any(one.provider.settings.cancel_sm for several in carriers for one in several):
             recaller = Recaller(self._store, carriers, leads=leads, log=unit_logger("gateway.recalling"))
             self.parts.append(recaller.run)
+
+    def replacing(self, channel: Channel) -> Replacing | None:
+        """Who finds what an Update's messages by this channel could take the place of."""
+        names = channel.carriers.replacing if isinstance(channel, SmsChannel) else frozenset()
+        return Replacing(self._store, names) if names else None
 
     def adopters(self) -> Mapping[str, Callable[[str, int, str], None]]:
         """By trunk, how its channel is told of a call that an earlier process started."""

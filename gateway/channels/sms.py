@@ -16,22 +16,11 @@ from typing import Any, assert_never
 from gateway.channels.base import Emit, Work
 from gateway.channels.sms_carrier import Bind, Carrier, Carriers
 from gateway.channels.sms_outbox import Outbox
-from gateway.channels.sms_provider import PartTicket, Probe, refusal_of
+from gateway.channels.sms_provider import PartTicket, Probe, Replacement, delivery_of, refusal_of
 from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Text, Transport
 from gateway.policy.allowance import Allowance
-from gateway.smpp.events import (
-    Accepted,
-    Answered,
-    Bound,
-    Down,
-    Event,
-    Finding,
-    Inbound,
-    Receipts,
-    Refused,
-    Unanswered,
-)
+from gateway.smpp.events import Accepted, Answered, Bound, Down, Event, Finding, Inbound, Receipts, Refused, Unanswered
 from gateway.smpp.link import Link
 from gateway.smpp.status import StatusKind, lookup
 
@@ -246,7 +235,7 @@ class SmsChannel:
             case StatusKind.THROTTLE:
                 bind.pace.throttled(bind.link.now())
                 carrier.breaker.taken()  # it answers: it is only busy
-                if isinstance(ticket, Delivery | PartTicket) and carrier.too_fast(ticket):
+                if isinstance(ticket, Delivery | PartTicket | Replacement) and carrier.too_fast(ticket):
                     return
             case StatusKind.LINK_FAULT:
                 bind.link.restart()
@@ -255,7 +244,10 @@ class SmsChannel:
                 carrier.breaker.failed(carrier.now())
             case _:
                 carrier.breaker.taken()
-        outbox.items += carrier.provider.refused(ticket, status)
+        if isinstance(ticket, Replacement):
+            carrier.not_replaced(ticket)
+        else:
+            outbox.items += carrier.provider.refused(ticket, status)
 
     def _down(self, bind: Bind, event: Down) -> None:
         level = logging.INFO if self._stopping.is_set() else logging.WARNING
@@ -328,7 +320,7 @@ class SmsChannel:
         carrier, now, done = bind.carrier, self._wall(), 0
         while carrier.again and done < min(budget, bind.link.room):
             ticket = carrier.again.popleft()
-            delivery = ticket.long.delivery if isinstance(ticket, PartTicket) else ticket
+            delivery = delivery_of(ticket)
             refusal = refusal_of(delivery, self.transport, now)
             if not refusal:
                 self._parts_submitted(bind.link.name, bind.submit_again(ticket))
@@ -360,7 +352,8 @@ class SmsChannel:
                 self._parts_submitted(bind.link.name, bind.submit(prepared, run))
                 bind.carrier.queue.extendleft(reversed(batch[at:]))
                 return False
-            run.append(delivery)
+            if not (delivery.lease.replaces and bind.replace(delivery)):
+                run.append(delivery)
         self._parts_submitted(bind.link.name, bind.submit(prepared, run))
         return True
 

@@ -10,7 +10,16 @@ from functools import partial
 from typing import NamedTuple
 
 from gateway.channels.sms_breaker import BreakerState
-from gateway.channels.sms_provider import LongMessage, PartTicket, Prepared, Probe, Provider
+from gateway.channels.sms_provider import (
+    LongMessage,
+    PartTicket,
+    Prepared,
+    Probe,
+    Provider,
+    Replacement,
+    Ticket,
+    delivery_of,
+)
 from gateway.channels.sms_routes import Routes
 from gateway.channels.sms_settings import SmsProviderSettings, account_rates
 from gateway.model import Delivery
@@ -77,12 +86,35 @@ class Bind:
         self.parts_hint = prepared.cost
         return self._left(len(batch) * prepared.cost)
 
-    def submit_again(self, ticket: Delivery | PartTicket) -> int:
+    def replace(self, delivery: Delivery) -> bool:
+        """Put this text in the place of an earlier one that this peer holds; False when there is none or it does not
+        fit: then it is to be sent like any other, and the earlier one is cancelled, where the peer does that."""
+        earlier = delivery.lease.replaces.pop(delivery.seq, None)
+        if earlier is None or earlier.provider != self.carrier.name:
+            return False
+        ticket = Replacement(delivery, earlier)
+        if self._replace(ticket):
+            return True
+        self.carrier.recall([(earlier.message_id, delivery.address)])
+        return False
+
+    def _replace(self, ticket: Replacement) -> bool:
+        session = self.link.session
+        body = self.carrier.provider.replacement(ticket.delivery.text, ticket.earlier)
+        if session is None or body is None:
+            return False
+        session.replace(ticket, body, self.link.now())
+        self._left(1)
+        return True
+
+    def submit_again(self, ticket: Ticket) -> int:
         """What was refused for its speed alone, with the ticket that it had."""
         session = self.link.session
         if session is None:
             return 0
-        delivery, number = (ticket.long.delivery, ticket.number) if isinstance(ticket, PartTicket) else (ticket, 0)
+        if isinstance(ticket, Replacement):
+            return int(self._replace(ticket))
+        delivery, number = delivery_of(ticket), ticket.number if isinstance(ticket, PartTicket) else 0
         prepared = self.carrier.provider.prepared(delivery.text)
         template = prepared.parts[number : number + 1]
         session.submit_parts([ticket], delivery.address[1:].encode(), template, self.link.now())
@@ -121,7 +153,7 @@ class Carrier:
         self.allowance = allowance
         self.now = now
         self.queue: deque[Delivery] = deque()
-        self.again: deque[Delivery | PartTicket] = deque()
+        self.again: deque[Ticket] = deque()
         self._tries: OrderedDict[tuple[int, int, int], int] = OrderedDict()
         self.binds = tuple(self._bind(number, role, on_events) for number, role in enumerate(settings.roles(), 1))
         if (called := settings.outbind()) is not None:
@@ -150,9 +182,9 @@ class Carrier:
         """Whether as much waits here as its windows hold."""
         return len(self.queue) >= self.most_waiting
 
-    def too_fast(self, ticket: Delivery | PartTicket) -> bool:
+    def too_fast(self, ticket: Ticket) -> bool:
         """The peer refused this one for its speed: it keeps its place, unless that was tried too often."""
-        delivery, number = (ticket.long.delivery, ticket.number) if isinstance(ticket, PartTicket) else (ticket, 0)
+        delivery, number = delivery_of(ticket), ticket.number if isinstance(ticket, PartTicket) else 0
         key = (delivery.lease.campaign, delivery.seq, number)
         tries = self._tries[key] = self._tries.pop(key, 0) + 1
         if len(self._tries) > _MOST_REMEMBERED:
@@ -163,6 +195,11 @@ class Carrier:
         self.again.append(ticket)
         return True
 
+    def not_replaced(self, ticket: Replacement) -> None:
+        """The peer did not put this text in the place of the earlier one: it is sent like any other."""
+        self.queue.appendleft(ticket.delivery)
+        self.recall([(ticket.earlier.message_id, ticket.delivery.address)])
+
     def recall_room(self) -> int:
         """How many messages may be recalled now."""
         able = self.provider.settings.cancel_sm and self.bound
@@ -170,7 +207,7 @@ class Carrier:
 
     def recall(self, messages: Sequence[tuple[str, str]]) -> None:
         """Ask to cancel messages that left: (message id, E.164 number). No more than `recall_room`."""
-        settings, rest = self.provider.settings, list(messages)
+        settings, rest = self.provider.settings, list(messages) if self.provider.settings.cancel_sm else []
         source = pdu.Address(settings.source_ton, settings.source_npi, settings.source_addr.encode())
         for bind in self.binds:
             room, session = bind.requests_room, bind.link.session
@@ -186,7 +223,7 @@ class Carrier:
     def clear(self) -> tuple[list[Delivery], list[PartTicket]]:
         """Everything that waits, whole messages in their order and parts of messages whose other parts have left."""
         parts = [ticket for ticket in self.again if isinstance(ticket, PartTicket)]
-        whole = [ticket for ticket in self.again if isinstance(ticket, Delivery)] + list(self.queue)
+        whole = [delivery_of(one) for one in self.again if not isinstance(one, PartTicket)] + list(self.queue)
         self.again.clear()
         self.queue.clear()
         return whole, parts
@@ -248,12 +285,22 @@ class Carriers:
         routes, able = self._routes, self.present()
         routed = Routed([], [])
         for delivery in deliveries:
-            carrier = routes.choose(delivery.address, able, delivery.text.parts)
+            carrier = self._holder(delivery) or routes.choose(delivery.address, able, delivery.text.parts)
             if carrier is not None:
                 carrier.queue.append(delivery)
             else:
                 (routed.waiting if routes.tiers(delivery.address) else routed.refused).append(delivery)
         return routed
+
+    @property
+    def replacing(self) -> frozenset[str]:
+        """The providers that replace what they hold."""
+        return frozenset(one.name for one in self.all if one.provider.settings.replace_sm)
+
+    def _holder(self, delivery: Delivery) -> Carrier | None:
+        """Whoever holds an earlier text for this number and can put this one in its place now."""
+        earlier = delivery.lease.replaces.get(delivery.seq)
+        return next((one for one in self.all if one.name == earlier.provider and one.able), None) if earlier else None
 
     def way_to(self, address: str, provider: str = "") -> Bind | None:
         """A bind with room by which this number would be reached now, or by which this provider is."""

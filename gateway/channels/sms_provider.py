@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gateway.channels.base import may_leave
 from gateway.channels.sms_settings import SmsProviderSettings
-from gateway.model import Delivery, MessageClass, Outcome, OutcomeKind, Receipt, ReceiptKind, Text, Transport
+from gateway.model import Delivery, Earlier, MessageClass, Outcome, OutcomeKind, Receipt, ReceiptKind, Text, Transport
 from gateway.smpp import pdu, text, tlv
 from gateway.smpp.receipt import ID_RULES, DeliveryReceipt, Fate, normal_id
 from gateway.smpp.status import BY_NAME, StatusKind, lookup
@@ -87,6 +87,23 @@ class PartTicket(NamedTuple):
     number: int
 
 
+class Replacement(NamedTuple):
+    """The ticket of a text that is to take the place of an earlier one."""
+
+    delivery: Delivery
+    earlier: Earlier
+
+
+Ticket = Delivery | PartTicket | Replacement
+
+
+def delivery_of(ticket: Ticket) -> Delivery:
+    """The delivery that a ticket is for."""
+    if isinstance(ticket, PartTicket):
+        return ticket.long.delivery
+    return ticket.delivery if isinstance(ticket, Replacement) else ticket
+
+
 class Probe:
     """The ticket of a message that is no delivery: `answer` gets the id that the provider gave it, or nothing."""
 
@@ -104,6 +121,7 @@ class Provider:
         self.rule = ID_RULES[settings.message_id_rule]
         self._way = settings.way()
         self._texts: OrderedDict[tuple[int, int], Prepared] = OrderedDict()
+        self._plain: dict[str, text.Part | None] = {}
 
     def prepared(self, words: Text) -> Prepared:
         """The templates of a text, made once; the least lately used are forgotten."""
@@ -134,6 +152,31 @@ class Provider:
             else:
                 told += self._answered(ticket, kind, 0, _OK, known, settled)
         return told
+
+    def replacement(self, words: Text, earlier: Earlier) -> bytes | None:
+        """The body of the replace_sm that puts this text in the place of that one; None when they do not fit: a
+        replace_sm can name no other alphabet, and no parts."""
+        new, old = self._one_part(words.body), self._one_part(earlier.body)
+        if new is None or old is None or new.data_coding != old.data_coding:
+            return None
+        settings = self.settings
+        source = pdu.Address(settings.source_ton, settings.source_npi, settings.source_addr.encode())
+        return pdu.replace_sm(
+            earlier.message_id.encode("latin-1", "replace"),
+            source,
+            new.payload,
+            validity_period=absolute_time(words.expires_at) if settings.validity else "",
+            registered_delivery=int(settings.receipts),
+        )
+
+    def _one_part(self, body: str) -> text.Part | None:
+        """The part of a text that needs one and no more than its short_message to say."""
+        if body not in self._plain:
+            if len(self._plain) >= _MOST_TEXTS:
+                self._plain.clear()
+            first, *more = text.encode(text.clean(body), 0, self._way)
+            self._plain[body] = None if more or first.esm_class or first.tlvs else first
+        return self._plain[body]
 
     def refused(self, ticket: object, status: int) -> list[Outcome]:
         """The outcome of a refusal, by the table of command_status."""
@@ -172,6 +215,10 @@ class Provider:
             outcome = Outcome(ticket.long.delivery, kind, self.settings.name, code, detail, ids, settled)
             whole = ticket.long.answered(ticket.number, outcome)
             return [whole] if whole is not None else []
+        if isinstance(ticket, Replacement):
+            if kind is OutcomeKind.ACCEPTED:  # its receipt comes under the id that the message had
+                kind, ids, settled = OutcomeKind.REPLACED, (ticket.earlier.message_id,), False
+            return [Outcome(ticket.delivery, kind, self.settings.name, code, detail, ids, settled)]
         if isinstance(ticket, Probe):
             ticket.answer(ids[0] if ids else "")
             return []

@@ -59,6 +59,7 @@ class SmsProviderSettings(BaseModel):
     message_id_rule: Literal["raw", "case-fold", "leading-zeros", "hex", "hex->decimal", "decimal->hex"] = "raw"
     long_messages: text.Carriage = text.Carriage.HEADER
     cancel_sm: bool = False
+    replace_sm: bool = False
     wide_reference: bool = False
     national_tables: tuple[Table, ...] = ()
     validity: bool = True
@@ -85,9 +86,10 @@ class SmsProviderSettings(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _cancels_by_the_ids_as_given(self) -> "SmsProviderSettings":
-        if self.cancel_sm and self.message_id_rule != "raw":
-            raise ValueError("cancel_sm needs message_id_rule 'raw': other rules do not keep the ids as given")
+    def _names_messages_by_the_ids_as_given(self) -> "SmsProviderSettings":
+        if (self.cancel_sm or self.replace_sm) and self.message_id_rule != "raw":
+            key = "cancel_sm" if self.cancel_sm else "replace_sm"
+            raise ValueError(f"{key} needs message_id_rule 'raw': other rules do not keep the ids as given")
         return self
 
     @property

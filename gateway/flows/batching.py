@@ -125,6 +125,8 @@ class Batcher:
         batch.flag.append(decision.flags)
         batch.code.append(outcome.code)
         batch.detail.append(outcome.detail or None)
+        if outcome.kind is OutcomeKind.REPLACED:
+            batch.replaced.add(seq)
         for part, message_id in enumerate(ids):
             batch.ids_provider.append(outcome.provider)
             batch.ids_mask.append(1 << part)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from gateway.flows.replacing import Replacing
 from gateway.flows.tracking import Tracking
 from gateway.model import ChannelName, Delivery, Lease, MessageClass, Mode, Outcome, OutcomeKind, Text, Transport
 from gateway.policy.pacing import RatePacer
@@ -142,6 +143,7 @@ class Lane:
         lease_s: float,
         pacer: RatePacer | None,
         monotonic: Callable[[], float],
+        replacing: Replacing | None = None,
     ) -> None:
         self.channel = channel
         self.transport = transport
@@ -154,6 +156,7 @@ class Lane:
         self._lease_s = lease_s
         self._pacer = pacer
         self._monotonic = monotonic
+        self._replacing = replacing
         self._campaigns: dict[int, _Campaign] = {}
         self._ready: dict[int, deque[Delivery]] = {}
         self._some = asyncio.Event()
@@ -319,6 +322,8 @@ class Lane:
             held = Held(one)
             campaign.held.append(held)
             if one.seqs:
+                if self._replacing is not None:
+                    one.lease.replaces = await self._replacing.find(campaign.id, one)
                 return held
             self._tracking.emit([one.lease])  # every row has found its end meanwhile
         return None

@@ -17,7 +17,12 @@ _MOST_REMEMBERED = 1_000
 
 
 class Providers(Protocol):
-    """Who can be asked (channels.sms_carrier.Carriers)."""
+    """Who can be asked (channels.sms_carrier.Carriers); `replacing` are those that replace what they hold."""
+
+    @property
+    def replacing(self) -> frozenset[str]:
+        """Their names."""
+        ...
 
     def recall_room(self) -> dict[str, int]:
         """How many messages each provider could be asked to cancel now."""
@@ -60,8 +65,10 @@ class Recaller:
         async with self._store.queue.acquire(timeout=5) as connection:
             campaigns = await recalls.stopped_campaigns(connection)
             total = 0
-            for campaign in campaigns:
+            for campaign, updated in campaigns:
                 for providers, name, room in rooms:
+                    if updated and name in providers.replacing:
+                        continue  # what can be replaced is not cancelled; the channel cancels what can not
                     place = self._asked.get((campaign, name), (0, 0))
                     found = await recalls.recallable(connection, campaign, name, place, room)
                     if found:

@@ -8,6 +8,7 @@ Knows: how batches are written, what the store refuses. Never knows: peers, sock
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -191,7 +192,11 @@ class Tracking:
                 return
             batch = batch.one_by_one()
         numbers = {name: await self._number(connection, name) for name in set(batch.ids_provider)}
-        await self._count(connection, batch, await deliveries.record_outcomes(connection, batch, numbers))
+        async with connection.transaction() if batch.replaced else nullcontext():
+            recorded = await deliveries.record_outcomes(connection, batch, numbers)
+            if batch.replaced:
+                await deliveries.end_replaced(connection, batch, numbers)
+        await self._count(connection, batch, recorded)
 
     async def _number(self, connection: Connection, provider: str) -> int:
         if provider not in self._providers:

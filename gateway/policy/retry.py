@@ -75,7 +75,7 @@ def after_outcome(
     """Decide on one outcome. `attempts` were made before this one; `resent` says that it was already a second try
     after an unknown; `grace_s` is how long a receipt may resolve an unknown before an urgent message goes again."""
     match kind:
-        case OutcomeKind.ACCEPTED:
+        case OutcomeKind.ACCEPTED | OutcomeKind.REPLACED:
             return Next(state=DeliveryState.SUBMITTED, flags=SETTLED if settled else 0)
         case OutcomeKind.FAILED:
             return Next(state=DeliveryState.EXPIRED if detail in EXPIRED_WORDS else DeliveryState.FAILED)

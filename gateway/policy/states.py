@@ -22,6 +22,7 @@ class DeliveryEvent(Enum):
     NOT_ARRIVED = "not arrived"  # receipt: failed
     NETWORK_EXPIRED = "network expired"  # receipt: expired
     CALL_AGAIN = "call again"  # receipt: busy, no answer
+    REPLACED = "replaced"  # a later text took its place at the provider before it arrived
     STOP = "stop"  # the campaign was stopped
     EXPIRE = "expire"  # the campaign expired
 
@@ -41,6 +42,7 @@ DELIVERY: dict[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
     (D.SUBMITTING, E.TOO_LATE): D.EXPIRED,
     (D.SUBMITTING, E.NO_ANSWER): D.UNKNOWN,
     (D.SUBMITTING, E.STOP): D.CANCELLED,  # taken and not written
+    (D.SUBMITTED, E.REPLACED): D.CANCELLED,
 } | {
     # a receipt may come at any time before the end, and resolves what was unknown
     (state, event): end

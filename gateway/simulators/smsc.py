@@ -8,10 +8,11 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import cast
 
 from gateway.simulators.recorder import EXPIRED, FAILED, SILENT, Outcomes, Recorder
 from gateway.simulators.smsc_behaviour import CANCELLED, REFUSED, THROTTLED, UNANSWERED, Behaviour, Joiner
+from gateway.simulators.smsc_wheel import Submit, Wheel
 from gateway.smpp import pdu, text, tlv
 from gateway.smpp.status import BY_NAME
 
@@ -19,17 +20,6 @@ __all__ = ["Behaviour", "SmscSimulator"]
 
 _ROK = BY_NAME["ESME_ROK"].code
 _RTHROTTLED = BY_NAME["ESME_RTHROTTLED"].code
-_WHEEL_PER_S = 100
-
-
-class _Submit(NamedTuple):
-    """What a receipt needs of its submit."""
-
-    system_id: bytes
-    destination: bytes
-    source: bytes
-    number: int
-    word: str
 
 
 class SmscSimulator:
@@ -52,15 +42,15 @@ class SmscSimulator:
         self.outcomes = outcomes or Outcomes()
         self.recorder = recorder or Recorder()
         self.behaviour = behaviour or Behaviour()
-        self.submits = self.refusals = self.cancelled = self.receipts_sent = self.receipts_acknowledged = 0
+        self.submits = self.refusals = self.cancelled = self.replaced = 0
+        self.receipts_sent = self.receipts_acknowledged = 0
         self.binds_seen: list[tuple[int, str, bool]] = []  # the newest 100: command, system_id, taken
         self._credentials = (system_id.encode(), password.encode())
         self._clock = clock
         self._server: asyncio.Server | None = None
         self._connections: list[_Connection] = []
-        self._wheel: dict[int, list[_Submit]] = {}
-        self._turning: asyncio.TimerHandle | None = None
-        self._waiting: deque[_Submit] = deque()
+        self._wheel = Wheel(self.send_receipts, clock=clock)
+        self._waiting: deque[Submit] = deque()
         self._joiner = Joiner()
         self._number = self.behaviour.first_id
         self._throttle_from, self._throttle_count = 0.0, 0
@@ -73,8 +63,6 @@ class SmscSimulator:
 
     async def stop(self) -> None:
         """Close everything at once; receipts that are still due are forgotten."""
-        if self._turning is not None:
-            self._turning.cancel()
         self._wheel.clear()
         if self._server is not None:
             self._server.close()
@@ -90,7 +78,7 @@ class SmscSimulator:
     @property
     def receipts_due(self) -> int:
         """Receipts not yet sent, or sent and not acknowledged."""
-        due = sum(len(bucket) for bucket in self._wheel.values()) + len(self._waiting)
+        due = len(self._wheel) + len(self._waiting)
         return due + sum(len(connection.unacknowledged) for connection in self._connections)
 
     def drop(self) -> None:
@@ -137,7 +125,7 @@ class SmscSimulator:
         """A bind can receive now."""
         self._deliver_waiting()
 
-    def take(self, system_id: bytes, message: pdu.Message) -> tuple[int, bytes, _Submit | None, str]:
+    def take(self, system_id: bytes, message: pdu.Message) -> tuple[int, bytes, Submit | None, str]:
         """(command_status, message_id, the receipt to come, the outcome's word) for one submit_sm."""
         address = message.destination_addr.decode("latin-1")
         word = self.outcomes.decide(address)
@@ -149,32 +137,50 @@ class SmscSimulator:
             self.refusals += 1
             return self.behaviour.refuse_status if word == REFUSED else _RTHROTTLED, b"", None, word
         self._number += 1
-        self._record(address, message)
+        mode = self._record(address, message)
         wanted = message.registered_delivery & 0x03  # SMPP 3.4 §5.2.17
         due = wanted == 1 or (wanted == 2 and word in (FAILED, EXPIRED))
-        submit = _Submit(system_id, message.destination_addr, message.source_addr, self._number, word)
+        submit = Submit(
+            system_id, message.destination_addr, message.source_addr, self._number, word, message.data_coding, mode
+        )
         return _ROK, self.behaviour.id(self._number, in_text=False), submit if due and word != SILENT else None, word
 
-    def later(self, submit: _Submit, address: str) -> None:
+    def later(self, submit: Submit, address: str) -> None:
         """Send this receipt when its time has come."""
-        when = int((self._clock() + self.outcomes.delay_of(address)) * _WHEEL_PER_S) + 1
-        self._wheel.setdefault(when, []).append(submit)
-        if self._turning is None:
-            self._turning = asyncio.get_running_loop().call_later(1 / _WHEEL_PER_S, self._turn)
+        self._wheel.add(submit, self.outcomes.delay_of(address))
 
     def cancel(self, system_id: bytes, message_id: bytes, address: bytes) -> int:
         """command_status for a cancel_sm: only what is still on its way to the telephone can be cancelled."""
         # SMPP 3.4 §4.9
-        for bucket in self._wheel.values():
-            for at, submit in enumerate(bucket):
-                same = submit.system_id == system_id and submit.destination == address
-                if same and self.behaviour.id(submit.number, in_text=False) == message_id:
-                    self.cancelled += 1
-                    self.send_receipts([bucket.pop(at)._replace(word=CANCELLED)])
-                    return _ROK
-        return BY_NAME["ESME_RCANCELFAIL"].code
+        found = self._on_its_way(system_id, message_id)
+        if found is None or found.destination != address:
+            return BY_NAME["ESME_RCANCELFAIL"].code
+        self.cancelled += 1
+        self._wheel.remove(found)
+        self.send_receipts([found._replace(word=CANCELLED)])
+        return _ROK
 
-    def send_receipts(self, submits: list[_Submit]) -> None:
+    def replace(self, system_id: bytes, message_id: bytes, words: bytes) -> int:
+        """command_status for a replace_sm: another text for what is still on its way, in the alphabet that it has."""
+        # SMPP 3.4 §4.10
+        if self.behaviour.replace_status:
+            return self.behaviour.replace_status
+        found = self._on_its_way(system_id, message_id)
+        if found is None:
+            return BY_NAME["ESME_RREPLACEFAIL"].code
+        to = "+" + found.destination.decode("latin-1").lstrip("+")
+        self.recorder.add("sms", to, text.decode(words, found.data_coding), found.mode)
+        self.replaced += 1
+        return _ROK
+
+    def _on_its_way(self, system_id: bytes, message_id: bytes) -> Submit | None:
+        """The message with this id, if it has not reached its telephone."""
+        named = self.behaviour.id
+        return self._wheel.find(
+            lambda one: one.system_id == system_id and named(one.number, in_text=False) == message_id
+        )
+
+    def send_receipts(self, submits: list[Submit]) -> None:
         """Now, by binds of the ESME that submitted; without one they wait."""
         for submit in submits:
             connection = self._receiver(submit.system_id)
@@ -183,20 +189,11 @@ class SmscSimulator:
             else:
                 self._send_receipt(connection, submit)
 
-    def _send_receipt(self, connection: "_Connection", submit: _Submit) -> None:
+    def _send_receipt(self, connection: "_Connection", submit: Submit) -> None:
         made = self.behaviour.receipt(submit.destination, submit.number, submit.word)
         for _ in range(2 if self.behaviour.duplicate_receipts else 1):
             connection.deliver(made, submit.source, submit)
             self.receipts_sent += 1
-
-    def _turn(self) -> None:
-        """Everything that is due by now."""
-        self._turning = None
-        now = int(self._clock() * _WHEEL_PER_S)
-        for when in sorted(key for key in self._wheel if key <= now):
-            self.send_receipts(self._wheel.pop(when))
-        if self._wheel:
-            self._turning = asyncio.get_running_loop().call_later(1 / _WHEEL_PER_S, self._turn)
 
     def _deliver_waiting(self) -> None:
         while self._waiting:
@@ -223,12 +220,14 @@ class SmscSimulator:
         self._throttle_count += 1
         return self._throttle_count > limit
 
-    def _record(self, address: str, message: pdu.Message) -> None:
+    def _record(self, address: str, message: pdu.Message) -> str:
+        """Put a message that is whole on record; its mode."""
+        mode = message.tlvs.get(tlv.CAMPAIGN_MODE)
+        said = tlv.c_string(mode).decode("latin-1") if mode else self.mode
         words = self._joiner.join(message)
         if words is not None:
-            mode = message.tlvs.get(tlv.CAMPAIGN_MODE)
-            said = tlv.c_string(mode).decode("latin-1") if mode else self.mode
             self.recorder.add("sms", "+" + address.lstrip("+"), words, said)
+        return said
 
 
 class _Connection(asyncio.Protocol):
@@ -243,7 +242,7 @@ class _Connection(asyncio.Protocol):
         self._sequence = 0
         self.system_id = b""
         self.bound = self.receives = False
-        self.unacknowledged: dict[int, _Submit] = {}
+        self.unacknowledged: dict[int, Submit] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast("asyncio.Transport", transport)  # uvloop has transport classes of its own
@@ -267,7 +266,7 @@ class _Connection(asyncio.Protocol):
             self.bound = self.receives = False
             self._send(pdu.encode(pdu.UNBIND, 0, self._next()))
 
-    def deliver(self, made: pdu.Template, destination: bytes, submit: _Submit | None) -> None:
+    def deliver(self, made: pdu.Template, destination: bytes, submit: Submit | None) -> None:
         """One deliver_sm; with a submit it is a receipt and must be acknowledged."""
         number = self._next()
         if submit is not None:
@@ -352,6 +351,11 @@ class _Connection(asyncio.Protocol):
             wrong = isinstance(asked, pdu.Malformed)
             status = BY_NAME["ESME_RINVMSGID"].code if wrong else self._simulator.cancel(self.system_id, *asked)
             self._send(pdu.encode(pdu.CANCEL_SM_RESP, status, number))
+        elif command == pdu.REPLACE_SM and self.bound:
+            new = pdu.parse_replace(buffer, start, end)
+            wrong = isinstance(new, pdu.Malformed)
+            status = BY_NAME["ESME_RINVMSGID"].code if wrong else self._simulator.replace(self.system_id, *new)
+            self._send(pdu.encode(pdu.REPLACE_SM_RESP, status, number))
         elif not command & pdu.RESPONSE:
             self._send(pdu.encode(pdu.GENERIC_NACK, BY_NAME["ESME_RINVCMDID"].code, number))
 

@@ -64,6 +64,7 @@ class Behaviour:
 
     bind_status: int = 0
     refuse_status: int = BY_NAME["ESME_RINVDSTADR"].code
+    replace_status: int = 0
     throttle_per_s: float | None = None
     throttle_status: int = _RTHROTTLED
     response_delay_s: float = 0.0

@@ -87,7 +87,7 @@ class Bound(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """The peer took responsibility for these tickets; ids in the same order."""
+    """The peer took responsibility for these tickets; ids in the same order, "" of what was replaced."""
 
     tickets: list[object]
     message_ids: list[str]
@@ -114,7 +114,7 @@ class Receipts(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """The peer answered a request that is no submit (cancel_sm, replace_sm): the command, and its command_status."""
+    """The peer answered a request outside the window (cancel_sm): the command, and its command_status."""
 
     command: int
     status: int

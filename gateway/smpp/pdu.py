@@ -180,6 +180,22 @@ def replace_sm(
     return message_id + b"\0" + _address(source) + times + flags + short_message
 
 
+def parse_replace(data: bytes, start: int, end: int) -> tuple[bytes, bytes] | Malformed:
+    """(message_id, short_message) of a replace_sm."""
+    # SMPP 3.4 §4.10.1
+    index = data.index
+    try:
+        id_end = index(0, start, end)
+        source_end = index(0, id_end + 3, end)
+        schedule_end = index(0, source_end + 1, end)
+        at = index(0, schedule_end + 1, end) + 1
+    except ValueError:
+        return Malformed("a mandatory field is missing")
+    if at + 3 > end or at + 3 + data[at + 2] > end:
+        return Malformed("a mandatory field is missing")
+    return data[start:id_end], data[at + 3 : at + 3 + data[at + 2]]
+
+
 def parse_cancel(data: bytes, start: int, end: int) -> tuple[bytes, bytes] | Malformed:
     """(message_id, destination) of a cancel_sm."""
     # SMPP 3.4 §4.9.1

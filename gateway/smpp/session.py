@@ -38,6 +38,7 @@ _RX_P_APPN = BY_NAME["ESME_RX_P_APPN"].code
 _MOST_REQUESTS = 100
 _GRAIN_S = 0.25  # submits of this long share one response timer
 _MAX_ID_BYTES = receipt.MAX_ID_CHARS - 1
+_Mail = tuple[list[Handle], list[DeliveryReceipt]]
 
 
 class Session:
@@ -93,32 +94,27 @@ class Session:
 
     def submit(self, tickets: Sequence[object], addresses: Sequence[bytes], template: pdu.Template, now: float) -> None:
         """One submit_sm for each ticket, all with one text. Asks for `room` first; more than that is an error."""
-        many = len(tickets)
-        self._may_submit(many)
-        first = self._take_sequence(many)
-        numbers = range(first, first + many)
-        self._pending.update(zip(numbers, tickets, strict=True))  # before the bytes exist
+        numbers = self._enter(tickets, now)
         head, tail, size = template
         pack, command = pdu.pack_header, pdu.SUBMIT_SM
         self._out += [
             pack(size + len(to), command, 0, number) + head + to + tail
             for number, to in zip(numbers, addresses, strict=True)
         ]
-        self._time(first, first + many - 1, now)
 
     def submit_parts(
         self, tickets: Sequence[object], address: bytes, templates: Sequence[pdu.Template], now: float
     ) -> None:
         """The parts of one long message to one address, in order, one ticket for each part."""
-        self._may_submit(len(tickets))
-        first = self._take_sequence(len(tickets))
-        numbers = range(first, first + len(tickets))
-        self._pending.update(zip(numbers, tickets, strict=True))
         self._out += [
             pdu.from_template(part, pdu.SUBMIT_SM, number, address)
-            for number, part in zip(numbers, templates, strict=True)
+            for number, part in zip(self._enter(tickets, now), templates, strict=True)
         ]
-        self._time(first, first + len(tickets) - 1, now)
+
+    def replace(self, ticket: object, body: bytes, now: float) -> None:
+        """One replace_sm, which counts in the window like a submit and is answered by the same events."""
+        (number,) = self._enter([ticket], now)
+        self._out.append(pdu.encode(pdu.REPLACE_SM, 0, number, body))
 
     @property
     def request_room(self) -> int:
@@ -126,7 +122,7 @@ class Session:
         return max(0, _MOST_REQUESTS - len(self._asked)) if self.room else 0
 
     def request(self, command: int, bodies: Sequence[bytes]) -> None:
-        """cancel_sm, replace_sm; the answers come as events, in any order. Asks for `request_room` first."""
+        """cancel_sm; the answers come as events, in any order. Asks for `request_room` first."""
         first = self._take_sequence(len(bodies))
         for number, body in enumerate(bodies, first):
             self._asked[number] = command
@@ -222,7 +218,7 @@ class Session:
         unpack, find, pending = pdu.unpack_header, buffer.find, self._pending
         tickets: list[object] = []
         ids: list[str] = []
-        mail: tuple[list[Handle], list[DeliveryReceipt]] = ([], [])
+        mail: _Mail = ([], [])
         self._need = pdu.HEADER_BYTES
         while size - at >= pdu.HEADER_BYTES:
             length, command, status, number = unpack(buffer, at)
@@ -255,9 +251,7 @@ class Session:
         self._conclude(tickets, ids, mail)
         return at
 
-    def _conclude(
-        self, tickets: list[object], ids: list[str], mail: tuple[list[Handle], list[DeliveryReceipt]]
-    ) -> None:
+    def _conclude(self, tickets: list[object], ids: list[str], mail: _Mail) -> None:
         """Put this turn's batches before the end of the session, if it ended."""
         ended = [self._events.pop()] if self._events and isinstance(self._events[-1], Down) else []
         if tickets:
@@ -266,12 +260,7 @@ class Session:
             self._events.append(Receipts(*mail))
         self._events += ended
 
-    def _deliver(
-        self,
-        message: pdu.Message | pdu.Malformed,
-        handle: Handle,
-        mail: tuple[list[Handle], list[DeliveryReceipt]],
-    ) -> None:
+    def _deliver(self, message: pdu.Message | pdu.Malformed, handle: Handle, mail: _Mail) -> None:
         """A receipt, a reply, or something that can not be read."""
         self.owed += 1
         if isinstance(message, pdu.Malformed):
@@ -305,8 +294,10 @@ class Session:
                 self._nack(status, number)
             case pdu.OUTBIND if self.state is State.OPEN:
                 self._outbound(body)
-            case pdu.CANCEL_SM_RESP | pdu.REPLACE_SM_RESP if self._asked.pop(number, 0):
-                self._events.append(Answered(command & ~pdu.RESPONSE, status))  # SMPP 3.4 §4.9.2 and §4.10.2
+            case pdu.CANCEL_SM_RESP if self._asked.pop(number, 0):
+                self._events.append(Answered(command & ~pdu.RESPONSE, status))  # SMPP 3.4 §4.9.2
+            case pdu.REPLACE_SM_RESP if (ticket := self._pending.pop(number, None)) is not None:  # SMPP 3.4 §4.10.2
+                self._events.append(Refused(ticket, status) if status else Accepted([ticket], [""]))
             case _ if command in pdu.BIND_RESPS and self.state is State.BINDING:
                 self._bind_answer(status, body)
             case _:
@@ -355,9 +346,16 @@ class Session:
         self._out.append(pdu.encode(pdu.GENERIC_NACK, _RINVCMDLEN, number if number <= pdu.MAX_SEQUENCE else 0))
         self._end("command_length out of bounds")
 
-    def _may_submit(self, many: int) -> None:
+    def _enter(self, tickets: Sequence[object], now: float) -> range:
+        """Tickets into the window before their bytes exist; their numbers."""
+        many = len(tickets)
         if many > self.room:
             raise ValueError("more submits than the window has room for")
+        first = self._take_sequence(many)
+        numbers = range(first, first + many)
+        self._pending.update(zip(numbers, tickets, strict=True))
+        self._time(first, first + many - 1, now)
+        return numbers
 
     def _take_sequence(self, many: int) -> int:
         """The first of `many` consecutive numbers."""

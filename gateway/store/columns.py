@@ -32,6 +32,7 @@ class OutcomeColumns:
     ids_seq: list[int] = field(default_factory=list)
     ids_parts: list[int] = field(default_factory=list)
     ids_text: list[str] = field(default_factory=list)
+    replaced: set[int] = field(default_factory=set)  # seqs that took the place of an earlier message with the same id
 
     def halves(self) -> "tuple[OutcomeColumns, OutcomeColumns]":
         """Two batches of half the rows; neither says of a chunk that it is done."""
@@ -44,7 +45,8 @@ class OutcomeColumns:
         chunks = dict.fromkeys(self.chunks, False)
         cut = {name: getattr(self, name)[rows] for name in _OF_ROWS}
         cut |= {name: getattr(self, name)[ids] for name in _OF_IDS}
-        return OutcomeColumns(campaign=self.campaign, channel=self.channel, chunks=chunks, **cut)
+        replaced = self.replaced.intersection(cut["seq"])
+        return OutcomeColumns(campaign=self.campaign, channel=self.channel, chunks=chunks, replaced=replaced, **cut)
 
 
 @dataclass(slots=True, kw_only=True)

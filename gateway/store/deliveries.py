@@ -184,6 +184,20 @@ async def record_outcomes(connection: Connection, batch: OutcomeColumns, provide
     return Recorded(*row.values())
 
 
+async def end_replaced(connection: Connection, batch: OutcomeColumns, providers: Mapping[str, int]) -> int:
+    """Give an end to the messages whose place those of the batch took; how many there were. Beside `record_outcomes`,
+    in its transaction."""
+    taken = [n for n, seq in enumerate(batch.ids_seq) if seq in batch.replaced]
+    ended: int = await connection.fetchval(
+        _SQL["end_replaced"],
+        batch.campaign,
+        [providers[batch.ids_provider[n]] for n in taken],
+        [_storable(batch.ids_text[n]) for n in taken],
+        TRACKING_SHARD,
+    )
+    return ended
+
+
 async def record_accepted(connection: Connection, batch: AcceptedColumns, provider: int) -> Recorded | None:
     """Write what one provider took; None: not every chunk is this holder's any more, and nothing was written. An id
     with the separator in it is for `record_outcomes`."""

@@ -11,11 +11,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway.channels import sms_provider
-from gateway.channels.sms_provider import LongMessage, PartTicket, Provider, absolute_time
+from gateway.channels.sms_provider import (
+    LongMessage,
+    PartTicket,
+    Provider,
+    Replacement,
+    absolute_time,
+    delivery_of,
+)
 from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.model import (
     ChannelName,
     Delivery,
+    Earlier,
     Lease,
     MessageClass,
     Mode,
@@ -204,3 +212,39 @@ def test_settings_that_can_not_be_are_refused(wrong: dict[str, object]) -> None:
 
 def test_a_password_is_not_shown() -> None:
     assert "secret" not in repr(settings())
+
+
+OLD = Earlier("sim", "4F2A", "Old words")
+
+
+def test_a_text_takes_the_place_of_another_of_one_part_in_the_same_alphabet() -> None:
+    body = Provider(settings()).replacement(WORDS, OLD)
+    source = pdu.Address(5, 0, b"BE-Alert")
+    until = absolute_time(EXPIRES)
+    assert body == pdu.replace_sm(b"4F2A", source, b"Brand", validity_period=until, registered_delivery=1)
+    assert Provider(settings(validity=False, receipts=False)).replacement(WORDS, OLD) == pdu.replace_sm(
+        b"4F2A", source, b"Brand"
+    )
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "more"),
+    [
+        ("Brand", "\u041f\u043e\u0436\u0430\u0440", {}),
+        ("Brand", "x" * 161, {}),
+        ("x" * 161, "Brand", {}),
+        ("ş" * 80, "ş" * 80, {"national_tables": ["turkish"]}),
+    ],
+)
+def test_what_a_replace_sm_can_not_say_is_sent_anew(new: str, old: str, more: dict[str, object]) -> None:
+    provider = Provider(settings(**more))
+    assert provider.replacement(replace(WORDS, body=new), OLD._replace(body=old)) is None
+
+
+def test_the_outcome_of_a_replacement_has_the_id_that_the_message_had() -> None:
+    provider, ticket = Provider(settings()), Replacement(DELIVERY, OLD)
+    assert delivery_of(ticket) is DELIVERY
+    (told,) = provider.accepted([ticket], [""])
+    assert (told.kind, told.message_ids, told.settled) == (OutcomeKind.REPLACED, ("4F2A",), False)
+    (told,) = provider.unknown([ticket], "no answer in time")
+    assert (told.kind, told.message_ids) == (OutcomeKind.UNKNOWN, ())

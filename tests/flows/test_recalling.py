@@ -9,7 +9,7 @@ import pytest
 
 from gateway.flows.recalling import Recaller
 from gateway.log import UnitLogger
-from gateway.store.recalls import Recallable
+from gateway.store.recalls import Recallable, Stopped
 
 
 class World:
@@ -20,6 +20,8 @@ class World:
         self.room = 10
         self.asked: list[str] = []
         self.away = False
+        self.updated = False
+        self.replacing = frozenset[str]()
         monkeypatch.setattr("gateway.flows.recalling.recalls.stopped_campaigns", self.stopped)
         monkeypatch.setattr("gateway.flows.recalling.recalls.recallable", self.recallable)
 
@@ -38,8 +40,8 @@ class World:
             raise OSError(timeout)
         yield
 
-    async def stopped(self, _connection: object) -> list[int]:
-        return [7]
+    async def stopped(self, _connection: object) -> list[Stopped]:
+        return [Stopped(7, self.updated)]
 
     async def recallable(
         self, _connection: object, campaign: int, provider: str, after: tuple[int, int], limit: int
@@ -80,3 +82,14 @@ async def test_only_the_leader_asks_and_the_store_may_be_away(monkeypatch: pytes
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def test_what_an_update_may_replace_is_not_cancelled_while_it_is_on_its_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(monkeypatch)
+    world.updated, world.replacing = True, frozenset({"smsc"})
+    recaller = world.recaller()
+    assert await recaller.once() == 0
+    world.updated = False
+    assert await recaller.once() == 10

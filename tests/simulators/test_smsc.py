@@ -253,6 +253,24 @@ async def test_a_transmitter_gets_no_receipts_and_a_receiver_does() -> None:
         assert (await receiver.receipt()).word == "DELIVRD"
 
 
+async def test_what_is_on_its_way_can_be_given_another_text_by_whoever_sent_it() -> None:
+    async with simulated(Outcomes(delay_s=0.2), refuse_status=5) as simulator, connected(simulator) as esme:
+        esme.submit("32470000001", "old", mode="exercise")
+        message_id = (await esme.read())[3][:-1]
+        source = pdu.Address(5, 0, b"Alert")
+        for named, status in ((message_id, 0), (b"nobodys", 0x13)):
+            esme.send(pdu.REPLACE_SM, pdu.replace_sm(named, source, b"new", registered_delivery=1))
+            assert (await esme.read())[:2] == (pdu.REPLACE_SM_RESP, status)
+        esme.send(pdu.REPLACE_SM, b"\0")
+        assert (await esme.read())[:2] == (pdu.REPLACE_SM_RESP, 0x0C)
+        assert (await esme.receipt()).message_id == message_id.decode()
+        esme.send(pdu.REPLACE_SM, pdu.replace_sm(message_id, source, b"too late"))
+        assert (await esme.read())[1] == 0x13
+        said = [(record.to, record.text, record.mode) for record in simulator.recorder.records()]
+        assert said == [("+32470000001", "old", "exercise"), ("+32470000001", "new", "exercise")]
+        assert (simulator.replaced, simulator.submits) == (1, 1)
+
+
 async def test_it_answers_probes_and_unbinds_and_refuses_what_it_does_not_know() -> None:
     async with simulated() as simulator, connected(simulator) as esme:
         esme.send(pdu.ENQUIRE_LINK)

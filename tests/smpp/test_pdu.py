@@ -230,3 +230,16 @@ def test_nothing_is_cancelled_without_its_id() -> None:
         pdu.cancel_sm(b"", ALERT, PHONE)
     with pytest.raises(ValueError, match="254"):
         pdu.replace_sm(b"1", ALERT, b"x" * 255)
+
+
+@given(
+    st.binary(min_size=1, max_size=64).filter(lambda one: b"\0" not in one),
+    st.binary(max_size=254),
+    st.sampled_from(["", "261121230509000+"]),
+)
+def test_a_replace_sm_is_read_as_it_was_written_and_every_cut_is_malformed(
+    message_id: bytes, words: bytes, until: str
+) -> None:
+    body = pdu.replace_sm(message_id, ALERT, words, validity_period=until, registered_delivery=1)
+    assert pdu.parse_replace(b"xx" + body, 2, 2 + len(body)) == (message_id, words)
+    assert isinstance(pdu.parse_replace(body, 0, len(body) - 1), pdu.Malformed)

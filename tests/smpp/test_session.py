@@ -336,18 +336,44 @@ def test_after_the_end_nothing_is_read_written_or_timed() -> None:
 
 def test_requests_that_are_no_submits_are_answered_each_by_its_number() -> None:
     session = bound()
-    session.request(pdu.CANCEL_SM, [b"a", b"b"])
-    session.request(pdu.REPLACE_SM, [b"c"])
-    (one, _, first, _), (_, _, second, _), (other, _, third, _) = sent(session)
-    assert (one, other) == (pdu.CANCEL_SM, pdu.REPLACE_SM)
-    answers = [(pdu.REPLACE_SM_RESP, 0x13, third), (pdu.CANCEL_SM_RESP, 0, first), (pdu.GENERIC_NACK, 3, second)]
+    session.request(pdu.CANCEL_SM, [b"a", b"b", b"c"])
+    (one, _, first, _), (_, _, second, _), (_, _, third, _) = sent(session)
+    assert one == pdu.CANCEL_SM
+    answers = [(pdu.CANCEL_SM_RESP, 0x11, third), (pdu.CANCEL_SM_RESP, 0, first), (pdu.GENERIC_NACK, 3, second)]
     session.receive_data(b"".join(pdu.encode(command, status, number) for command, status, number in answers), 1.0)
     assert session.events() == [
-        Answered(pdu.REPLACE_SM, 0x13), Answered(pdu.CANCEL_SM, 0), Answered(pdu.CANCEL_SM, 3),
+        Answered(pdu.CANCEL_SM, 0x11), Answered(pdu.CANCEL_SM, 0), Answered(pdu.CANCEL_SM, 3),
     ]  # fmt: skip
     assert session.request_room == 100
     session.receive_data(pdu.encode(pdu.CANCEL_SM_RESP, 0, first), 1.0)
     assert session.events() == [Finding("response that no request waits for", 1)]
+
+
+def test_a_replace_counts_in_the_window_and_is_answered_refused_or_given_up_like_a_submit() -> None:
+    session = bound(window=4, response_timeout_s=10.0)
+    for ticket in ("taken", "refused", "unknown there", "silent"):
+        session.replace(ticket, b"body", 1.0)
+    assert (session.room, session.in_flight) == (0, 4)
+    with pytest.raises(ValueError, match="window"):
+        session.replace("one more", b"body", 1.0)
+    asked = sent(session)
+    assert {(command, status, body) for command, status, _, body in asked} == {(pdu.REPLACE_SM, 0, b"body")}
+    taken, refused, unknown, _ = (number for _, _, number, _ in asked)
+    session.receive_data(
+        pdu.encode(pdu.REPLACE_SM_RESP, 0, taken)
+        + pdu.encode(pdu.REPLACE_SM_RESP, 0x13, refused)
+        + pdu.encode(pdu.GENERIC_NACK, 3, unknown)
+        + pdu.encode(pdu.REPLACE_SM_RESP, 0, taken),
+        1.1,
+    )
+    assert session.events() == [
+        Accepted(["taken"], [""]),
+        Refused("refused", 0x13),
+        Refused("unknown there", 3),
+        Finding("response that no request waits for", 1),
+    ]
+    session.handle_timer(20.0)
+    assert Unanswered(["silent"]) in session.events()
 
 
 def test_an_outbind_is_answered_by_a_bind_only_when_it_is_expected_and_in_time() -> None:

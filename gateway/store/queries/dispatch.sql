@@ -154,6 +154,30 @@ p AS (
     FROM n WHERE campaign_id = $1 AND channel = $2 AND shard = $3)
 SELECT n.total, n.submitted, n.failed, n.cancelled, n.expired, n.unknown, n.retry_wait FROM n;
 
+-- name: end_replaced
+-- SMS that gave way to a later text of campaign $1 at their provider before they arrived ($2, $3: its messages, whose ids
+-- are the same): cancelled. Their receipts are the later ones' from now on.
+WITH m AS MATERIALIZED (
+    SELECT m.campaign_id, m.seq FROM unnest($2::smallint[], $3::text[]) AS u (provider, msg_id)
+    CROSS JOIN LATERAL (
+        SELECT campaign_id, seq FROM msgref
+        WHERE msg_id = u.msg_id AND provider = u.provider AND campaign_id <> $1 AND mask = 1 OFFSET 0) m),
+o AS MATERIALIZED (
+    SELECT d.campaign_id, d.seq, d.flags FROM m CROSS JOIN LATERAL (
+        SELECT * FROM delivery d WHERE d.campaign_id = m.campaign_id AND d.seq = m.seq AND d.state = 2
+        FOR NO KEY UPDATE OFFSET 0) d),
+x AS (
+    UPDATE delivery d SET state = 5, detail = 'replaced', done_at = now()
+    FROM o WHERE d.campaign_id = o.campaign_id AND d.seq = o.seq RETURNING d.campaign_id, o.flags),
+n AS (
+    SELECT campaign_id, count(*) AS total, count(*) FILTER (WHERE flags & 4 = 0) AS awaited FROM x GROUP BY campaign_id),
+p AS (
+    UPDATE progress SET submitted = progress.submitted - n.total, awaiting = progress.awaiting - n.awaited,
+        cancelled = progress.cancelled + n.total
+    FROM n WHERE progress.campaign_id = n.campaign_id AND progress.channel = 1 AND progress.shard = $4
+      AND progress.campaign_id = ANY (ARRAY(SELECT n.campaign_id FROM n)))
+SELECT coalesce(sum(total), 0)::bigint AS ended FROM n;
+
 -- name: record_accepted
 -- The usual case of record_outcomes at half its cost: first tries out of range chunks that one peer took with the same
 -- words ($8 flags, $9 code, $10 detail), each with one message id ($12, empty: none). All or nothing: when one of the
