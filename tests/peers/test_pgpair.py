@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
@@ -58,7 +59,7 @@ def pair(public_path: Path) -> Iterator[Pair]:
 def longest_pause_s(line: Line) -> float:
     """Between two messages, from the first to the last."""
     times = sorted(record.at for record in line.received("sms"))
-    return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+    return max(later - earlier for earlier, later in pairwise(times))
 
 
 @pytest.mark.timeout(180)
