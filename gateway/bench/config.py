@@ -4,6 +4,7 @@ Knows: the file's sections, which of them a rate depends on. Never knows: proces
 """
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -64,22 +65,40 @@ def email(peer: Other, wanted: Wanted, rate_per_s: float | None) -> dict[str, An
     }
 
 
+CALLER_ID = "+32477777755"
+VOICE = {
+    "max_starts_per_minute": CALLS_PER_MINUTE,
+    "max_concurrent_calls": 2_000,
+    "repeat": 1,
+    "drain_s": 1,
+}
+
+
 def voice(peer: Other, gateway_port: int) -> dict[str, Any]:
-    """The section voice: one trunk that calls back."""
-    return {
-        "max_starts_per_minute": CALLS_PER_MINUTE,
-        "max_concurrent_calls": 2_000,
-        "repeat": 1,
-        "drain_s": 1,
-        "trunk": {
-            "name": "voice-bench",
-            "base_url": f"http://{peer.host}:{peer.port}",
-            "account_sid": "ACsimulated",
-            "auth_token": VOICE_TOKEN,
-            "caller_id": "+32477777755",
-            "public_url": f"http://{HOST}:{gateway_port}",
-        },
+    """The section voice: one provider that plays, and calls back."""
+    trunk = {
+        "name": "voice-bench",
+        "base_url": f"http://{peer.host}:{peer.port}",
+        "account_sid": "ACsimulated",
+        "auth_token": VOICE_TOKEN,
+        "caller_id": CALLER_ID,
+        "public_url": f"http://{HOST}:{gateway_port}",
     }
+    return {**VOICE, "trunk": trunk}
+
+
+def sip(peer: Other) -> dict[str, Any]:
+    """The section voice: one SIP trunk; the gateway plays. A text sounds as long as it would be spoken."""
+    trunk = {
+        "driver": "sip",
+        "name": "voice-bench",
+        "caller_id": CALLER_ID,
+        "servers": [{"host": peer.host, "port": peer.port}],
+        "local_host": HOST,
+    }
+    speak = [sys.executable, "-m", "gateway.bench.sound", "{text}", "{wav}"]
+    silent = {"prompts": {}, "thanks": {}, "machine": {"detect": False}, "audio": {"speak": speak, "convert": []}}
+    return {**VOICE, **silent, "trunk": trunk}
 
 
 def as_toml(document: Mapping[str, Any]) -> str:

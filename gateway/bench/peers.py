@@ -102,6 +102,15 @@ async def voice(wanted: Wanted, folder: Path) -> AsyncIterator[Other]:
 
 
 @asynccontextmanager
+async def called(wanted: Wanted, folder: Path) -> AsyncIterator[Other]:
+    """Called parties behind a SIP trunk; they answer as those of the provider do, and one call in 16 is listened to."""
+    ring_s = min(4.0, wanted.call_s / 10)
+    words = ["--behaviour", f"ring_s={ring_s}", "--behaviour", "listen_to=16", "--outcome", "answered=1"]
+    async with _simulator("sip", words, folder) as other:
+        yield other
+
+
+@asynccontextmanager
 async def _simulator(kind: str, words: list[str], folder: Path) -> AsyncIterator[Other]:
     command = [sys.executable, "-m", "gateway", "simulate", kind, "--host", HOST, *words]
     async with started(f"{kind} simulator", command, log=folder / f"{kind}.log") as child:

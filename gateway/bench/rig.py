@@ -24,7 +24,7 @@ from gateway.bench.machine import machine
 from gateway.bench.peers import HOST, free_port
 from gateway.bench.people import Tokens, authority
 from gateway.bench.terminal import Line
-from gateway.bench.usage import Meter, processes
+from gateway.bench.usage import Meter, child_that_runs, processes
 from gateway.errors import GatewayError
 from gateway.model import ChannelName
 from gateway.settings import parse
@@ -41,6 +41,7 @@ LOOK_S = 1.0
 ANSWER_CHARACTERS = 2_000
 MOST_MISSED = 20
 OPEN_COUNTS = ("queued", "in_flight")
+PLAYER = "gateway.channels.voice_player"
 
 
 class Refused(GatewayError):
@@ -197,6 +198,11 @@ class Node:
             await asyncio.sleep(0.1)
         raise NotReady(f"not every bind came up: {seen}")
 
+    @property
+    def media_pid(self) -> int | None:
+        """The process that plays, where calls are the gateway's own."""
+        return child_that_runs(PLAYER, self.pid)
+
     def alive(self) -> None:
         """Raises NotReady when the gateway has ended."""
         if not self._child.running:
@@ -251,8 +257,9 @@ async def node(
 
 @asynccontextmanager
 async def metered(floor: Ground, gateway: Node, peers: Mapping[str, int | None]) -> AsyncIterator[Meter]:
-    """CPU and memory of gateway, postgres and the named peers while the block runs."""
-    meter = Meter({"gateway": gateway.pid, "postgres": floor.postmaster, **peers})
+    """CPU and memory of gateway, its playing process, postgres and the named peers while the block runs."""
+    media = {"media": pid} if (pid := gateway.media_pid) is not None else {}
+    meter = Meter({"gateway": gateway.pid, **media, "postgres": floor.postmaster, **peers})
     meter.start()
     looking = asyncio.create_task(_look(meter))
     try:

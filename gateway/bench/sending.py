@@ -3,6 +3,7 @@
 Knows: which peers a bench needs, what is read after it. Never knows: how a peer or the gateway is run (the rig does).
 """
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from gateway.model import ChannelName
 
 SMS, EMAIL, VOICE = ChannelName.SMS, ChannelName.EMAIL, ChannelName.VOICE
 HISTOGRAM = "gateway_submit_seconds"
+OURS = ("gateway", "media", "postgres")
 REACH_KM = 40.0
 AREA = Area("reach", outline(REACH_KM * 1.1, 12))
 BACKLOG = 1.1  # calls beyond what may start, so that the queue is never empty before its time
@@ -36,6 +38,7 @@ class Stage:
     gateway: Node
     peers: Mapping[ChannelName, peers.Other]
     settings: Mapping[str, Any]
+    media: bool
 
     @property
     def pids(self) -> dict[str, int | None]:
@@ -88,16 +91,16 @@ async def _one(channel: ChannelName, wanted: Wanted, line: Line) -> dict[str, An
 
 
 async def voice(wanted: Wanted, line: Line) -> dict[str, Any]:
-    """Call starts with a backlog that lasts `seconds`: what the provider saw in any sliding minute."""
+    """Call starts with a backlog that lasts `seconds`: what the called side saw in any sliding minute. Before that, the
+    playing process alone."""
     seconds = duration_s("voice", wanted)
     line.step("playing to 600 calls")
-    played = await streams()
+    alone = await streams()
     async with stage([VOICE], {}, wanted, line) as on:
         await _people(on.floor, {VOICE: _calls(seconds)})
         run = await campaign(on, wanted, until=_older_than(seconds))
-        found = sliding(await _starts(on), backlog_s=seconds)
-        lateness = {"packet_lateness_ms": played["packet_lateness_ms"], "media": played}
-        return {"machine": on.floor.machine} | _voice(run, on, found, seconds).as_dict() | lateness
+        found = await _voice(run, on, seconds)
+        return {"machine": on.floor.machine} | found.as_dict() | {"media_alone": alone}
 
 
 async def everything(wanted: Wanted, line: Line) -> dict[str, Any]:
@@ -108,10 +111,9 @@ async def everything(wanted: Wanted, line: Line) -> dict[str, Any]:
     async with stage([SMS, EMAIL, VOICE], rates, wanted, line) as on:
         await _people(on.floor, people)
         run = await campaign(on, wanted, until=_older_than(seconds, sent=(SMS, EMAIL)))
-        starts = sliding(await _starts(on), backlog_s=seconds)
         channels = {
             SMS.value: result(SMS, run, on, receipts=False).as_dict(),
-            VOICE.value: _voice(run, on, starts, seconds).as_dict(),
+            VOICE.value: (await _voice(run, on, seconds)).as_dict(),
             EMAIL.value: result(EMAIL, run, on, receipts=False).as_dict(),
         }
     return {"machine": on.floor.machine} | _together(channels, run, on, seconds)
@@ -130,21 +132,21 @@ async def stage(
         floor = await stack.enter_async_context(ground(line))
         others: dict[ChannelName, peers.Other] = {}
         sections: dict[str, Any] = {}
-        open_peer = {SMS: peers.smsc, EMAIL: peers.relay, VOICE: peers.voice}
+        open_peer = {SMS: peers.smsc, EMAIL: peers.relay, VOICE: peers.called if wanted.media else peers.voice}
         for channel in channels:
             others[channel] = other = await stack.enter_async_context(open_peer[channel](wanted, floor.folder))
             sections[channel.value] = _section(channel, other, wanted, rates.get(channel), port)
         gateway = await stack.enter_async_context(node(floor, sections, port=port))
         await gateway.linked()
         settings = _settings(others, wanted, rates, floor)
-        yield Stage(floor=floor, gateway=gateway, peers=others, settings=settings)
+        yield Stage(floor=floor, gateway=gateway, peers=others, settings=settings, media=wanted.media)
 
 
 def _section(
     channel: ChannelName, other: peers.Other, wanted: Wanted, rate_per_s: float | None, port: int
 ) -> dict[str, Any]:
     if channel is VOICE:
-        return config.voice(other, port)
+        return config.sip(other) if wanted.media else config.voice(other, port)
     return (config.sms if channel is SMS else config.email)(other, wanted, rate_per_s)
 
 
@@ -159,7 +161,7 @@ def _settings(
     of_channel: dict[ChannelName, dict[str, Any]] = {
         SMS: {"binds": wanted.binds, "window": wanted.window, "receipts_ms": wanted.receipts_ms},
         EMAIL: {"connections": wanted.connections},
-        VOICE: {"call_s": wanted.call_s, "max_starts_per_minute": config.CALLS_PER_MINUTE},
+        VOICE: {"call_s": wanted.call_s, "media": wanted.media, "max_starts_per_minute": config.CALLS_PER_MINUTE},
     }
     names = {channel: other.words for channel, other in others.items()}
     told["peer"] = next(iter(names.values())) if len(names) == 1 else {c.value: words for c, words in names.items()}
@@ -231,8 +233,14 @@ def _calls(seconds: float) -> int:
 
 
 async def _starts(on: Stage) -> Starts:
-    """When the provider was asked for calls, as it wrote it down."""
+    """When the called side was asked for calls, as it wrote it down."""
     return Starts.read(await on.gateway.text(on.peers[VOICE].received))
+
+
+async def _heard(on: Stage) -> Mapping[str, Any]:
+    """What the called side heard of the calls."""
+    heard: Mapping[str, Any] = json.loads(await on.gateway.text(on.peers[VOICE].received.replace("received", "audio")))
+    return heard
 
 
 # what a run says ------------------------------------------------------------------------------------------------
@@ -264,8 +272,10 @@ def result(channel: ChannelName, run: Run, on: Stage, *, receipts: bool) -> Resu
     )
 
 
-def _voice(run: Run, on: Stage, starts: Mapping[str, Any], seconds: float) -> Result:
+async def _voice(run: Run, on: Stage, seconds: float) -> Result:
     found = result(VOICE, run, on, receipts=False)
+    starts = sliding(await _starts(on), backlog_s=seconds)
+    media = _media(run, await _heard(on)) if on.media else None
     return Result(
         bench="voice",
         messages=starts["starts"],
@@ -277,18 +287,32 @@ def _voice(run: Run, on: Stage, starts: Mapping[str, Any], seconds: float) -> Re
         more={
             "max_starts_in_60s": starts["most"],
             "min_starts_in_60s_with_backlog": starts["least"],
-            "packet_lateness_ms": None,  # calls over a provider's API carry no sound of ours; `voice` measures it apart
+            "packet_lateness_ms": media["packet_lateness_ms"] if media else None,
+            "media": media,
             "per_second": found.more["per_second"],
         },
     )
 
 
+def _media(run: Run, heard: Mapping[str, Any]) -> dict[str, Any]:
+    """What the calls sounded like at the other end, and what playing them cost."""
+    spent_s = run.meter.cpu_s("media")
+    return {
+        "streams": heard["calls_at_once"],
+        "packets_heard": heard["packets"],
+        "one_call_in": heard["one_call_in"],
+        "cpu_percent_of_a_core": None if spent_s is None else round(100 * spent_s / run.meter.seconds, 1),
+        "packet_lateness_ms": {name: round(heard[name], 2) for name in ("p50", "p99", "max")},
+    }
+
+
 def _together(channels: Mapping[str, Mapping[str, Any]], run: Run, on: Stage, seconds: float) -> dict[str, Any]:
     """The whole run: totals, and what each family of processes used in cores."""
-    used = {name: run.meter.cpu_s(name) for name in ("gateway", "postgres", *(c.value for c in on.peers))}
+    used = {name: run.meter.cpu_s(name) for name in (*OURS, *(c.value for c in on.peers))}
     elapsed_s = max(seconds, *(of["seconds"] for of in channels.values()))
     of_peers = [used[channel.value] for channel in on.peers]
     known = [spent for spent in of_peers if spent is not None]
+    cores = {name: round(spent / run.meter.seconds, 3) for name, spent in used.items() if spent is not None}
     whole = Result(
         bench="all",
         messages=sum(of["messages"] for of in channels.values()),
@@ -297,7 +321,8 @@ def _together(channels: Mapping[str, Mapping[str, Any]], run: Run, on: Stage, se
         rss_mb=run.meter.rss_mb("gateway"),
         settings=on.settings,
         more={
-            "cores": {name: round(spent / run.meter.seconds, 3) for name, spent in used.items() if spent is not None},
+            "cores": cores,
+            "own_cores": round(sum(cores.get(name, 0.0) for name in OURS), 3),
             "channels": channels,
         },
     )

@@ -80,6 +80,8 @@ def _voice(found: Found) -> tuple[Sequence[str], Rows]:
         ("seconds", found["seconds"]),
         ("most starts in any 60 s", found["max_starts_in_60s"]),
         ("fewest starts in any 60 s, with a backlog", found["min_starts_in_60s_with_backlog"]),
+        *_media("", found["media"]),
+        *_media(", nothing else running", found.get("media_alone")),
         *_costs(found),
         ("memory of the gateway, MB", found["rss_mb"]),
         ("settings", _settings(found)),
@@ -105,11 +107,31 @@ def _all(found: Found) -> tuple[Sequence[str], Rows]:
         )
         for name, of in found["channels"].items()
     ]  # fmt: skip
+    calls = found["channels"].get("voice", {})
     cores = ", ".join(f"{name} {shown(value)}" for name, value in found["cores"].items())
-    rows.append(
-        (f"all: cores used: {cores}; memory of the gateway {shown(found['rss_mb'])} MB", *[""] * (len(heads) - 1))
-    )
-    return heads, rows
+    told = [f"{what} {shown(value)}" for what, value in _media("", calls.get("media"))]
+    if calls:
+        told += [f"call starts in any 60 s, with a backlog: {_sliding(calls)}"]
+    told += [
+        f"cores used: {cores}", f"gateway, playing process and PostgreSQL together {shown(found['own_cores'])} cores",
+        f"memory of the gateway {shown(found['rss_mb'])} MB", f"seconds {shown(found['seconds'])}",
+    ]  # fmt: skip
+    return heads, [*rows, *((line, *[""] * (len(heads) - 1)) for line in told)]
+
+
+def _sliding(calls: Found) -> str:
+    """Fewest and most starts."""
+    return f"{shown(calls['min_starts_in_60s_with_backlog'])} to {shown(calls['max_starts_in_60s'])}"
+
+
+def _media(when: str, found: Found | None) -> Iterator[tuple[str, object]]:
+    """The rows of calls that the gateway plays."""
+    if found is None:
+        return
+    late = found["packet_lateness_ms"]
+    yield f"calls played to at once{when}", found["streams"]
+    yield f"CPU of the playing process{when}, percent of a core", found["cpu_percent_of_a_core"]
+    yield f"audio packets late{when}: p50, p99, most, ms", [late["p50"], late["p99"], late["max"]]
 
 
 def _ingest(found: Found) -> tuple[Sequence[str], Rows]:

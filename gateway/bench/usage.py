@@ -6,7 +6,7 @@ Knows: /proc (proc(5)). Never knows: what the processes are for. Where there is 
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,32 +54,45 @@ def _statuses(proc: Path) -> Iterator[tuple[int, Status]]:
             continue
 
 
-def family(root: int, known: Mapping[int, Status]) -> set[int]:
-    """`root` and everything below it."""
+def family(root: int, known: Mapping[int, Status], but: Container[int | None] = ()) -> set[int]:
+    """`root` and everything below it; `but` these, which are counted apart with all that is below them."""
     children: defaultdict[int, list[int]] = defaultdict(list)
     for pid, status in known.items():
         children[status.parent].append(pid)
     found, todo = set(), [root]
     while todo:
         pid = todo.pop()
-        if pid in known and pid not in found:
+        if pid in known and pid not in found and (pid == root or pid not in but):
             found.add(pid)
             todo += children[pid]
     return found
 
 
-def usage(root: int, known: Mapping[int, Status]) -> Usage | None:
+def usage(root: int, known: Mapping[int, Status], but: Container[int | None] = ()) -> Usage | None:
     """What a family uses; None when it is not there."""
-    members = [known[pid] for pid in family(root, known)]
+    members = [known[pid] for pid in family(root, known, but)]
     if not members:
         return None
     return Usage(sum(m.cpu_s for m in members), sum(m.rss_bytes for m in members))
 
 
+def child_that_runs(module: str, parent: int, proc: Path = PROC) -> int | None:
+    """The process below `parent` that runs `python -m module`."""
+    for pid in family(parent, processes(proc)):
+        try:
+            words = (proc / str(pid) / "cmdline").read_bytes().split(b"\0")
+        except OSError:  # it ended meanwhile
+            continue
+        if module.encode() in words:
+            return pid
+    return None
+
+
 class Meter:
     """CPU used between `start` and `stop` by named families, and the most memory that one of them had.
 
-    A family whose process number is None is somebody else's: nothing is known of it.
+    A family whose process number is None is somebody else's: nothing is known of it. One that is below another is
+    counted for itself only.
     """
 
     def __init__(
@@ -121,6 +134,6 @@ class Meter:
     def _now(self) -> Iterator[tuple[str, Usage]]:
         known = self._read()
         for name, root in self._roots.items():
-            used = usage(root, known) if root is not None else None
+            used = usage(root, known, but=self._roots.values()) if root is not None else None
             if used is not None:
                 yield name, used

@@ -23,7 +23,8 @@ class Wanted:
     """`recipients` 0 and `seconds` 0 stand for the kind's own default; `rate_per_s` None: as fast as it goes.
 
     `binds` and `window` are of SMPP, `connections` of SMTP and HTTP; `call_s` is how long a simulated call lasts;
-    `receipts_ms` is the mean delay of SMS receipts.
+    `receipts_ms` is the mean delay of SMS receipts. `media`: calls go over SIP and the gateway plays them; without it they
+    go over a provider's API, which plays them.
     """
 
     recipients: int = 0
@@ -33,8 +34,9 @@ class Wanted:
     binds: int = 4
     window: int = 500
     connections: int = 50
-    call_s: float = 40
+    call_s: float = 60
     receipts_ms: int = 1000
+    media: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ first: the figures are those of the machine as it is. Progress is on stderr, the
 
 sms        messages a second from the first submission to the last durable receipt
 email      mails a second, each recorded
-voice      call starts in any sliding minute, with a backlog; before that, 600 calls' audio for ten seconds
-all        500 SMS/s, 2,500 e-mails/s and 10 calls/s together: what is held, and what it costs
+voice      call starts in any sliding minute, with a backlog; before that, 600 calls' audio alone for ten seconds
+all        500 SMS/s, 2,500 e-mails/s and 10 calls/s of a minute each together: what is held, and what it costs
 ingest     alerts a second from the request to the committed answer, and checks a second on one core
 targeting  people found in a city, a municipality and a country, and made into deliveries
 feed       reads a second of the public feed, whole and "not modified"
@@ -27,6 +27,7 @@ examples:
   gateway bench sms
   gateway bench sms --recipients 500000 --binds 8 --peer 127.0.0.1:2775
   gateway bench all --seconds 600 --json > capacity.json
+  gateway bench voice --no-media
 """
 
 
@@ -52,6 +53,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peer", type=_peer, default=None, metavar="HOST:PORT", help="sms, email: this SMSC or relay, not one of ours"
     )
+    parser.add_argument(
+        "--call-s", type=whole(1, 250), default=usual.call_s, metavar="S",
+        help=f"voice, all: how long a call is played to ({usual.call_s})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-media", dest="media", action="store_false",
+        help="voice, all: calls over a provider's API, which plays them (usually: over SIP, played by the gateway)",
+    )  # fmt: skip
     parser.add_argument("--binds", type=whole(1, 64), default=usual.binds, metavar="N", help=f"SMPP ({usual.binds})")
     parser.add_argument(
         "--window", type=whole(1, 10_000), default=usual.window, metavar="N", help=f"SMPP ({usual.window})"
@@ -75,6 +84,8 @@ def run(options: argparse.Namespace) -> int:
         binds=options.binds,
         window=options.window,
         connections=options.connections,
+        call_s=options.call_s,
+        media=options.media,
     )
     return bench.run(options.what, as_json=options.json, wanted=wanted)
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -29,7 +29,8 @@ from gateway.simulators.voice import VoiceSimulator
 from gateway.simulators.voice_call import VoiceBehaviour
 
 EXAMPLES = """\
-Listens until Ctrl-C. What arrived is at GET /received as JSON lines; ?since=N leaves out the first N.
+Listens until Ctrl-C. What arrived is at GET /received as JSON lines; ?since=N leaves out the first N. What sip heard is
+at GET /audio: packets, and how late they came by the kernel's clock.
 --outcome gives a share of all addresses an outcome other than delivered; the same address always gets the same one.
 
 examples:
@@ -216,7 +217,10 @@ def _pair(word: str) -> tuple[str, str]:
 
 async def _simulate(kind: Kind, given: Given, options: argparse.Namespace) -> int:
     simulator = kind.make(given)
-    page = web.AppRunner(received_page(given.recorder), access_log=None)
+    shown = received_page(given.recorder)
+    if isinstance(simulator, SipSimulator):
+        shown.router.add_get("/audio", audio_of(simulator))
+    page = web.AppRunner(shown, access_log=None)
     await page.setup()
     await simulator.start()
     try:
@@ -245,6 +249,15 @@ def received_page(recorder: Recorder) -> web.Application:
     page = web.Application()
     page.router.add_get("/received", received)
     return page
+
+
+def audio_of(simulator: SipSimulator) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """GET /audio: what the called side has heard so far."""
+
+    async def audio(_request: web.Request) -> web.Response:
+        return web.json_response(dict(simulator.audio()))
+
+    return audio
 
 
 async def _until_told() -> None:

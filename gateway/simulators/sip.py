@@ -4,27 +4,60 @@ Knows: two UDP sockets and the loop's timers. Never knows: SIP itself (simulator
 """
 
 import asyncio
+import contextlib
 import socket
+import struct
 import time
 from collections import deque
+from collections.abc import Mapping
 from functools import partial
 from typing import cast
 
 from gateway.simulators.recorder import Outcomes, Recorder
+from gateway.simulators.sip_ear import Ear
 from gateway.simulators.sip_party import CalledParties, Timing, by_last_digit
+from gateway.sip import rtp, sieve
 
 STARTS_KEPT = 200_000
+SO_TIMESTAMPNS = 35  # socket(7): the kernel says when a packet came
+ANCILLARY_BYTES = 64
+RECEIVED_AT_ONCE = 500
 RECEIVE_BUFFER_BYTES = 4 << 20  # a burst of 600 calls' audio fits while the loop does something else
 
 
-class _Media(asyncio.DatagramProtocol):
-    """Where all calls' audio goes; it is counted only."""
+class _Media:
+    """Where all calls' audio goes; it is listened to, not kept."""
 
-    def __init__(self) -> None:
-        self.packets = 0
+    def __init__(self, sock: socket.socket, listen_to: int) -> None:
+        self.ear = Ear()
+        self.sock = sock
+        with contextlib.suppress(OSError):  # another system: all are counted, by our own clock
+            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            if listen_to > 1:
+                sieve.attach(sock.setsockopt, sieve.one_call_in(listen_to))
+        asyncio.get_running_loop().add_reader(sock.fileno(), self._readable)
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.packets += 1
+    def close(self) -> None:
+        """Listen no more."""
+        asyncio.get_running_loop().remove_reader(self.sock.fileno())
+        self.sock.close()
+
+    def _readable(self) -> None:
+        for _ in range(RECEIVED_AT_ONCE):
+            try:
+                data, told, _, _ = self.sock.recvmsg(rtp.PACKET_MAX_BYTES, ANCILLARY_BYTES)
+            except OSError:
+                return
+            self.ear.take(data, _came_at(told))
+
+
+def _came_at(told: list[tuple[int, int, bytes]]) -> float:
+    """Seconds since 1970, by the kernel where it says so."""
+    for _, kind, data in told:
+        if kind == SO_TIMESTAMPNS and len(data) == 16:
+            seconds, nanoseconds = struct.unpack("@qq", data)
+            return float(seconds) + nanoseconds / 1e9
+    return time.time()
 
 
 class _Signalling(asyncio.DatagramProtocol):
@@ -80,11 +113,12 @@ class SipSimulator:
         self.recorder = recorder or Recorder()
         self._mode = mode
         self._outcomes = outcomes
-        self._timing = timing
+        self._timing = timing or Timing()
+        self._most = 0
         self._starts: deque[float] = deque(maxlen=STARTS_KEPT)
-        self._media = _Media()
+        self._media: _Media | None = None
         self._signalling: _Signalling | None = None
-        self._transports: list[asyncio.BaseTransport] = []
+        self._transport: asyncio.BaseTransport | None = None
 
     @property
     def address(self) -> str:
@@ -93,8 +127,13 @@ class SipSimulator:
 
     @property
     def audio_packets(self) -> int:
-        """RTP packets received so far, all calls together."""
-        return self._media.packets
+        """RTP packets heard so far, all calls together."""
+        return self._media.ear.packets if self._media else 0
+
+    def audio(self) -> Mapping[str, float]:
+        """The most calls at once; of those that were listened to, the packets and their lateness in milliseconds."""
+        heard = self._media.ear.heard() if self._media else {}
+        return {"calls_at_once": self._most, "one_call_in": self._timing.listen_to, **heard}
 
     @property
     def parties(self) -> CalledParties:
@@ -119,16 +158,17 @@ class SipSimulator:
             called=self._record,
             timing=self._timing,
         )
+        self._media = _Media(media, self._timing.listen_to)
         self._signalling = _Signalling(parties)
-        for protocol, sock in ((self._media, media), (self._signalling, signalling)):
-            transport, _ = await loop.create_datagram_endpoint(partial(_same, protocol), sock=sock)
-            self._transports.append(transport)
+        self._transport, _ = await loop.create_datagram_endpoint(partial(_same, self._signalling), sock=signalling)
 
     async def stop(self) -> None:
         """Close both sockets; calls in progress are left as they are."""
-        for transport in self._transports:
-            transport.close()
-        self._transports.clear()
+        if self._media is not None:
+            self._media.close()
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
         await asyncio.sleep(0)
 
     async def __aenter__(self) -> "SipSimulator":
@@ -140,6 +180,7 @@ class SipSimulator:
 
     def _record(self, called: str) -> None:
         self._starts.append(time.monotonic())
+        self._most = max(self._most, self.parties.in_progress + 1)
         self.recorder.add("voice", called, "", self._mode)
 
 

@@ -71,11 +71,17 @@ class PartyCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Seconds that called parties take."""
+    """Seconds that called parties take; of one call in `listen_to` (a power of two up to 128) the audio is listened
+    to."""
 
     ring_s: float = 0.1
     key_s: float = 1.0
     hang_up_s: float = 2.0
+    listen_to: int = 1
+
+    def __post_init__(self) -> None:
+        if self.listen_to not in (1, 2, 4, 8, 16, 32, 64, 128):
+            raise ValueError("listen_to is a power of two up to 128")
 
 
 class CalledParties:

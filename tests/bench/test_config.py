@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gateway.bench import config
 from gateway.bench.peers import Other
 from gateway.bench.wanted import Wanted
-from gateway.channels.voice_trunks import RestTrunk
+from gateway.channels.voice_trunks import RestTrunk, SipTrunk
 from gateway.settings import parse
 
 OTHER = Other("sink", "127.0.0.1", 2775)
@@ -39,6 +39,15 @@ def test_the_gateway_takes_it_and_what_was_wanted_is_in_it() -> None:
     assert settings.voice.max_starts_per_minute == 600
     assert isinstance(settings.voice.trunk, RestTrunk)
     assert settings.voice.trunk.public_url == "http://127.0.0.1:8080"
+
+
+def test_calls_of_our_own_go_to_the_sip_server_and_sound_without_a_program_that_speaks() -> None:
+    document = whole(Wanted()) | {"voice": config.sip(OTHER)}
+    voice = parse(tomllib.loads(config.as_toml(document))).voice
+    assert isinstance(voice.trunk, SipTrunk)
+    assert [(server.host, server.port) for server in voice.trunk.servers] == [(OTHER.host, OTHER.port)]
+    assert voice.audio.speak[-3:] == ("gateway.bench.sound", "{text}", "{wav}")
+    assert (voice.audio.convert, voice.prompts, voice.machine.detect) == ((), {}, False)
 
 
 def test_without_a_rate_it_is_as_fast_as_the_settings_allow() -> None:

@@ -3,6 +3,8 @@
 import io
 from typing import Any
 
+import pytest
+
 from gateway.bench import sending
 from gateway.bench.terminal import Line
 from gateway.bench.wanted import Wanted
@@ -42,9 +44,21 @@ async def test_all_channels_run_together_and_each_says_its_own_figures() -> None
     voice = found["channels"]["voice"]
     assert voice["max_starts_in_60s"] >= voice["messages"]
     assert voice["min_starts_in_60s_with_backlog"] is None
-    assert voice["packet_lateness_ms"] is None
-    assert found["cores"].keys() == {"gateway", "postgres", "sms", "email", "voice"}
+    assert voice["packet_lateness_ms"] == voice["media"]["packet_lateness_ms"]
+    assert voice["packet_lateness_ms"].keys() == {"p50", "p99", "max"}
+    assert voice["media"]["streams"] >= 2
+    assert found["cores"].keys() == {"gateway", "media", "postgres", "sms", "email", "voice"}
+    own = sum(found["cores"][name] for name in ("gateway", "media", "postgres"))
+    assert found["own_cores"] == pytest.approx(own, abs=0.002)
     assert found["settings"]["peer"].keys() == {"sms", "email", "voice"}
+
+
+async def test_calls_over_a_provider_have_no_audio_of_ours() -> None:
+    found = await sending.everything(Wanted(seconds=1, call_s=3, media=False), Line(io.StringIO()))
+    voice = found["channels"]["voice"]
+    assert voice["messages"] > 0
+    assert voice["media"] is voice["packet_lateness_ms"] is None
+    assert "media" not in found["cores"]
 
 
 def test_seconds_that_are_not_whole_are_left_out() -> None:

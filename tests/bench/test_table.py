@@ -31,11 +31,17 @@ AREA = {
     "first_slice_ms": 3.5,
     "fan_out_s": 4.5,
 }
+LATE = {"p50": 0.2, "p99": 3.5, "max": 9.5}
+MEDIA = {"streams": 600, "cpu_percent_of_a_core": 24.5, "packet_lateness_ms": LATE}
+SLIDING = {"max_starts_in_60s": 600, "min_starts_in_60s_with_backlog": 598}
+CALLS = plain("voice", media=MEDIA, **SLIDING, **STEADY)
 EXAMPLES = {
     "sms": plain("sms", submit_rate_per_s=700.0, first_submit_ms=120.0, **STEADY),
     "email": plain("email", submit_rate_per_s=700.0, first_submit_ms=120.0, **STEADY),
-    "voice": plain("voice", max_starts_in_60s=600, min_starts_in_60s_with_backlog=598, **STEADY),
-    "all": plain("all", cores={"gateway": 0.3}, channels={"sms": plain("sms", **STEADY)}),
+    "voice": CALLS | {"media_alone": MEDIA},
+    "all": plain(
+        "all", cores={"gateway": 0.3}, own_cores=0.3, channels={"sms": plain("sms", **STEADY), "voice": CALLS}
+    ),
     "ingest": plain("ingest", latency_ms_at_full_rate={"p50": 1.0, "p99": 2.0}, checks_per_s=1234.0),
     "targeting": plain("targeting", areas=[AREA]),
     "feed": plain("feed", not_modified=plain("feed")),
@@ -75,6 +81,18 @@ def test_the_published_lines_show_in_the_table_of_calls() -> None:
     table = tables_of({"voice": EXAMPLES["voice"]})["voice"]
     assert "| most starts in any 60 s | 600 |" in table
     assert "| fewest starts in any 60 s, with a backlog | 598 |" in table
+
+
+@pytest.mark.parametrize(("bench", "line"), [
+    ("voice", "| calls played to at once | 600 |"),
+    ("voice", "| audio packets late, nothing else running: p50, p99, most, ms | 0.2, 3.5, 9.5 |"),
+    ("all", "| CPU of the playing process, percent of a core 24.5 |"),
+    ("all", "| call starts in any 60 s, with a backlog: 598 to 600 |"),
+])  # fmt: skip
+def test_calls_that_the_gateway_plays_have_their_rows(bench: str, line: str) -> None:
+    assert line in tables_of({bench: EXAMPLES[bench]})[bench]
+    without = EXAMPLES["voice"] | {"media": None, "media_alone": None}
+    assert "played" not in tables_of({"voice": without})["voice"]
 
 
 def test_without_a_page_the_tables_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

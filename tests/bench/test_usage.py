@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bench.usage import PAGE_BYTES, TICKS_PER_S, Meter, Status, family, processes, read_status, usage
+from gateway.bench.usage import (
+    PAGE_BYTES,
+    TICKS_PER_S,
+    Meter,
+    Status,
+    child_that_runs,
+    family,
+    processes,
+    read_status,
+    usage,
+)
 
 LINUX = Path("/proc/self/stat").exists()
 
@@ -38,6 +48,17 @@ def test_a_family_is_everybody_below() -> None:
     assert usage(99, known) is None
 
 
+def test_a_family_inside_another_is_counted_once() -> None:
+    known = {pid: Status(parent, 1.0, 10) for pid, parent in ((1, 0), (2, 1), (3, 2), (4, 1))}
+    assert family(1, known, but=(1, 2, None)) == {1, 4}
+    assert family(2, known, but=(1, 2, None)) == {2, 3}
+    meter = Meter({"all": 1, "apart": 2}, lambda: known, lambda: 0.0)
+    meter.start()
+    known |= {pid: one._replace(cpu_s=3.0) for pid, one in known.items()}
+    meter.look()
+    assert (meter.cpu_s("all"), meter.cpu_s("apart")) == (4.0, 4.0)
+
+
 def test_a_circle_of_parents_ends() -> None:
     assert family(1, {1: Status(2, 0, 0), 2: Status(1, 0, 0)}) == {1, 2}
 
@@ -57,6 +78,15 @@ def test_the_kernel_counts_as_getrusage_does() -> None:
 def test_a_child_belongs_to_the_family() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         assert child.pid in family(os.getpid(), processes())
+        child.communicate(b"\n")
+
+
+@pytest.mark.skipif(not LINUX, reason="this system has no /proc")
+def test_a_child_is_found_by_its_module() -> None:
+    words = [sys.executable, "-c", "input()", "some.module"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as child:
+        assert child_that_runs("some.module", os.getpid()) == child.pid
+        assert child_that_runs("another.module", os.getpid()) is None
         child.communicate(b"\n")
 
 

@@ -34,6 +34,8 @@ def test_how_much_and_against_whom_reaches_the_bench(command: Command, told: Tol
     assert told[0][2] == Wanted(
         recipients=500, seconds=7, rate_per_s=90, binds=2, window=10, connections=3, peer=Peer("127.0.0.1", 2775)
     )
+    assert command("bench", "all", "--seconds", "600", "--call-s", "30", "--no-media").code == 0
+    assert told.pop()[2] == Wanted(seconds=600, call_s=30, media=False)
     assert command("bench", "email", "--peer", "[::1]:25").code == 0
     assert told[1][2] == Wanted(peer=Peer("::1", 25))
 

@@ -65,6 +65,13 @@ def test_every_simulator_starts_says_where_and_stops(kind: str) -> None:
         assert fetch(page) == []
 
 
+def test_what_called_parties_hear_has_a_page() -> None:
+    with running("sip", "--behaviour", "listen_to=16") as (_, page):
+        (heard,) = fetch(page.replace("received", "audio"))
+        assert heard.keys() == {"calls_at_once", "one_call_in", "packets", "p50", "p99", "max"}
+        assert heard["one_call_in"] == 16
+
+
 def test_a_taken_port_is_named(command: Command) -> None:
     async def occupied() -> None:
         server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)

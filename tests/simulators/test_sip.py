@@ -78,7 +78,28 @@ async def test_audio_is_counted() -> None:
         async with asyncio.timeout(5):
             while simulator.audio_packets < 10:
                 await asyncio.sleep(0.01)
+        heard = simulator.audio()
+        assert (heard["calls_at_once"], heard["one_call_in"], heard["packets"]) == (1, 1, 10)
         caller.close()
+
+
+async def test_of_many_calls_only_some_are_listened_to() -> None:
+    async with SipSimulator(timing=Timing(listen_to=4)) as simulator:
+        assert simulator._media is not None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for source in range(16):
+                packet = b"\x80\x08" + bytes(6) + source.to_bytes(4) + bytes(160)
+                sender.sendto(packet, simulator._media.sock.getsockname())
+        async with asyncio.timeout(5):
+            while simulator.audio_packets < 4:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
+        assert simulator.audio()["packets"] == 4
+
+
+def test_calls_are_chosen_by_a_power_of_two() -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        Timing(listen_to=3)
 
 
 async def test_a_taken_port_is_an_error_and_leaves_no_socket_open() -> None:
