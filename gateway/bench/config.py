@@ -4,8 +4,8 @@ Knows: the file's sections, which of them a rate depends on. Never knows: proces
 """
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from gateway.bench.peers import HOST, Other
@@ -87,8 +87,8 @@ def voice(peer: Other, gateway_port: int) -> dict[str, Any]:
     return {**VOICE, "trunk": trunk}
 
 
-def sip(peer: Other) -> dict[str, Any]:
-    """The section voice: one SIP trunk; the gateway plays. A text sounds as long as it would be spoken."""
+def sip(peer: Other, sound: Path) -> dict[str, Any]:
+    """The section voice: one SIP trunk; the gateway plays this file whatever the text is."""
     trunk = {
         "driver": "sip",
         "name": "voice-bench",
@@ -96,7 +96,7 @@ def sip(peer: Other) -> dict[str, Any]:
         "servers": [{"host": peer.host, "port": peer.port}],
         "local_host": HOST,
     }
-    speak = [sys.executable, "-m", "gateway.bench.sound", "{text}", "{wav}"]
+    speak = ["cp", str(sound), "{wav}"]
     silent = {"prompts": {}, "thanks": {}, "machine": {"detect": False}, "audio": {"speak": speak, "convert": []}}
     return {**VOICE, **silent, "trunk": trunk}
 

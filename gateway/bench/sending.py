@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gateway.bench import config, peers, quantiles
@@ -17,6 +18,7 @@ from gateway.bench.people import citizens
 from gateway.bench.places import COUNTRY_RADIUS_KM, Area, outline
 from gateway.bench.result import Number, Result
 from gateway.bench.rig import Ground, Node, Span, all_left, closed, ground, metered, node
+from gateway.bench.sound import noise
 from gateway.bench.terminal import Line
 from gateway.bench.usage import Meter
 from gateway.bench.wanted import Wanted, amount, duration_s
@@ -135,7 +137,7 @@ async def stage(
         open_peer = {SMS: peers.smsc, EMAIL: peers.relay, VOICE: peers.called if wanted.media else peers.voice}
         for channel in channels:
             others[channel] = other = await stack.enter_async_context(open_peer[channel](wanted, floor.folder))
-            sections[channel.value] = _section(channel, other, wanted, rates.get(channel), port)
+            sections[channel.value] = _section(channel, other, wanted, rates.get(channel), port, floor.folder)
         gateway = await stack.enter_async_context(node(floor, sections, port=port))
         await gateway.linked()
         settings = _settings(others, wanted, rates, floor)
@@ -143,10 +145,13 @@ async def stage(
 
 
 def _section(
-    channel: ChannelName, other: peers.Other, wanted: Wanted, rate_per_s: float | None, port: int
+    channel: ChannelName, other: peers.Other, wanted: Wanted, rate_per_s: float | None, port: int, folder: Path
 ) -> dict[str, Any]:
+    if channel is VOICE and wanted.media:
+        noise(folder / "sound.wav", wanted.call_s)
+        return config.sip(other, folder / "sound.wav")
     if channel is VOICE:
-        return config.sip(other) if wanted.media else config.voice(other, port)
+        return config.voice(other, port)
     return (config.sms if channel is SMS else config.email)(other, wanted, rate_per_s)
 
 

@@ -23,8 +23,8 @@ class Wanted:
     """`recipients` 0 and `seconds` 0 stand for the kind's own default; `rate_per_s` None: as fast as it goes.
 
     `binds` and `window` are of SMPP, `connections` of SMTP and HTTP; `call_s` is how long a simulated call lasts;
-    `receipts_ms` is the mean delay of SMS receipts. `media`: calls go over SIP and the gateway plays them; without it they
-    go over a provider's API, which plays them.
+    `receipts_ms` is the mean delay of SMS receipts. With `media` calls go over SIP and the gateway plays them, else
+    over a provider's API, which plays them.
     """
 
     recipients: int = 0

@@ -1,64 +1,33 @@
 """The driver for Asterisk: channels by ARI with ids of our own, everything that happens by one websocket.
 
-Knows: ARI's requests and events, the ring time (kept here: Asterisk tells its own end of it as cause 0), keys.
-Never knows: ceilings, lines, retry policy, SIP.
+Knows: ARI's address, its requests and answers, whose event is whose. Never knows: what is played (voice_ari_call),
+ceilings, lines, retry policy, SIP.
 """
 
 import asyncio
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
+from gateway.channels.voice_ari_call import AriCall, Asterisk
 from gateway.channels.voice_audio import Announcement, Announcer, NoAudio
-from gateway.channels.voice_driver import Call, Leave, Placed, Report
-from gateway.channels.voice_outcomes import CONFIRM_KEY, CONGESTION, CallEnd, by_sip_code
-from gateway.channels.voice_settings import VoiceSettings, phrase
+from gateway.channels.voice_driver import Call, Ends, Leave, Placed, Report, refused
+from gateway.channels.voice_outcomes import CallEnd, by_sip_code
+from gateway.channels.voice_settings import VoiceSettings
 from gateway.channels.voice_trunks import AriTrunk
-from gateway.model import OutcomeKind, ReceiptKind
-from gateway.sip.reason import NORMAL_CLEARING, code_of
+from gateway.model import OutcomeKind
+from gateway.sip.reason import code_of
 
 EVENT_MAX_BYTES = 262_144
 HEARTBEAT_S = 15.0
 RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.5, 15.0
 DECIDE_SLACK_S = 5.0
-
-
-class Step(Enum):
-    """What an Asterisk channel of ours is doing."""
-
-    RINGING = "ringing"
-    TEXT = "text"
-    PROMPT = "prompt"
-    KEY = "key"
-    THANKS = "thanks"
-    OVER = "over"
-
-
-@dataclass(slots=True, eq=False, kw_only=True)
-class AriCall:
-    """One channel. `news` gets "ringing", "up" or the channel's end as (cause, tech_cause)."""
-
-    id: str
-    text: Announcement
-    prompt: Announcement | None
-    thanks: Announcement | None
-    readings: int = 0
-    digits: str = ""
-    step: Step = Step.RINGING
-    placed: bool = False
-    why: str = ""
-    up_at: float = 0.0
-    playback: int = 0
-    timer: asyncio.TimerHandle | None = None
-    news: asyncio.Queue[str | int] = field(default_factory=asyncio.Queue)
 
 
 class AriDriver:
@@ -70,15 +39,14 @@ class AriDriver:
         self.provider = trunk.name
         self._trunk = trunk
         self._settings = settings
-        self._clock = clock
+        self._asterisk = Asterisk(ask=self._ask, beside=self._do, media=self._media, clock=clock)
         self._base = trunk.base_url.rstrip("/")
         self._announcer = Announcer(settings, Path(trunk.sounds_folder))
         self._session: aiohttp.ClientSession | None = None
         self._calls: dict[str, AriCall] = {}
-        self._ends: asyncio.Queue[CallEnd] = asyncio.Queue()
+        self._ends = Ends()
         self._listening: asyncio.Task[None] | None = None
         self._doing: set[asyncio.Task[object]] = set()
-        self._report: Report | None = None
         self.connected = asyncio.Event()
 
     # the face of all drivers ---------------------------------------------------------------------------------
@@ -97,12 +65,10 @@ class AriDriver:
     async def close(self) -> None:
         """Hang up what is left and report it."""
         for call in list(self._calls.values()):
-            call.why = call.why or "interrupted"
-            await self._delete(call.id)
+            await call.hang_up("interrupted")
         for call in list(self._calls.values()):
             self._finish(call, 0)
-        while self._report is not None and not self._ends.empty():
-            await self._report(self._ends.get_nowait())
+        await self._ends.flush()
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
@@ -120,14 +86,15 @@ class AriDriver:
             # without the websocket nobody would tell what becomes of the call
             return Placed(OutcomeKind.UNSENT, detail="provider unreachable", trunk=True)
         try:
-            made = await self._speak(call)
+            spoken = await self._announcer.spoken(call.text, call.language)
         except NoAudio:
             return Placed(OutcomeKind.RETRY, detail="no audio", trunk=True)
         if not await leave():
             return Placed(OutcomeKind.UNSENT)
+        # an id of our own: asking twice for the same call is one call, and 409
+        made = AriCall(f"gw-{call.reference}-{secrets.token_hex(4)}", spoken, self._settings, self._asterisk)
         self._calls[made.id] = made
-        ring_s = self._settings.ring_timeout_s
-        made.timer = asyncio.get_running_loop().call_later(ring_s, self._ring_out, made)
+        made.ring()
         placed = await self._originate(call, made)
         if placed is None:
             placed = await self._decided(made)
@@ -140,39 +107,26 @@ class AriDriver:
         call = self._calls.get(call_id)
         if call is None:
             return False
-        call.why = call.why or "canceled"
-        return await self._delete(call_id)
+        return 200 <= await call.hang_up("canceled") < 300
 
     def follow(self, call_id: str, text: str, needed_s: float) -> None:
         """A call of an earlier process: its channel is ended, what was heard of it nobody knows."""
         if call_id not in self._calls:
             self._do(self._delete(call_id))
-            self._ends.put_nowait(CallEnd(call_id, "lost"))
+            self._ends.put(CallEnd(call_id, "lost"))
 
     def forget(self, call_id: str) -> None:
         """Nobody else learns how our calls end."""
 
     async def watch(self, report: Report) -> None:
         """Hand on every end."""
-        self._report = report
-        while True:
-            ends = [await self._ends.get()]
-            while not self._ends.empty():
-                ends.append(self._ends.get_nowait())
-            await asyncio.gather(*(report(end) for end in ends))
+        await self._ends.watch(report)
 
     def up(self) -> dict[str, bool]:
         """Whether Asterisk tells us what happens."""
         return {f"voice {self.provider}": self.connected.is_set()}
 
     # placing -------------------------------------------------------------------------------------------------
-
-    async def _speak(self, call: Call) -> AriCall:
-        words = (phrase(self._settings.prompts, call.language), phrase(self._settings.thanks, call.language))
-        text = await self._announcer.ready(call.text, call.language)
-        prompt, thanks = [await self._announcer.ready(word, call.language) if word else None for word in words]
-        # an id of our own: asking twice for the same call is one call, and 409
-        return AriCall(id=f"gw-{call.reference}-{secrets.token_hex(4)}", text=text, prompt=prompt, thanks=thanks)
 
     async def _originate(self, call: Call, made: AriCall) -> Placed | None:
         """None when Asterisk took it."""
@@ -205,14 +159,7 @@ class AriDriver:
         if made.why == "canceled":
             return Placed(OutcomeKind.FAILED, detail="canceled")
         code = 487 if made.why == "no-answer" else code_of(0, news)
-        verdict = by_sip_code(code)
-        kind = OutcomeKind.RETRY if verdict.kind is ReceiptKind.RETRY else OutcomeKind.FAILED
-        return Placed(kind, "", code, verdict.detail, trunk=verdict is CONGESTION)
-
-    def _ring_out(self, call: AriCall) -> None:
-        if call.step is Step.RINGING:
-            call.why = call.why or "no-answer"
-            self._do(self._delete(call.id))
+        return refused(by_sip_code(code), code)
 
     # what happens to channels --------------------------------------------------------------------------------
 
@@ -251,110 +198,34 @@ class AriDriver:
         except (ValueError, AttributeError):
             return
         call = self._calls.get(owner) if isinstance(owner, str) else None
-        if call is not None:
-            self._happened(call, str(event.get("type")), event, channel)
-
-    def _happened(self, call: AriCall, kind: str, event: Mapping[str, Any], channel: Mapping[str, Any]) -> None:
-        match kind:
-            case "Dial" if event.get("dialstatus") == "RINGING":
-                call.news.put_nowait("ringing")
-            case "ChannelStateChange" if channel.get("state") == "Ringing":
-                call.news.put_nowait("ringing")
-            case "StasisStart":
-                self._answered(call)
-            case "PlaybackFinished" if str(event["playback"].get("id")) == self._playback_id(call):
-                self._played(call)
-            case "ChannelDtmfReceived":
-                self._pressed(call, str(event.get("digit", ""))[:1])
-            case "ChannelDestroyed":
-                cause = event.get("cause")
-                self._finish(call, cause if isinstance(cause, int) else 0)
-
-    def _answered(self, call: AriCall) -> None:
-        if call.timer is not None:
-            call.timer.cancel()
-        call.up_at = self._clock()
-        call.news.put_nowait("up")
-        self._play(call, Step.TEXT, call.text)
-
-    def _played(self, call: AriCall) -> None:
-        if call.step is Step.TEXT:
-            call.readings += 1
-            if call.readings < self._settings.repeat:
-                self._play(call, Step.TEXT, call.text)
-            elif call.prompt is not None:
-                self._play(call, Step.PROMPT, call.prompt)
-            else:
-                self._leave(call)
-        elif call.step is Step.PROMPT:
-            call.step = Step.KEY
-            call.timer = asyncio.get_running_loop().call_later(self._settings.key_timeout_s, self._leave, call)
-        else:
-            self._leave(call)
-
-    def _pressed(self, call: AriCall, key: str) -> None:
-        if call.step in (Step.RINGING, Step.THANKS, Step.OVER):
+        if call is None:
             return
-        call.digits = key
-        if key != CONFIRM_KEY:
-            return
-        if call.timer is not None:
-            call.timer.cancel()
-        before = self._playback_id(call)
-        if call.thanks is not None:
-            self._play(call, Step.THANKS, call.thanks, instead_of=before)
+        if event.get("type") == "ChannelDestroyed":
+            cause = event.get("cause")
+            self._finish(call, cause if isinstance(cause, int) else 0)
         else:
-            self._leave(call)
-
-    def _play(self, call: AriCall, step: Step, what: Announcement, *, instead_of: str = "") -> None:
-        call.step = step
-        call.playback += 1
-        folder = self._trunk.sounds_prefix or str(what.stem.parent)
-        media = f"sound:{folder.rstrip('/')}/{what.stem.name}"
-        self._do(self._start(call, self._playback_id(call), media, instead_of))
-
-    async def _start(self, call: AriCall, playback: str, media: str, instead_of: str) -> None:
-        if instead_of:
-            await self._ask("DELETE", f"/playbacks/{instead_of}", {})
-        status = await self._ask("POST", f"/channels/{call.id}/play/{playback}", {"media": media})
-        if not 200 <= status < 300:
-            self._leave(call)
-
-    def _playback_id(self, call: AriCall) -> str:
-        return f"{call.id}-{call.playback}"
-
-    def _leave(self, call: AriCall) -> None:
-        call.step = Step.OVER
-        self._do(self._delete(call.id))
+            call.happened(str(event.get("type")), event, channel)
 
     def _finish(self, call: AriCall, cause: int) -> None:
         """The channel is gone."""
         call.news.put_nowait(cause)
         if call.placed and call.id in self._calls:
-            self._ends.put_nowait(self._end(call, cause))
+            self._ends.put(call.end(cause))
         self._forget(call)
 
     def _forget(self, call: AriCall) -> None:
-        if call.timer is not None:
-            call.timer.cancel()
+        call.forget()
         self._calls.pop(call.id, None)
 
-    def _end(self, call: AriCall, cause: int) -> CallEnd:
-        end = CallEnd(
-            call.id, "completed", needed_s=call.text.seconds, digits=call.digits, sip_code=200 if call.up_at else 0
-        )
-        if call.readings or call.digits:
-            return end._replace(played=True)
-        if call.why:
-            return end._replace(word=call.why)
-        if call.up_at or cause == NORMAL_CLEARING:
-            return end
-        return end._replace(word="failed", sip_code=code_of(0, cause))
+    def _media(self, what: Announcement) -> str:
+        """An announcement as Asterisk finds it."""
+        folder = self._trunk.sounds_prefix or str(what.stem.parent)
+        return f"sound:{folder.rstrip('/')}/{what.stem.name}"
 
     # requests ------------------------------------------------------------------------------------------------
 
-    async def _delete(self, call_id: str) -> bool:
-        return await self._ask("DELETE", f"/channels/{quote(call_id, safe='')}", {}) in (200, 204)
+    async def _delete(self, call_id: str) -> None:
+        await self._ask("DELETE", f"/channels/{quote(call_id, safe='')}", {})
 
     async def _ask(self, method: str, path: str, query: Mapping[str, str]) -> int:
         """The status of a request; 0 when there was none."""
@@ -366,8 +237,8 @@ class AriDriver:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return 0
 
-    def _do(self, work: Any) -> None:
-        task: asyncio.Task[object] = asyncio.create_task(work)
+    def _do(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(work)
         self._doing.add(task)
         task.add_done_callback(self._doing.discard)
 

@@ -44,6 +44,16 @@ class Announcement:
         return self.stem.with_suffix(".wav")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """The audio of one call, each part for itself."""
+
+    text: Announcement
+    prompt: Announcement | None = None
+    thanks: Announcement | None = None
+    machine: Announcement | None = None
+
+
 class Announcer:
     """Makes each text once; whoever asks for it meanwhile waits for the same work."""
 
@@ -85,6 +95,15 @@ class Announcer:
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             self._made[name] = task = asyncio.create_task(self._make(name, text, language))
         return await asyncio.shield(task)
+
+    async def spoken(self, text: str, language: str) -> Spoken:
+        """Everything that a call with this text may play. Raises NoAudio."""
+        settings = self._settings
+        machine = phrase(settings.machine.texts, language) if settings.machine.detect else ""
+        phrases = (phrase(settings.prompts, language), phrase(settings.thanks, language), machine)
+        first = await self.ready(text, language)
+        prompt, thanks, for_machines = [await self.ready(words, language) if words else None for words in phrases]
+        return Spoken(text=first, prompt=prompt, thanks=thanks, machine=for_machines)
 
     def _name(self, text: str, language: str) -> str:
         """A hash of everything that makes the sound: the same text with another voice is another file."""

@@ -1,14 +1,15 @@
 """The face that all voice drivers share: a call to place, the answer to it, and the five things a driver does.
 
-Knows: what a driver is asked and what it may answer. Never knows: HTTP, SIP, ceilings, the outcome table.
+Knows: what a driver is asked and what it may answer. Never knows: HTTP, SIP, ceilings, what a code means.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from gateway.channels.voice_outcomes import CallEnd
-from gateway.model import Mode, OutcomeKind, Transport
+from gateway.channels.voice_outcomes import CONGESTION, CallEnd, Verdict
+from gateway.model import Mode, OutcomeKind, ReceiptKind, Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,13 @@ class Placed(NamedTuple):
     detail: str = ""
     retry_after_s: float | None = None
     trunk: bool = False
+
+
+def refused(verdict: Verdict, code: int, retry_after_s: float | None = None) -> Placed:
+    """The answer to a call that ended before anybody could answer it. Congestion is the trunk's trouble."""
+    kind = OutcomeKind.RETRY if verdict.kind is ReceiptKind.RETRY else OutcomeKind.FAILED
+    trunk = verdict is CONGESTION
+    return Placed(kind, "", code, verdict.detail, retry_after_s if trunk else None, trunk)
 
 
 Leave = Callable[[], Awaitable[bool]]
@@ -79,3 +87,31 @@ class VoiceDriver(Protocol):
     def up(self) -> dict[str, bool]:
         """The ways to the trunk that are watched, and whether each is there."""
         ...
+
+
+class Ends:
+    """The ends of calls that a driver learned by itself, on their way to whoever watches."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[CallEnd] = asyncio.Queue()
+        self._report: Report | None = None
+
+    def put(self, end: CallEnd) -> None:
+        """A call ended."""
+        self._waiting.put_nowait(end)
+
+    async def watch(self, report: Report) -> None:
+        """Hand on every end until cancelled."""
+        self._report = report
+        while True:
+            await self._hand_on([await self._waiting.get()])
+
+    async def flush(self) -> None:
+        """Hand on what is left, now that nobody watches any more."""
+        await self._hand_on([])
+
+    async def _hand_on(self, ends: list[CallEnd]) -> None:
+        while self._report is not None and not self._waiting.empty():
+            ends.append(self._waiting.get_nowait())
+        if self._report is not None:
+            await asyncio.gather(*map(self._report, ends))

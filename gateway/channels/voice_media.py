@@ -8,7 +8,9 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from gateway.channels.voice_outcomes import Heard
 
 OPEN_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 3.0
@@ -17,16 +19,6 @@ LINE_MAX_BYTES = 65_536
 
 class MediaDown(Exception):
     """There is no process that could play, or it has no port left."""
-
-
-class Heard(NamedTuple):
-    """What became of one call's audio: whole readings played, keys, who answered, seconds, packets sent."""
-
-    readings: int = 0
-    digits: str = ""
-    answered_by: str = ""
-    seconds: float = 0.0
-    packets: int = 0
 
 
 Over = Callable[[str], None]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from gateway.model import ReceiptKind
+from gateway.sip.reason import code_of
 
 CONFIRM_KEY = "1"
 
@@ -29,6 +30,16 @@ class CallEnd(NamedTuple):
     played: bool = False
     digits: str = ""
     answered_by: str = ""
+
+
+class Heard(NamedTuple):
+    """What became of the audio of a call that we play: whole readings, keys, who answered, seconds, packets sent."""
+
+    readings: int = 0
+    digits: str = ""
+    answered_by: str = ""
+    seconds: float = 0.0
+    packets: int = 0
 
 
 class Verdict(NamedTuple):
@@ -110,6 +121,28 @@ def judge(end: CallEnd) -> Verdict | None:
     if end.word == "failed":
         return by_sip_code(end.sip_code)
     return WORDS.get(end.word)
+
+
+def call_end(
+    call_id: str, heard: Heard, *, needed_s: float, why: str, answered: bool, sip_code: int = 0, cause: int = 0
+) -> CallEnd:
+    """The end of a call that we play: by what was heard of it, else by our own reason to end it, else by the code."""
+    found = CallEnd(
+        call_id, COMPLETED, needed_s=needed_s, sip_code=sip_code, duration_s=heard.seconds, digits=heard.digits,
+        answered_by=heard.answered_by,
+    )  # fmt: skip
+    if heard.answered_by == "machine":
+        # a machine that recorded a whole reading; its recording is cut when it hangs up before that
+        return found if heard.readings else found._replace(duration_s=0.0)
+    if heard.readings or heard.digits:
+        return found._replace(played=True)
+    if why in ("no-answer", "canceled", "interrupted"):
+        return found._replace(word=why)
+    if why == "not-acceptable":
+        return found._replace(word="failed", sip_code=488)
+    if answered:
+        return found._replace(duration_s=0.0)
+    return found._replace(word="failed", sip_code=code_of(sip_code, cause))
 
 
 def by_sip_code(code: int) -> Verdict:

@@ -66,7 +66,7 @@ class Stream:
         self.marker = 0
         self.sequence = (self.sequence + 1) & 0xFFFF
         self.timestamp = (self.timestamp + rtp.FRAME_BYTES) & 0xFFFFFFFF
-        if not self.filtered and not self.course.listening:
+        if not self.filtered and not self.course.talk.listening:
             self.only_keys()
         return True
 
@@ -84,7 +84,7 @@ class Stream:
                 continue
             if packet.payload_type == self.event:
                 found = self.keys.take(packet) or found
-            elif packet.payload_type == self.law and self.course.listening:
+            elif packet.payload_type == self.law and self.course.talk.listening:
                 self.course.heard(g711.level(packet.payload, self.law))
         return found
 
@@ -221,7 +221,7 @@ class Player:
 
     def _pressed(self, stream: Stream, key: str) -> None:
         if stream.course is not None:
-            stream.course.pressed(key)
+            stream.course.talk.pressed(key)
 
     def _over(self, stream: Stream, slot: dict[str, Stream]) -> None:
         slot.pop(stream.key, None)
@@ -240,9 +240,9 @@ class Player:
             {
                 "id": key,
                 "closed": True,
-                "readings": course.readings if course else 0,
-                "digits": course.digits if course else "",
-                "answered_by": course.answered_by.value if course else "",
+                "readings": course.talk.readings if course else 0,
+                "digits": course.talk.digits if course else "",
+                "answered_by": course.talk.answered_by.value if course else "",
                 "seconds": round(course.duration_s, 2) if course else 0.0,
                 "packets": stream.packets,
             }

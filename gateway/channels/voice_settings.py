@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from gateway.channels.voice_trunks import AriTrunk, RestTrunk, SipTrunk
+from gateway.sip.listening import Rules
 
 Prefix = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{0,14}$")]
 
@@ -90,6 +91,10 @@ class MachineSettings(_Settings):
     texts: dict[str, str] = Field(
         default_factory=dict, description="Said to machines before the alert's text, by language."
     )
+
+    def rules(self) -> Rules | None:
+        """What the detector goes by; None when nobody listens."""
+        return Rules(**self.model_dump(exclude={"detect", "texts"})) if self.detect else None
 
 
 class VoiceSettings(_Settings):

@@ -9,16 +9,16 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from ipaddress import ip_address, ip_network
 
-from gateway.channels.voice_audio import Announcement, Announcer, NoAudio
-from gateway.channels.voice_driver import Call, Leave, Placed, Report
-from gateway.channels.voice_media import Heard, MediaDown, MediaProcess
-from gateway.channels.voice_outcomes import CONGESTION, CallEnd, by_sip_code
-from gateway.channels.voice_settings import VoiceSettings, phrase
+from gateway.channels.voice_audio import Announcer, NoAudio, Spoken
+from gateway.channels.voice_driver import Call, Ends, Leave, Placed, Report, refused
+from gateway.channels.voice_media import MediaDown, MediaProcess
+from gateway.channels.voice_outcomes import CONGESTION, CallEnd, by_sip_code, call_end
+from gateway.channels.voice_settings import VoiceSettings
 from gateway.channels.voice_trunks import SipServer, SipTrunk, is_loopback
-from gateway.model import OutcomeKind, ReceiptKind
+from gateway.model import OutcomeKind
 from gateway.sip import sdp
 from gateway.sip.agent import Digit, Ended, Happening, Moved, Progress, Up
 from gateway.sip.link import Server, SipLink
@@ -30,16 +30,6 @@ UNAVAILABLE = 503
 SILENT = 408
 END_WAIT_S = 3.0
 OFFERED = {"pcma": sdp.PCMA, "pcmu": sdp.PCMU}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spoken:
-    """The audio of one call, each part for itself."""
-
-    text: Announcement
-    prompt: Announcement | None = None
-    thanks: Announcement | None = None
-    machine: Announcement | None = None
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -86,9 +76,8 @@ class SipDriver:
         self._media = MediaProcess(self._played_out)
         self._ways: list[Way] = []
         self._keeping: list[asyncio.Task[None]] = []
-        self._ends: asyncio.Queue[CallEnd] = asyncio.Queue()
+        self._ends = Ends()
         self._ending: set[asyncio.Task[None]] = set()
-        self._report: Report | None = None
 
     # the face of all drivers ---------------------------------------------------------------------------------
 
@@ -112,8 +101,7 @@ class SipDriver:
                 self._finish(line, Ended(line.call_id, 0))
         if self._ending:
             await asyncio.wait(self._ending, timeout=END_WAIT_S)
-        while self._report is not None and not self._ends.empty():
-            await self._report(self._ends.get_nowait())
+        await self._ends.flush()
         for task in self._keeping:
             task.cancel()
         await asyncio.gather(*self._keeping, return_exceptions=True)
@@ -126,7 +114,7 @@ class SipDriver:
     async def place(self, call: Call, leave: Leave) -> Placed:
         """Call, over the first server that takes it. Every server that is tried needs a permit of its own."""
         try:
-            spoken = await self._speak(call)
+            spoken = await self._announcer.spoken(call.text, call.language)
         except NoAudio:
             return Placed(OutcomeKind.RETRY, detail="no audio", trunk=True)
         answer = Placed(OutcomeKind.UNSENT, detail="no server of the trunk is reachable", trunk=True)
@@ -147,19 +135,14 @@ class SipDriver:
     def follow(self, call_id: str, text: str, needed_s: float) -> None:
         """A call of an earlier process ended with it: nobody will ever hear more of it."""
         if self._line(call_id) is None:
-            self._ends.put_nowait(CallEnd(call_id, "lost"))
+            self._ends.put(CallEnd(call_id, "lost"))
 
     def forget(self, call_id: str) -> None:
         """Nobody else learns how our calls end."""
 
     async def watch(self, report: Report) -> None:
         """Hand on every end."""
-        self._report = report
-        while True:
-            ends = [await self._ends.get()]
-            while not self._ends.empty():
-                ends.append(self._ends.get_nowait())
-            await asyncio.gather(*(report(end) for end in ends))
+        await self._ends.watch(report)
 
     def up(self) -> dict[str, bool]:
         """Each server and whether it answered last time."""
@@ -171,16 +154,6 @@ class SipDriver:
         return sum(way.link.agent.retransmissions for way in self._ways)
 
     # placing -------------------------------------------------------------------------------------------------
-
-    async def _speak(self, call: Call) -> Spoken:
-        settings, language = self._settings, call.language
-        machine = phrase(settings.machine.texts, language) if settings.machine.detect else ""
-        words = (phrase(settings.prompts, language), phrase(settings.thanks, language), machine)
-        text = await self._announcer.ready(call.text, language)
-        prompt, thanks, machine_text = [
-            await self._announcer.ready(word, language) if word else None for word in words
-        ]  # fmt: skip
-        return Spoken(text=text, prompt=prompt, thanks=thanks, machine=machine_text)
 
     def _candidates(self) -> Sequence[Way]:
         """Servers that are up and not resting, in their order; those that are silent only when there is no other."""
@@ -243,11 +216,7 @@ class SipDriver:
         if first.code == UNAVAILABLE and verdict is CONGESTION:
             # RFC 3261 §21.5.4: another server may take it; this one is left alone for as long as it asks
             way.rest_until = self._clock() + (first.retry_after_s or 0.0)
-        kind = OutcomeKind.RETRY if verdict.kind is ReceiptKind.RETRY else OutcomeKind.FAILED
-        retry_after_s = first.retry_after_s if verdict is CONGESTION else None
-        return Placed(
-            kind, "", first.code, verdict.detail, retry_after_s, trunk=verdict is CONGESTION
-        ), verdict is not CONGESTION  # fmt: skip
+        return refused(verdict, first.code, first.retry_after_s), verdict is not CONGESTION
 
     # what happens to calls -----------------------------------------------------------------------------------
 
@@ -281,8 +250,7 @@ class SipDriver:
         line.news.put_nowait(event)
 
     def _script(self, spoken: Spoken, law: int, stream: sdp.AudioOffer) -> dict[str, object]:
-        machine = self._settings.machine
-        rules = machine.model_dump(exclude={"detect", "texts"}) if machine.detect else None
+        rules = asdict(listen) if (listen := self._settings.machine.rules()) else None
         parts = {"prompt": spoken.prompt, "thanks": spoken.thanks, "machine": spoken.machine}
         return {
             "law": law,
@@ -330,7 +298,11 @@ class SipDriver:
     async def _ended(self, line: Line, event: Ended) -> None:
         heard = await self._media.close(line.media)
         if line.placed:
-            self._ends.put_nowait(call_end(line, event, heard))
+            end = call_end(
+                line.call_id, heard, needed_s=line.needed_s, why=line.why, answered=event.answered,
+                sip_code=event.code, cause=event.cause,
+            )  # fmt: skip
+            self._ends.put(end)
 
     def _line(self, call_id: str) -> Line | None:
         return next((way.lines[call_id] for way in self._ways if call_id in way.lines), None)
@@ -354,23 +326,3 @@ class SipDriver:
             connect_timeout_s=trunk.connect_timeout_s, keep_alive_s=trunk.keep_alive_s,
         )  # fmt: skip
         return SipLink(way, identity, self._happened)
-
-
-def call_end(line: Line, event: Ended, heard: Heard) -> CallEnd:
-    """The end of a call that was placed: by what was played, else by our own reason, else by the code."""
-    found = CallEnd(
-        line.call_id, "completed", needed_s=line.needed_s, sip_code=event.code, duration_s=heard.seconds,
-        digits=heard.digits, answered_by=heard.answered_by,
-    )  # fmt: skip
-    if heard.answered_by == "machine":
-        # a machine that recorded a whole reading; its recording is cut when it hangs up before that
-        return found if heard.readings else found._replace(duration_s=0.0)
-    if heard.readings or heard.digits:
-        return found._replace(played=True)
-    if line.why in ("no-answer", "canceled", "interrupted"):
-        return found._replace(word=line.why)
-    if line.why == "not-acceptable":
-        return found._replace(word="failed", sip_code=488)
-    if event.answered:
-        return found._replace(duration_s=0.0)
-    return found._replace(word="failed", sip_code=code_of(event.code, event.cause))

@@ -22,6 +22,7 @@ STARTS_KEPT = 200_000
 SO_TIMESTAMPNS = 35  # socket(7): the kernel says when a packet came
 ANCILLARY_BYTES = 64
 RECEIVED_AT_ONCE = 500
+_TIMESPEC = struct.Struct("@qq").unpack
 RECEIVE_BUFFER_BYTES = 4 << 20  # a burst of 600 calls' audio fits while the loop does something else
 
 
@@ -55,8 +56,8 @@ def _came_at(told: list[tuple[int, int, bytes]]) -> float:
     """Seconds since 1970, by the kernel where it says so."""
     for _, kind, data in told:
         if kind == SO_TIMESTAMPNS and len(data) == 16:
-            seconds, nanoseconds = struct.unpack("@qq", data)
-            return float(seconds) + nanoseconds / 1e9
+            seconds, nanoseconds = _TIMESPEC(data)
+            return float(seconds + nanoseconds / 1e9)
     return time.time()
 
 

@@ -1,6 +1,7 @@
 """The configuration that is measured."""
 
 import tomllib
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,11 +43,11 @@ def test_the_gateway_takes_it_and_what_was_wanted_is_in_it() -> None:
 
 
 def test_calls_of_our_own_go_to_the_sip_server_and_sound_without_a_program_that_speaks() -> None:
-    document = whole(Wanted()) | {"voice": config.sip(OTHER)}
+    document = whole(Wanted()) | {"voice": config.sip(OTHER, Path("/some/sound.wav"))}
     voice = parse(tomllib.loads(config.as_toml(document))).voice
     assert isinstance(voice.trunk, SipTrunk)
     assert [(server.host, server.port) for server in voice.trunk.servers] == [(OTHER.host, OTHER.port)]
-    assert voice.audio.speak[-3:] == ("gateway.bench.sound", "{text}", "{wav}")
+    assert voice.audio.speak == ("cp", "/some/sound.wav", "{wav}")
     assert (voice.audio.convert, voice.prompts, voice.machine.detect) == ((), {}, False)
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.channels.voice_media import Heard, MediaDown, MediaProcess
+from gateway.channels.voice_media import MediaDown, MediaProcess
+from gateway.channels.voice_outcomes import Heard
 from gateway.sip import rtp
 from gateway.sip.sdp import PCMA
 

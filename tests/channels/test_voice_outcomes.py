@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.channels.voice_outcomes import (
+    BUSY,
     CONFIRMED,
     FAILED_FOR_NOW,
     INVALID_NUMBER,
@@ -13,7 +14,9 @@ from gateway.channels.voice_outcomes import (
     SIP_CODES,
     WORDS,
     CallEnd,
+    Heard,
     by_sip_code,
+    call_end,
     is_final,
     judge,
 )
@@ -92,3 +95,29 @@ def test_every_code_has_a_verdict_and_an_unknown_one_that_of_its_class(code: int
 
 def test_only_numbers_that_can_not_work_are_called_invalid() -> None:
     assert {code for code, verdict in SIP_CODES.items() if verdict == INVALID_NUMBER} == {404, 410, 484, 604}
+
+
+@pytest.mark.parametrize(("heard", "why", "code", "word"), [
+    (Heard(readings=1), "played", 200, "played"),
+    (Heard(digits="1"), "played", 200, "confirmed"),
+    (Heard(digits="5"), "", 200, "played"),
+    (Heard(seconds=3.0), "", 200, "hung up early"),
+    (Heard(readings=1, answered_by="machine", seconds=9.0), "played", 200, "machine"),
+    (Heard(answered_by="machine", seconds=9.0), "", 200, "hung up early"),
+    (Heard(), "no-answer", 487, "no answer"),
+    (Heard(), "canceled", 487, "canceled"),
+    (Heard(readings=1), "canceled", 200, "played"),
+    (Heard(seconds=1.0), "interrupted", 200, "interrupted"),
+    (Heard(), "not-acceptable", 200, "not acceptable"),
+])  # fmt: skip
+def test_a_call_that_we_play_ends_by_what_was_heard(heard: Heard, why: str, code: int, word: str) -> None:
+    end = call_end("c", heard, needed_s=2.0, why=why, answered=code == 200, sip_code=code)
+    verdict = judge(end)
+    assert verdict is not None
+    assert (end.call_id, verdict.detail) == ("c", word)
+
+
+@pytest.mark.parametrize(("code", "cause"), [(486, 0), (480, 17), (503, 17), (0, 17)])
+def test_a_refusal_after_ringing_is_judged_by_code_and_cause(code: int, cause: int) -> None:
+    end = call_end("c", Heard(), needed_s=2.0, why="", answered=False, sip_code=code, cause=cause)
+    assert judge(end) == BUSY

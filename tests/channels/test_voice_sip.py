@@ -5,18 +5,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import pytest
-
 from gateway.channels.voice import LocalGate, VoiceChannel
 from gateway.channels.voice_driver import Call, Placed
-from gateway.channels.voice_media import Heard
 from gateway.channels.voice_outcomes import CallEnd, judge
-from gateway.channels.voice_sip import Line, SipDriver, Spoken, Way, call_end
+from gateway.channels.voice_sip import SipDriver
 from gateway.model import Mode, OutcomeKind, Transport
 from gateway.policy.pacing import CeilingPacer
 from gateway.simulators.sip import SipSimulator
 from gateway.simulators.sip_party import Timing
-from gateway.sip.agent import Ended
 from tests.channels.voice_line import Queue, Tracking, delivery, running
 from tests.channels.voice_sound import sip_trunk, sounding
 from tests.support.ports import free_port
@@ -210,31 +206,3 @@ async def test_the_whole_channel_calls_over_sip() -> None:
             "8": OutcomeKind.FAILED,
         }  # fmt: skip
         assert sorted(tracking.details().values()) == ["confirmed", "played", "played"]
-
-
-@pytest.mark.parametrize(("heard", "why", "code", "word"), [
-    (Heard(readings=1), "played", 200, "played"),
-    (Heard(digits="1"), "played", 200, "confirmed"),
-    (Heard(digits="5"), "", 200, "played"),
-    (Heard(seconds=3.0), "", 200, "hung up early"),
-    (Heard(readings=1, answered_by="machine", seconds=9.0), "played", 200, "machine"),
-    (Heard(answered_by="machine", seconds=9.0), "", 200, "hung up early"),
-    (Heard(), "no-answer", 487, "no answer"),
-    (Heard(), "canceled", 487, "canceled"),
-    (Heard(readings=1), "canceled", 200, "played"),
-    (Heard(seconds=1.0), "interrupted", 200, "interrupted"),
-    (Heard(), "not-acceptable", 200, "not acceptable"),
-])  # fmt: skip
-async def test_the_end_of_a_call_by_what_was_heard(heard: Heard, why: str, code: int, word: str) -> None:
-    spoken = Spoken(text=None)  # type: ignore[arg-type]
-    line = Line(call_id="c", way=Way(link=None), media="m", spoken=spoken, needed_s=2.0, why=why)  # type: ignore[arg-type]
-    verdict = judge(call_end(line, Ended("c", code, answered=code == 200), heard))
-    assert verdict is not None and verdict.detail == word
-
-
-async def test_a_refusal_after_ringing_is_judged_by_code_and_cause() -> None:
-    spoken = Spoken(text=None)  # type: ignore[arg-type]
-    line = Line(call_id="c", way=Way(link=None), media="m", spoken=spoken, needed_s=2.0)  # type: ignore[arg-type]
-    words = {judge(call_end(line, Ended("c", code, cause), Heard())).detail  # type: ignore[union-attr]
-             for code, cause in ((486, 0), (480, 17), (503, 17))}  # fmt: skip
-    assert words == {"busy"}

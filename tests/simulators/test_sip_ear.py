@@ -21,7 +21,7 @@ def test_a_steady_call_is_not_late_and_one_packet_in_a_hundred_is_the_most() -> 
         ear.take(packet(n), 1000.0 + n * FRAME_S + (0.0301 if n == 77 else 0.0))
     heard = ear.heard()
     assert heard["packets"] == 200
-    assert (heard["p50"], heard["p99"]) == (pytest.approx(0, abs=0.11), pytest.approx(0, abs=0.11))
+    assert max(heard["p50"], heard["p99"]) < 0.11
     assert heard["max"] == pytest.approx(30, abs=0.2)
 
 
@@ -39,7 +39,8 @@ def test_a_pause_of_the_sender_is_late_for_five_seconds_at_most() -> None:
     for n in range(packets):
         ear.take(packet(n), 1000.0 + n * FRAME_S + (0.5 if n >= 100 else 0.0))
     late = ear.heard()
-    assert (late["p50"], late["max"]) == (pytest.approx(0, abs=0.11), pytest.approx(500, abs=0.2))
+    assert late["p50"] < 0.11
+    assert late["max"] == pytest.approx(500, abs=0.2)
 
 
 def test_a_timestamp_that_runs_over_begins_anew() -> None:
