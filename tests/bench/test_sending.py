@@ -53,6 +53,7 @@ async def test_all_channels_run_together_and_each_says_its_own_figures() -> None
     assert found["settings"]["peer"].keys() == {"sms", "email", "voice"}
 
 
+@pytest.mark.long
 async def test_calls_over_a_provider_have_no_audio_of_ours() -> None:
     found = await sending.everything(Wanted(seconds=1, call_s=3, media=False), Line(io.StringIO()))
     voice = found["channels"]["voice"]
