@@ -39,7 +39,7 @@ from gateway.flows.planning import Planner
 from gateway.flows.publishing import Publisher
 from gateway.flows.sealing import Sealer
 from gateway.flows.tracking import Tracking
-from gateway.inlets import Mailboxes, Upstream, intake_rules, noter
+from gateway.inlets import Citizens, Mailboxes, Upstream, intake_rules, noter
 from gateway.metrics import Metrics
 from gateway.model import ChannelName
 from gateway.outlets import Outlets
@@ -243,6 +243,8 @@ class Gateway:
                 self.store, self.checker, intake_rules(self.settings, self.url), metrics=self.metrics,
                 log=logging_.unit_logger("gateway.intake"), utcnow=utcnow, accepted=self._news,
             )  # fmt: skip
+        if self.settings.citizens.enabled:
+            self._citizens(app)
         if Role.MAILBOX in self.roles and self.settings.mailbox.boxes:
             self.mailboxes = Mailboxes(
                 self.settings, self.store, self.intake, self.checker, counted=self.metrics.mail, utcnow=utcnow,
@@ -259,6 +261,15 @@ class Gateway:
             self._parts.append(upstream.run)
             for pages in (self.api, upstream):
                 app.add_routes(pages.routes())
+
+    def _citizens(self, app: web.Application) -> None:
+        citizens = Citizens(self.settings, self.store, url=self.url)
+        if Role.API in self.roles:
+            app.add_routes(citizens.routes())
+        if Role.DISPATCH in self.roles:
+            courier = citizens.courier(self.outlets.code_sender())
+            self._parts.append(courier.run)
+            self._wakes.append(courier.wake)
 
     async def _feeds(self, app: web.Application, stack: AsyncExitStack) -> None:
         """The public side: feeds, their hub, the validator."""

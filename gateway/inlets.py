@@ -18,15 +18,18 @@ from aiohttp import web
 from gateway.cap.parse import Limits
 from gateway.channels.sms_settings import sms_counter
 from gateway.flows.checking import Checker
+from gateway.flows.courier import Courier, SendSms
 from gateway.flows.intake import Intake, IntakeRules
 from gateway.flows.keeping import Keeper
+from gateway.flows.locating import Locating
+from gateway.flows.registering import Registering
 from gateway.flows.relaying import Relaying
 from gateway.flows.sources import Sources
 from gateway.log import unit_logger
 from gateway.mailbox.imap import Box
 from gateway.mailbox.noting import Noter
 from gateway.mailbox.proving import PinnedSigners, ProofRules, Prover
-from gateway.mailbox.replying import RelaySender, Replier
+from gateway.mailbox.replying import Mail, RelaySender, Replier
 from gateway.mailbox.resolver import DnsResolver
 from gateway.mailbox.settings import BoxSettings
 from gateway.mailbox.smime import OpenSsl
@@ -36,8 +39,11 @@ from gateway.settings import EmailSection, Settings
 from gateway.smpp.spelling import transliterate
 from gateway.store.pool import Store
 from gateway.web.access import Handler
+from gateway.web.citizens import CitizenPages
+from gateway.web.confirming import ConfirmPages
 from gateway.web.incoming import PATH, Incoming
 from gateway.web.outward import Guard, Outward, networks
+from gateway.web.places import PlacePages
 from gateway.web.sources import SourcePages
 
 S = TypeVar("S")
@@ -138,6 +144,35 @@ def noter(store: Store, settings: Settings) -> Noter | None:
         return None
     limits = settings.mailbox.limits()
     return Noter(store, secret=secret.encode(), envelope_address=email.envelope_address, limits=limits)
+
+
+class Citizens:
+    """Citizens who register themselves: the pages for them, and the courier of a node that holds real transports."""
+
+    def __init__(self, settings: Settings, store: Store, *, url: str) -> None:
+        self._store = store
+        self._email = settings.email
+        self._rules = settings.citizens.rules(url)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes to add to the application."""
+        registering, locating = Registering(self._store, self._rules), Locating(self._store)
+        return [
+            *CitizenPages(registering, self._rules, locating).routes(),
+            *ConfirmPages(registering).routes(),
+            *PlacePages(locating, registering, self._rules).routes(),
+        ]
+
+    def courier(self, sms: SendSms | None) -> Courier:
+        """Who sends their codes and links; `sms` is how a text message leaves here."""
+        sender = relay_sender(self._email)
+
+        async def mail(address: str, subject: str, body: str) -> bool:
+            assert sender is not None
+            return await sender(Mail(address, subject, body, None, "", "auto-generated"))
+
+        log = unit_logger("gateway.courier")
+        return Courier(self._store, self._rules, sms=sms, mail=mail if sender else None, log=log)
 
 
 class Upstream:

@@ -5,7 +5,7 @@ Knows: settings, every class of channel. Never knows: what is sent, when, to who
 
 import time
 import zlib
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.channels.base import Channel
@@ -101,7 +101,7 @@ class Outlets:
     def watch_operators(self, leads: Callable[[], bool]) -> None:
         """Send canaries by the live SMS channel, while this node leads."""
         known = {one.name: one for one in self._settings.sms.canaries}
-        live = next((c for c in self.channels if isinstance(c, SmsChannel) and c.transport is Transport.LIVE), None)
+        live = self._live_sms()
         if live is None or not known:
             return
 
@@ -115,6 +115,21 @@ class Outlets:
             self._store, every, send, leads=leads, metrics=self._metrics, log=log, monotonic=time.monotonic
         )
         self.parts.append(watch.run)
+
+    def code_sender(self) -> Callable[[str, str, datetime], Awaitable[bool]] | None:
+        """How a code leaves that proves whose number it is: by the real providers, or not at all (None)."""
+        live = self._live_sms()
+        if live is None:
+            return None
+
+        async def send(number: str, words: str, until: datetime) -> bool:
+            provider, _ = await live.probe(number, plain_text(words, until, "code"))
+            return bool(provider)
+
+        return send
+
+    def _live_sms(self) -> SmsChannel | None:
+        return next((c for c in self.channels if isinstance(c, SmsChannel) and c.transport is Transport.LIVE), None)
 
     def recall_stopped(self, leads: Callable[[], bool]) -> None:
         """Cancel at the providers what stopped campaigns left there, while this node leads."""
@@ -146,14 +161,19 @@ class Outlets:
 
 def canary_text(canary: CanarySettings) -> Text:
     """What a canary says; worth delivering until the next one leaves."""
+    return plain_text(canary.text, datetime.now(UTC) + timedelta(seconds=canary.interval_s), "canary")
+
+
+def plain_text(words: str, until: datetime, reference: str) -> Text:
+    """A text message that is no alert: a canary or a code."""
     return Text(
         campaign=0,
-        key=zlib.crc32(canary.name.encode()),
+        key=zlib.crc32(words.encode()),
         channel=ChannelName.SMS,
         language="",
-        body=canary.text,
+        body=words,
         mode=Mode.LIVE,
         message_class=MessageClass.OTHER,
-        expires_at=datetime.now(UTC) + timedelta(seconds=canary.interval_s),
-        reference="canary",
+        expires_at=until,
+        reference=reference,
     )

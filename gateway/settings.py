@@ -23,6 +23,7 @@ from gateway.flows.dispatch_settings import DispatchSection
 from gateway.flows.feed_settings import FeedSettings
 from gateway.flows.forgetting import RetentionSettings
 from gateway.flows.hub_settings import HubSettings
+from gateway.flows.registration_settings import RegistrationSettings
 from gateway.flows.retry_settings import RetrySection
 from gateway.flows.sources_settings import SourcesSection
 from gateway.mailbox.settings import MailboxSection
@@ -204,6 +205,7 @@ class Settings(Section):
     mailbox: MailboxSection = MailboxSection()
     sources: SourcesSection = SourcesSection()
     retention: RetentionSettings = RetentionSettings()
+    citizens: RegistrationSettings = RegistrationSettings()
     compose: ComposeSection = ComposeSection()
     support: SupportSection = SupportSection()
     intake: IntakeSection = IntakeSection()

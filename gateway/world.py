@@ -5,6 +5,7 @@ Knows: gateway.simulators, the store's administration. Never knows: what is show
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -145,6 +146,7 @@ def document_for(simulators: Simulators, dsn: str, *, host: str, port: int, more
             "simulated": [_relay(simulators, "test")],
         },
         "voice": {"trunk": _trunk(simulators, "live", url), "simulated": _trunk(simulators, "test", url)},
+        "citizens": {"secret": secrets.token_hex(32), "service": "Demo alerts"},
         "support": {"name": "Demo help desk", "phone": "+32 2 555 00 00"},
         "log": {"level": "WARNING"},
     }

@@ -8,7 +8,7 @@ import asyncio
 import csv
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -18,10 +18,12 @@ import phonenumbers
 
 from gateway.cap import geocodes
 from gateway.cap.area import Ring
+from gateway.commands.addresses import LIMITS, store_register
 from gateway.commands.console import Exit, Progress, complain, note, say
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
 from gateway.commands.group import group_of
+from gateway.policy.address_register import read_register
 from gateway.policy.importing import COLUMNS, ImportedContact, ImportOptions, Problem, read_contacts
 from gateway.policy.outline_table import (
     GeocodeOutline,
@@ -57,6 +59,7 @@ examples:
   gateway import geocodes communes.geojson --scheme NIS --property nis_code
   gateway import geocodes communes.csv                 columns scheme, value, rings (WKT or GeoJSON)
   gateway import geocodes regions.csv --made-of NIS    columns NIS, EMMA_ID, NUTS: which communes make up a region
+  gateway import addresses openaddress-bebru.csv       the Belgian address register (BeST) in CSV
 """
 
 
@@ -104,7 +107,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     codes.add_argument("--scheme", help="valueName in CAP, like NIS; for a file that does not name it")
     codes.add_argument("--property", help="of each GeoJSON feature: its value in CAP")
     codes.add_argument("--made-of", metavar="SCHEME", help="a CSV file of the values of SCHEME that make up others")
-    for below in (contacts, territory, codes):
+    addresses = kinds.add_parser("addresses", help="an open address register, by which citizens find their address")
+    for below in (contacts, territory, codes, addresses):
         below.add_argument("file", metavar="FILE", help="- reads from stdin")
         below.add_argument("--dry-run", action="store_true", help="read and report, change nothing")
         database_arguments(below)
@@ -130,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
         return Exit.UNREADABLE
     try:
         with _open(options.file) as file:
-            return _contacts(file, options) if options.kind == "contacts" else _outlines(file, options)
+            return _READERS.get(options.kind, _outlines)(file, options)
     except OSError as error:
         complain(f"{error.filename or options.file}: {error.strerror}")
         return Exit.UNREADABLE
@@ -158,6 +162,22 @@ def _contacts(file: BinaryIO, options: argparse.Namespace) -> int:
         finally:
             progress.end()
     return done if isinstance(done, Exit) else _tell(done, refusals, options)
+
+
+def _addresses(file: BinaryIO, options: argparse.Namespace) -> int:
+    progress, refusals = Progress("reading", os.fstat(file.fileno()).st_size), Refusals(None)
+    rows = read_rows(_blocks(file.read(BLOCK_BYTES), file, progress), limits=LIMITS)
+    try:
+        edition = asyncio.run(store_register(read_register(rows), refusals.take, options))
+    finally:
+        progress.end()
+    if edition is None:
+        complain(f"{options.file}: {refusals.fatal}; nothing was changed")
+        return Exit.UNREADABLE
+    would = "would have " if options.dry_run else ""
+    towns, streets, houses = edition
+    say(f"{would}stored {houses} house numbers, {streets} streets, {towns} municipalities, refused {refusals.count}")
+    return Exit.NO if refusals.count else Exit.DONE
 
 
 def _errors_file(path: Path | None) -> AbstractContextManager[TextIO | None]:
@@ -301,3 +321,9 @@ async def _store_territory(found: Outlines, options: argparse.Namespace) -> int:
             await admin.set_territory(connection, entity.id, found.outlines)
         say(f"{would}replaced the territory of {entity.slug}: {rings} rings")
     return Exit.DONE
+
+
+_READERS: Mapping[str, Callable[[BinaryIO, argparse.Namespace], int]] = {
+    "contacts": _contacts,
+    "addresses": _addresses,
+}

@@ -30,13 +30,14 @@ _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,300}>")
 
 
 class Mail(NamedTuple):
-    """One answer as a mail; `attachment` is a CAP document."""
+    """One mail to one person; `attachment` is a CAP document, `automatic` a word of RFC 3834 §5."""
 
     to: str
     subject: str
     body: str
     attachment: bytes | None
     in_reply_to: str
+    automatic: str = "auto-replied"
 
 
 SendMail = Callable[[Mail], Awaitable[bool]]
@@ -116,7 +117,7 @@ class RelaySender:
         address = parse_address(mail.to)
         if address is None:
             return None
-        fields = [("Auto-Submitted", "auto-replied")]  # RFC 3834 §5
+        fields = [("Auto-Submitted", mail.automatic)]  # RFC 3834 §5
         extra = b""
         if _MESSAGE_ID.fullmatch(mail.in_reply_to):  # RFC 5322 §3.6.4
             extra = b"".join(

@@ -87,7 +87,17 @@ async def put_citizens(
         consent_source,
     )
     ids = {row["key"]: row["id"] for row in rows}
-    places = [(ids[c.key], slot, *place) for c in citizens for slot, place in enumerate(c.places, 1)]
+    await put_places(
+        connection,
+        entity_id,
+        [(ids[c.key], slot, *place) for c in citizens for slot, place in enumerate(c.places, 1)],
+    )
+
+
+async def put_places(
+    connection: Connection, entity_id: int, places: Sequence[tuple[int, int, str, float, float]]
+) -> None:
+    """Address points of contacts: (contact, slot, label, lon, lat)."""
     await connection.execute(
         _SQL["insert_addresses"],
         entity_id,
