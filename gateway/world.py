@@ -64,6 +64,7 @@ class Simulators:
     sip: SipSimulator
     recorders: Mapping[str, Recorder]
     outcomes: SampleOutcomes = field(default_factory=SampleOutcomes)
+    secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)  # of this run's citizens
 
     @classmethod
     @asynccontextmanager
@@ -146,7 +147,7 @@ def document_for(simulators: Simulators, dsn: str, *, host: str, port: int, more
             "simulated": [_relay(simulators, "test")],
         },
         "voice": {"trunk": _trunk(simulators, "live", url), "simulated": _trunk(simulators, "test", url)},
-        "citizens": {"secret": secrets.token_hex(32), "service": "Demo alerts"},
+        "citizens": {"secret": simulators.secret, "service": "Demo alerts"},
         "support": {"name": "Demo help desk", "phone": "+32 2 555 00 00"},
         "log": {"level": "WARNING"},
     }
