@@ -17,7 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from gateway.model import ChannelName
+from gateway.model import ChannelName, Transport
 
 FIRST_SUBMIT_BUCKETS_S = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 SUBMIT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -128,6 +128,9 @@ class Metrics(Collector):
         self._canary_took = Numbers(
             gauge, "gateway_sms_canary_delivery_seconds", "How long the last canary that arrived took", ["canary"]
         )
+        self._domains_slowed = Numbers(
+            gauge, "gateway_email_domains_slowed", "Recipients' domains asked more slowly after 4xx", ["transport"]
+        )
         self._rate_limit = Numbers(
             gauge, "gateway_rate_limit_per_second", "Ceiling now: SMS parts, calls, e-mails a second", ["channel"]
         )
@@ -208,6 +211,10 @@ class Metrics(Collector):
             self._canary_age.set((name,), age_s)
             if took_s is not None:
                 self._canary_took.set((name,), took_s)
+
+    def set_domains_slowed(self, transport: Transport, n: int) -> None:
+        """n recipients' domains said: not now."""
+        self._domains_slowed.set((transport.value,), n)
 
     def set_rate_limit(self, channel: ChannelName, per_s: float) -> None:
         """The ceiling that the pacer keeps now."""

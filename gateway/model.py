@@ -134,7 +134,8 @@ class Text:
     """What one language and channel says in one campaign: composed once, sent to many.
 
     `key` numbers it inside its campaign; `parts` counts SMS parts (1 for other channels);
-    `subject` and `html` are for e-mail; `attachment` is the CAP XML to attach, or None.
+    `subject` and `html` are for e-mail; `attachment` is the CAP XML to attach, or None; `picture` is the PNG that the
+    page shows, or empty.
     """
 
     campaign: int
@@ -150,6 +151,7 @@ class Text:
     html: str = ""
     parts: int = 1
     attachment: bytes | None = field(default=None, repr=False)
+    picture: bytes = field(default=b"", repr=False)
 
 
 class Earlier(NamedTuple):

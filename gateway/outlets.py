@@ -73,6 +73,7 @@ class Outlets:
                         self._metrics.set_breaker_open(provider, is_open)
                 case EmailChannel():
                     links |= channel.relays_up()
+                    self._metrics.set_domains_slowed(channel.transport, channel.domains_slowed())
                 case VoiceChannel():
                     links |= channel.trunks_up()
             if isinstance(channel, SmsChannel | EmailChannel | VoiceChannel):

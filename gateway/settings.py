@@ -150,6 +150,7 @@ class ComposeSection(Section):
     time_zone: str = "Europe/Brussels"
     voice_max_characters: int = Field(default=1500, ge=160, le=10_000)
     all_clear: dict[str, str] = {}
+    email_map: bool = True
 
     @field_validator("time_zone")
     @classmethod
@@ -261,6 +262,7 @@ class Settings(Section):
             voice_max_characters=self.compose.voice_max_characters,
             time_zone=self.compose.time_zone,
             all_clear=self.compose.all_clear,
+            email_map=self.compose.email_map,
         )
 
 

@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.metrics import DELIVERY_BUCKETS_S, FIRST_SUBMIT_BUCKETS_S, OUTCOMES, SUBMIT_BUCKETS_S, Metrics
-from gateway.model import ChannelName
+from gateway.model import ChannelName, Transport
 
 SMS, VOICE, EMAIL = ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL
 
@@ -28,6 +28,7 @@ PUBLISHED = {
     "gateway_sms_breaker_open": {"provider"},
     "gateway_sms_canary_age_seconds": {"canary"},
     "gateway_sms_canary_delivery_seconds": {"canary"},
+    "gateway_email_domains_slowed": {"transport"},
     "gateway_rate_limit_per_second": {"channel"},
     "gateway_call_starts_last_60s": set(),
     "gateway_feed_requests_total": {"status"},
@@ -67,6 +68,7 @@ def used() -> Metrics:
     metrics.set_bind_up("smsc-one", True)
     metrics.set_breaker_open("smsc", False)
     metrics.set_canaries({"operator": (30.0, 4.0)})
+    metrics.set_domains_slowed(Transport.LIVE, 1)
     metrics.set_rate_limit(SMS, 500.0)
     metrics.set_call_starts(599)
     metrics.set_queue_depths({(SMS, "urgent"): 12})

@@ -34,6 +34,7 @@ PROMISED = {
     "gateway_sms_breaker_open": {"provider"},
     "gateway_sms_canary_age_seconds": {"canary"},
     "gateway_sms_canary_delivery_seconds": {"canary"},
+    "gateway_email_domains_slowed": {"transport"},
     "gateway_rate_limit_per_second": {"channel"},
     "gateway_call_starts_last_60s": set(),
     "gateway_feed_requests_total": {"status"},

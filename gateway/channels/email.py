@@ -11,14 +11,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
-from gateway.channels.base import Emit, Work, may_leave
+from gateway.channels.base import Emit, Work
+from gateway.channels.email_domains import Domains
 from gateway.channels.email_settings import EmailSettings, RelaySettings
+from gateway.channels.email_supply import Supply
 from gateway.channels.email_writer import Tag, Writer
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Receipt, Transport
-from gateway.smtp.envelope import Envelope
 from gateway.smtp.events import Fate, Result
 from gateway.smtp.link import Link, Pool, Security
-from gateway.smtp.reply import Reply
+from gateway.smtp.reply import Scope, scope
 
 __all__ = ["EmailChannel", "EmailSettings", "RelaySettings", "Security", "Tag"]
 
@@ -32,9 +33,6 @@ KINDS: Mapping[Fate, OutcomeKind] = {
     Fate.UNKNOWN: OutcomeKind.UNKNOWN,
     Fate.UNSENT: OutcomeKind.UNSENT,
 }
-# Refusals of our own, in the words of the reply that a server would have given.
-_BAD_ADDRESS = Result(Fate.FAILED, Reply(553, b"5.1.3"))  # RFC 3463 §3.2
-_WRONG_MODE = Result(Fate.FAILED, Reply(0))
 
 
 def nobody(_relay: str, _count: int) -> None:
@@ -86,6 +84,10 @@ class EmailChannel:
         """Mails begun and not answered yet."""
         return self._run.in_flight if self._run is not None else 0
 
+    def domains_slowed(self) -> int:
+        """How many recipients' domains are asked more slowly now."""
+        return self._run.slowed() if self._run is not None else 0
+
     def relays_up(self) -> dict[str, bool]:
         """Which relays have a link that takes mail."""
         up = self._run.up() if self._run is not None else frozenset[str]()
@@ -116,7 +118,17 @@ class _Run:
         self._fence = fence
         self._work = work
         self._emit = emit
-        self._writer = Writer(settings.identity())
+        self._wake = asyncio.Event()
+        self._domains = Domains(settings.domains, settings.domain_max_per_s, self._loop.time())
+        self._supply = Supply(
+            work=work,
+            writer=Writer(settings.identity()),
+            transport=transport,
+            domains=self._domains,
+            refuse=lambda delivery, result, detail: self._note(delivery, "", result, detail),
+            later=self._send_back,
+            wake=self._wake.set,
+        )
         self._pools: deque[tuple[int, Pool[Delivery]]] = deque(
             (relay.priority, Pool(relay.pool(settings.client_name), self._touch)) for relay in relays
         )
@@ -126,7 +138,6 @@ class _Run:
         self._group = asyncio.TaskGroup()
         self._emitting: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
-        self._wake = asyncio.Event()
         self._draining = False
 
     async def work_on(self) -> None:
@@ -145,6 +156,7 @@ class _Run:
         self._take_back(lambda delivery: delivery.text.campaign == campaign)
 
     def _take_back(self, chosen: Callable[[Delivery], bool]) -> None:
+        self._supply.take_back(chosen)
         for _, pool in self._pools:
             for link in pool.links:
                 link.session.withdraw(chosen)
@@ -154,6 +166,10 @@ class _Run:
     def in_flight(self) -> int:
         """Envelopes begun and not done, over all links."""
         return sum(link.session.in_flight for _, pool in self._pools for link in pool.links)
+
+    def slowed(self) -> int:
+        """How many domains are asked more slowly, because they said: not now."""
+        return self._domains.slowed(self._loop.time())
 
     def up(self) -> frozenset[str]:
         """Names of the relays with an open link."""
@@ -195,36 +211,25 @@ class _Run:
         free: list[tuple[Pool[Delivery], Link[Delivery]]] = []
         self._pools.rotate(1)
         for pool in self._active():
-            free.extend([(pool, link) for link in pool.free][: pool.allowance.left(now)])
+            free.extend([(pool, link) for link in pool.free][: pool.pace.left(now)])
         return free[: max(0, self._settings.max_unrecorded - self._unrecorded)]
 
     def _refill(self, touched: dict[Link[Delivery], Pool[Delivery]]) -> int:
-        """Give a delivery to every free link, as far as there are any."""
+        """Give a mail to every free link, as far as there are any; returns how many deliveries that moved."""
         free = self._free()
-        deliveries = self._work.take(len(free)) if free else []
-        now, now_s = self._loop.time(), int(time.time())
-        for delivery in deliveries:
-            envelope = self._envelope(delivery, now_s)
-            if envelope is None:
-                continue
+        if not free:
+            return 0
+        envelopes, moved = self._supply.take(len(free), int(time.time()))
+        now = self._loop.time()
+        for envelope in envelopes:
             pool, link = free.pop()
             link.session.send(envelope, now)
             touched[link] = pool
-            pool.allowance.spend()
+            pool.pace.spend()
             pool.free.discard(link)
             if link.session.wants:  # the session knew that the relay would refuse it
                 self._touch(pool, link)
-        return len(deliveries)
-
-    def _envelope(self, delivery: Delivery, now_s: int) -> Envelope[Delivery] | None:
-        """The mail, or None after its refusal was noted."""
-        if not may_leave(delivery, self._transport):
-            self._note(delivery, "", _WRONG_MODE, "mode does not allow this transport")
-            return None
-        envelope = self._writer.envelope(delivery, now_s)
-        if envelope is None:
-            self._note(delivery, "", _BAD_ADDRESS, _BAD_ADDRESS.reply.meaning)
-        return envelope
+        return moved
 
     # ---- answers out
 
@@ -241,7 +246,7 @@ class _Run:
 
     def _turn(self) -> int:
         """One turn for all links: answers in, next mails out, one write per link, one batch to the store."""
-        if self.in_flight and not self._fence():
+        if (self._supply.held or self.in_flight) and not self._fence():
             self._take_back(lambda _delivery: True)
         self._wake.clear()
         touched, self._touched = self._touched, {}
@@ -250,6 +255,8 @@ class _Run:
             for done in pool.collect(link):
                 result = done.results[0]
                 accepted[pool.settings.name] += result.fate is Fate.ACCEPTED
+                if result.fate is Fate.RETRY and scope(result.reply, of_sender=result.of_sender) is Scope.DOMAIN:
+                    self._domains.refused(done.ticket, self._loop.time())
                 self._note(done.ticket, pool.settings.name, result, _detail(result))
         taken = self._refill(touched)
         for link, pool in touched.items():
@@ -267,6 +274,11 @@ class _Run:
         kind = KINDS[result.fate]
         settled = kind is OutcomeKind.ACCEPTED
         self._outcomes.append(Outcome(delivery, kind, relay, result.reply.code, detail, settled=settled))
+        self._unrecorded += 1
+
+    def _send_back(self, delivery: Delivery, wait_s: float) -> None:
+        """Taken, not sent, not an attempt: again after so many seconds."""
+        self._outcomes.append(Outcome(delivery, OutcomeKind.UNSENT, "", retry_after_s=wait_s or None))
         self._unrecorded += 1
 
     def _hand_on(self) -> None:
@@ -289,6 +301,7 @@ class _Run:
     async def _drain(self) -> None:
         """Begin nothing, let what is begun end within `drain_s`, cut the rest; then as long again for the records."""
         self._draining = True
+        self._supply.take_back(lambda _delivery: True)
         end = self._loop.time() + self._settings.drain_s
         for _, pool in self._pools:
             pool.close()

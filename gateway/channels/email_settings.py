@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from gateway.channels.email_domains import DomainSettings
 from gateway.channels.email_writer import Identity
 from gateway.smtp.link import LinkSettings, PoolSettings, Security
 from gateway.smtp.message import parse_address, url_field
@@ -81,6 +82,7 @@ class EmailSettings(BaseModel):
 
     `envelope_address` gets a tag behind a plus (bounce@x -> bounce+TAG@x); `unsubscribe_url` holds {tag} and is
     never used for urgent messages; `max_unrecorded` bounds the answers that the store has not confirmed yet.
+    `domains` are ceilings of recipients' domains, `domain_max_per_s` that of every other one (None: no ceiling).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,6 +95,8 @@ class EmailSettings(BaseModel):
     verp_secret: SecretStr = SecretStr("")
     unsubscribe_url: str = ""
     relays: tuple[RelaySettings, ...] = ()
+    domains: tuple[DomainSettings, ...] = ()
+    domain_max_per_s: float | None = Field(default=None, gt=0, le=1_000_000)
     max_unrecorded: int = Field(default=2000, ge=1)
     drain_s: float = Field(default=5.0, ge=0)
 

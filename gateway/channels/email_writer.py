@@ -17,10 +17,11 @@ from typing import NamedTuple
 
 from gateway.model import Delivery, MessageClass, Text
 from gateway.smtp.envelope import Envelope
-from gateway.smtp.message import Attachment, Content, Template, field_line, parse_address, render, url_field
+from gateway.smtp.message import Attachment, Content, Inline, Template, field_line, parse_address, render, url_field
 
 _PAGES = 64  # texts kept rendered: languages times the campaigns that are sent at the same time
 _TAG = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})(?:\.([a-z2-7]{8}))?")
+_CONTENT_ID = re.compile(r'<img src="cid:([0-9a-f]{32}@map\.invalid)"')
 _REFERENCE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38}[A-Za-z0-9])?")
 
 
@@ -111,6 +112,7 @@ class Writer:
                 text=text.body,
                 html=text.html,
                 language=text.language,
+                inline=_picture(text),
                 attachment=attachment,
                 fields=(("Auto-Submitted", "auto-generated"), ("X-Alert-Mode", text.mode.value)),  # RFC 3834 §5
             )
@@ -143,3 +145,9 @@ class Writer:
             self._date_s = now_s
             self._date = format_datetime(datetime.fromtimestamp(now_s, UTC)).encode("ascii")
         return self._date
+
+
+def _picture(text: Text) -> Inline | None:
+    """The map, under the name that the page has for it."""
+    named = _CONTENT_ID.search(text.html) if text.picture else None
+    return Inline(kind="image/png", content_id=named[1], data=text.picture) if named else None

@@ -110,7 +110,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "smtp": Kind(
         SmtpBehaviour,
-        (*_EVERYWHERE, "retry", "retry_once", "full", "refused", "retry_message", "closing", "cut", "lost"),
+        (*_EVERYWHERE, "retry", "retry_once", "full", "slow_down", "refused", "retry_message", "closing", "cut",
+         "lost"),
         _smtp,
         "SMTP without encryption",
     ),

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
+from gateway.cap.area import Ring
 from gateway.cap.check import Verdict
 from gateway.flows import agreeing, filing, lineage
 from gateway.flows.answers import Answer
@@ -281,6 +282,8 @@ class Intake:
             rules=self._rules.compose,
             entity_name=authority.name,
             previous_headlines=past.headlines,
+            shapes={index: variant.shapes for variant in draft.variants for index in variant.infos},
+            land=[Ring(ring) for ring in authority.rings],
         )
 
 

@@ -75,6 +75,7 @@ class Texts:
                 body=row["body"],
                 subject=row["subject"],
                 html=row["html"],
+                picture=row["picture"],
                 parts=row["parts"],
                 mode=Mode(facts["mode"]),
                 message_class=MessageClass(facts["message_class"]),

@@ -18,7 +18,7 @@ from gateway.mailbox.proving import Later
 from gateway.mailbox.settings import BoxSettings
 from gateway.mailbox.taking import Outcome
 from gateway.policy.mailproof import MailRefusal, Reason
-from gateway.smtp.link import Backoff
+from gateway.smtp.pace import Backoff
 from gateway.store import mailbox
 from gateway.store.mailbox import Spot
 from gateway.store.pool import Store

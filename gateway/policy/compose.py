@@ -9,15 +9,18 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from typing import NamedTuple
 from unicodedata import combining
 from zoneinfo import ZoneInfo
 
+from gateway.cap.area import Ring, Shape
 from gateway.cap.model import CapAlert, MsgType, Status
+from gateway.cap.picture import HEIGHT, WIDTH, draw
 from gateway.model import ChannelName, MessageClass, Mode
 from gateway.policy.clean import language_of, one_line, spoken
 from gateway.policy.notice import Frame, Notice
-from gateway.policy.page import html_text, plain_text
+from gateway.policy.page import Map, html_text, plain_text
 
 CountSms = Callable[[str], tuple[str, int]]
 """A text -> (the name of its encoding, the number of its parts)."""
@@ -32,7 +35,8 @@ _NOTED_WORDS = 5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeRules:
     """What the operator decides about texts; `all_clear` is by two-letter language, else the gateway's own sentence.
-    `respell` gives a spelling that readers take as the same and that may need fewer SMS parts."""
+    `respell` gives a spelling that readers take as the same and that may need fewer SMS parts; `email_map`: mails show
+    the area as a picture."""
 
     count_sms: CountSms
     respell: Callable[[str], str] = str
@@ -40,6 +44,7 @@ class ComposeRules:
     voice_max_characters: int = 1500
     time_zone: str = "Europe/Brussels"
     all_clear: Mapping[str, str] = field(default_factory=dict)
+    email_map: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,7 @@ class Composed:
     """What one channel says in one language for these infos of the alert (none: a Cancel without info).
 
     `parts` counts SMS parts (1 elsewhere), `encoding` names the SMS alphabet ("utf-8" elsewhere), `notes` are sentences
-    for the author: what was cut, what costs more, what was left out.
+    for the author: what was cut, what costs more, what was left out. `picture` is the PNG that a mail's page shows.
     """
 
     channel: ChannelName
@@ -59,6 +64,7 @@ class Composed:
     parts: int = 1
     encoding: str = "utf-8"
     notes: tuple[str, ...] = ()
+    picture: bytes = field(default=b"", repr=False)
 
 
 class _Cut(NamedTuple):
@@ -66,6 +72,27 @@ class _Cut(NamedTuple):
 
     text: str
     lost: int = 0
+
+
+class _Maps:
+    """The pictures of an alert's areas, each drawn once."""
+
+    def __init__(self, shapes: Mapping[int, Sequence[Shape]], land: Sequence[Ring]) -> None:
+        self._shapes = shapes
+        self._land = land
+        self._drawn: dict[tuple[Shape, ...], bytes] = {}
+
+    def of(self, notice: Notice) -> bytes:
+        """PNG, or b"" when the notice has no place that could be drawn."""
+        places = tuple(self._shapes.get(notice.index, ())) if notice.index is not None else ()
+        if places not in self._drawn:
+            self._drawn[places] = draw(places, land=self._land)
+        return self._drawn[places]
+
+
+def content_id(picture: bytes) -> str:
+    """How the page names the picture: by what it shows, so no other picture is ever named so.  # RFC 2392 §2"""
+    return f"{sha256(picture).hexdigest()[:32]}@map.invalid"
 
 
 def compose(
@@ -78,11 +105,14 @@ def compose(
     rules: ComposeRules,
     entity_name: str = "",
     previous_headlines: Mapping[str, str] | None = None,
+    shapes: Mapping[int, Sequence[Shape]] | None = None,
+    land: Sequence[Ring] = (),
 ) -> list[Composed]:
     """Every text of a campaign: by channel as given, then by the entity's order of languages, then as in the document.
 
     `entity_name` speaks where the alert has no senderName. `previous_headlines` (see `headlines`) are those of the
-    message that a Cancel without info ends; any other alert without info says nothing: [].
+    message that a Cancel without info ends; any other alert without info says nothing: []. `shapes` are the areas of
+    the infos, by their places, `land` what lies behind them: both for the map in mails.
     """
     frame = Frame(
         alert=alert,
@@ -94,7 +124,8 @@ def compose(
     notices = _notices(frame, languages, rules, previous_headlines or {})
     rank = {language: place for place, language in reversed(list(enumerate(languages)))}
     notices.sort(key=lambda notice: rank.get(notice.language, len(languages)))
-    return _merged(_WAYS[channel](notice, rules) for channel in dict.fromkeys(channels) for notice in notices)
+    maps = _Maps(shapes or {}, land) if rules.email_map else _Maps({}, ())
+    return _merged(_WAYS[channel](notice, rules, maps) for channel in dict.fromkeys(channels) for notice in notices)
 
 
 def headlines(alert: CapAlert) -> dict[str, str]:
@@ -123,7 +154,7 @@ def _merged(texts: Iterable[Composed]) -> list[Composed]:
     return [replace(text, info_indexes=indexes) for text, indexes in merged.items()]
 
 
-def _sms(notice: Notice, rules: ComposeRules) -> Composed:
+def _sms(notice: Notice, rules: ComposeRules, _maps: _Maps) -> Composed:
     """senderName, headline, instruction, until when; or the author's own SMS. Stamped, marked, and never too long."""
     opening = "".join(f"{mark}. " for mark in notice.marks)
     told = f"{notice.sender}: {notice.headline}" if notice.sender and notice.headline else _told(notice)
@@ -141,7 +172,7 @@ def _sms(notice: Notice, rules: ComposeRules) -> Composed:
     return _composed(ChannelName.SMS, notice, cut.text, parts=parts, encoding=encoding, notes=notes)
 
 
-def _voice(notice: Notice, rules: ComposeRules) -> Composed:
+def _voice(notice: Notice, rules: ComposeRules, _maps: _Maps) -> Composed:
     """Who speaks, what happens, what to do, until when; or the author's own words. An exercise says so at both ends."""
     marks = " ".join(f"{mark}." for mark in notice.marks).replace(" / ", ". ")
     tail = " ".join(part for part in (notice.until_short if not notice.voice else "", _stamp_aloud(notice)) if part)
@@ -157,8 +188,10 @@ def _voice(notice: Notice, rules: ComposeRules) -> Composed:
     return _composed(ChannelName.VOICE, notice, cut.text, notes=notes)
 
 
-def _email(notice: Notice, rules: ComposeRules) -> Composed:
+def _email(notice: Notice, rules: ComposeRules, maps: _Maps) -> Composed:
     """Everything that the info says, as plain text and as a page."""
+    picture = maps.of(notice)
+    shown = Map(content_id(picture), WIDTH, HEIGHT) if picture else None
     stamp = f"[{notice.stamp}] " if notice.stamp else ""
     mark = f"{notice.mark}{notice.words.colon} " if notice.mark and notice.headline else notice.mark
     cut = _shortened(
@@ -173,12 +206,13 @@ def _email(notice: Notice, rules: ComposeRules) -> Composed:
         notice,
         plain_text(notice),
         subject=cut.text,
-        html=html_text(notice, cut.text),
+        html=html_text(notice, cut.text, shown),
+        picture=picture,
         notes=(*_hidden(notice), *_lost(cut, f"a subject of {MAX_SUBJECT_CHARACTERS} characters")),
     )
 
 
-_WAYS: Mapping[ChannelName, Callable[[Notice, ComposeRules], Composed]] = {
+_WAYS: Mapping[ChannelName, Callable[[Notice, ComposeRules, _Maps], Composed]] = {
     ChannelName.SMS: _sms,
     ChannelName.VOICE: _voice,
     ChannelName.EMAIL: _email,
@@ -192,6 +226,7 @@ def _composed(
     *,
     subject: str = "",
     html: str = "",
+    picture: bytes = b"",
     parts: int = 1,
     encoding: str = "utf-8",
     notes: tuple[str, ...],
@@ -206,6 +241,7 @@ def _composed(
         parts=parts,
         encoding=encoding,
         notes=notes,
+        picture=picture,
     )
 
 

@@ -16,8 +16,9 @@ from gateway.policy.words import Words, stamp_of, words_of
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One info. `tag` is its RFC 5646 tag; `stamp` and `mark` ("" if none) say exercise and Update or end of alert;
-    `core` is what to do in one line; `facts` are labels and values; `until` is a sentence, `until_short` the same for
-    an SMS; `sms` and `voice` are the author's own texts; `hidden` counts invisible characters that were left out."""
+    `core` is what to do in one line; `facts` are labels and values, `area` is where; `until` is a sentence,
+    `until_short` the same for an SMS; `sms` and `voice` are the author's own texts; `hidden` counts invisible
+    characters that were left out."""
 
     index: int | None
     language: str
@@ -29,6 +30,7 @@ class Notice:
     headline: str = ""
     event: str = ""
     facts: tuple[tuple[str, str], ...] = ()
+    area: str = ""
     description: str = ""
     instruction: str = ""
     core: str = ""
@@ -72,6 +74,7 @@ class Frame:
             headline=one_line(info.headline) or one_line(info.event),
             event=one_line(info.event),
             facts=tuple(self._facts(info, words)),
+            area=_areas(info),
             description=cleaned(info.description),
             instruction=cleaned(info.instruction),
             core=one_line(info.instruction),
@@ -115,8 +118,7 @@ class Frame:
 
     def _facts(self, info: CapInfo, words: Words) -> Iterable[tuple[str, str]]:
         yield words.event, one_line(info.event)
-        areas = "; ".join(dict.fromkeys(one_line(area.area_desc) for area in info.area))
-        if areas:
+        if areas := _areas(info):
             yield words.area, areas
         if self.risky:
             urgency, severity, certainty = words.risk
@@ -140,6 +142,10 @@ class Frame:
             minute=local.minute,
         )
         return words.until.format(when=f"{when} ({local:%Z})" if zone else when)
+
+
+def _areas(info: CapInfo) -> str:
+    return "; ".join(dict.fromkeys(one_line(area.area_desc) for area in info.area))
 
 
 def _texts(info: CapInfo) -> Iterable[str]:

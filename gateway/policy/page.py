@@ -6,6 +6,7 @@ Never knows: CAP documents, channels, headers of e-mails, recipients. Every text
 
 from collections.abc import Iterator
 from html import escape
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from gateway.policy.notice import Notice
@@ -25,23 +26,32 @@ def plain_text(notice: Notice) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def html_text(notice: Notice, title: str) -> str:
-    """The text/html body: one page with headings, its language, and no picture, script or remote style."""
+class Map(NamedTuple):
+    """A picture that goes with the page: how the page names it, its size in pixels."""
+
+    content_id: str
+    width: int
+    height: int
+
+
+def html_text(notice: Notice, title: str, picture: Map | None = None) -> str:
+    """The text/html body: one page with headings, its language, and no script or remote content."""
     direction = ' dir="rtl"' if notice.language in RIGHT_TO_LEFT else ""
     return "".join((
         f'<!DOCTYPE html>\n<html lang="{escape(notice.tag)}"{direction}>\n<head>\n<meta charset="utf-8">\n',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
         f'<title>{escape(title)}</title>\n</head>\n<body style="{_STYLE}">\n<main>\n',
-        *_main(notice),
+        *_main(notice, picture),
         "</main>\n</body>\n</html>\n",
     ))  # fmt: skip
 
 
-def _main(notice: Notice) -> Iterator[str]:
+def _main(notice: Notice, picture: Map | None) -> Iterator[str]:
     words = notice.words
     marks = "".join(f"<p><strong>{escape(mark)}</strong></p>\n" for mark in notice.marks)
     yield f"{marks}<h1>{_inline(_heading(notice))}</h1>\n"
     yield _list(notice.facts, words)
+    yield _picture(notice, picture) if picture is not None else ""
     yield _paragraphs(notice.description)
     if notice.instruction:
         yield f"<h2>{escape(words.to_do)}</h2>\n{_paragraphs(notice.instruction)}"
@@ -49,6 +59,15 @@ def _main(notice: Notice) -> Iterator[str]:
         yield f"<p><strong>{escape(notice.until)}</strong></p>\n"
     yield _list(tuple(_ways_on(notice)), words)
     yield marks
+
+
+def _picture(notice: Notice, picture: Map) -> str:
+    """A part of the same mail (RFC 2392), and what it shows in words."""
+    shows = f"{notice.words.map}{notice.words.colon} {notice.area}" if notice.area else notice.words.map
+    return (
+        f'<p><img src="cid:{escape(picture.content_id)}" alt="{escape(shows)}" width="{picture.width}" '
+        f'height="{picture.height}" style="max-width:100%;height:auto"></p>\n'
+    )
 
 
 def _ways_on(notice: Notice) -> Iterator[tuple[str, str]]:

@@ -41,6 +41,7 @@ class Words:
     website: str
     event: str
     area: str
+    map: str
     risk: tuple[str, str, str]
     to_do: str
     web: str
@@ -82,6 +83,7 @@ DUTCH = Words(
     website="de website",
     event="Gebeurtenis",
     area="Gebied",
+    map="Kaart",
     risk=("Urgentie", "Ernst", "Zekerheid"),
     to_do="Wat u moet doen",
     web="Meer informatie",
@@ -110,6 +112,7 @@ FRENCH = Words(
     website="le site internet",
     event="Événement",
     area="Zone",
+    map="Carte",
     risk=("Urgence", "Gravité", "Certitude"),
     to_do="Ce que vous devez faire",
     web="Plus d'informations",
@@ -138,6 +141,7 @@ GERMAN = Words(
     website="die Website",
     event="Ereignis",
     area="Gebiet",
+    map="Karte",
     risk=("Dringlichkeit", "Schwere", "Gewissheit"),
     to_do="Was Sie tun sollen",
     web="Weitere Informationen",
@@ -165,6 +169,7 @@ ENGLISH = Words(
     website="the website",
     event="Event",
     area="Area",
+    map="Map",
     risk=("Urgency", "Severity", "Certainty"),
     to_do="What to do",
     web="More information",

@@ -55,6 +55,7 @@ ACTS: Mapping[str, Act] = {
     "retry": Act(When.RCPT, b"451 4.3.0 try again later\r\n"),
     "retry_once": Act(When.RCPT, b"450 4.2.0 try again later\r\n"),
     "full": Act(When.RCPT, b"452 4.2.2 mailbox full\r\n"),
+    "slow_down": Act(When.RCPT, b"451 4.7.0 too many for now\r\n"),
     "refused": Act(When.DOT, b"554 5.7.1 message refused\r\n"),
     "retry_message": Act(When.DOT, b"451 4.3.0 try again later\r\n"),
     "closing": Act(When.RCPT, b"421 4.3.2 closing\r\n", cut=True),  # RFC 5321 §3.8

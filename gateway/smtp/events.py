@@ -63,10 +63,11 @@ FATES: Mapping[Verdict, Fate] = {Verdict.OK: Fate.ACCEPTED, Verdict.RETRY: Fate.
 
 
 class Result(NamedTuple):
-    """The fate of one recipient and the reply that decided it (code 0: none came)."""
+    """The fate of one recipient and the reply that decided it (code 0: none came); `of_sender`: it answered MAIL."""
 
     fate: Fate
     reply: Reply
+    of_sender: bool = False
 
 
 class Ready(NamedTuple):

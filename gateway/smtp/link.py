@@ -1,6 +1,6 @@
 """SMTP connections with their sockets: one link, and the pool of links to one relay.
 
-Knows: asyncio, TLS contexts, connecting with a deadline, one timer a link, waiting longer after each failure.
+Knows: asyncio, TLS contexts, connecting with a deadline, one timer a link, when to open more and when to wait.
 Never knows: what is sent, to whom, or why; the session decides everything.
 Implements RFC 3207 (STARTTLS) and RFC 8314 §3.3 (implicit TLS) on the client's side.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 from gateway.smtp.events import Done, Down, Fate, Ready, StartTls
+from gateway.smtp.pace import Backoff, Pace
+from gateway.smtp.reply import Scope, scope
 from gateway.smtp.session import Session, SessionSettings
 
 T = TypeVar("T")
@@ -163,47 +165,6 @@ class Link(asyncio.Protocol, Generic[T]):
             self._timer = self._loop.call_later(min(max(due - now, 0.001), _LOOK_S), self._watch)
 
 
-class Backoff:
-    """How long to wait after the n-th failure in a row: doubling up to a ceiling."""
-
-    def __init__(self, first_s: float, most_s: float) -> None:
-        self._first_s = first_s
-        self._most_s = most_s
-        self._failures = 0
-
-    def succeeded(self) -> None:
-        """Start again from the first wait."""
-        self._failures = 0
-
-    def failed(self) -> float:
-        """Seconds to wait now."""
-        wait_s = min(self._first_s * 2.0**self._failures, self._most_s)
-        self._failures = min(self._failures + 1, 32)
-        return wait_s
-
-
-class Allowance:
-    """At most `per_s` a second on average, in steps of up to 100 ms; None: no limit."""
-
-    def __init__(self, per_s: float | None, now: float) -> None:
-        self._per_s = per_s
-        self._most = max(1.0, (per_s or 0.0) / 10)
-        self._left = self._most
-        self._at = now
-
-    def left(self, now: float) -> int | None:
-        """How many may go now; None: any number."""
-        if self._per_s is None:
-            return None
-        self._left = min(self._most, self._left + (now - self._at) * self._per_s)
-        self._at = now
-        return int(self._left)
-
-    def spend(self) -> None:
-        """One has gone."""
-        self._left -= 1
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
     """One relay: how many links at most, how many messages a second, how long to wait after failures."""
@@ -219,7 +180,8 @@ class PoolSettings:
 class Pool(Generic[T]):
     """The links to one relay: one is kept open always, more are opened while there is more work than they take.
 
-    After a failure nothing is opened until the back-off has passed; a message that was answered ends it.
+    After a failure nothing is opened until the back-off has passed; a message that was answered ends it. A relay that
+    says "not now" of itself is asked more slowly, and then gradually as fast as before (`pace`).
     `touched` is called when a link has something to `collect`.
     """
 
@@ -235,7 +197,7 @@ class Pool(Generic[T]):
         self.links: set[Link[T]] = set()
         self.ready: set[Link[T]] = set()
         self.free: set[Link[T]] = set()
-        self.allowance = Allowance(settings.per_s, self._loop.time())
+        self.pace = Pace(settings.per_s, self._loop.time())
 
     async def keep(self) -> None:
         """Hold one link open until `close`."""
@@ -270,8 +232,12 @@ class Pool(Generic[T]):
                 self.ready.discard(link)
                 if not event.orderly:
                     self._failed()
-        if any(result.fate is Fate.ACCEPTED for event in done for result in event.results):
-            self._backoff.succeeded()
+        for event in done:
+            for result in event.results:
+                if result.fate is Fate.ACCEPTED:
+                    self._backoff.succeeded()
+                elif result.fate is Fate.RETRY and scope(result.reply, of_sender=result.of_sender) is Scope.RELAY:
+                    self.pace.refused(self._loop.time())
         if link.session.wants:
             self.free.add(link)
         else:

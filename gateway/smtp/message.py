@@ -2,7 +2,8 @@
 
 Knows: header fields, encoded words, MIME parts, quoted-printable, dot-stuffing, address syntax.
 Never knows: sockets, clocks, alerts, who may receive what.
-Implements RFC 5322, RFC 2045-2047 and 2231, RFC 5321 §4.1.2 and §4.5.2, RFC 6531 and 6532, RFC 3834, RFC 8058.
+Implements RFC 5322, RFC 2045-2047, 2231, 2387 and 2392, RFC 5321 §4.1.2 and §4.5.2, RFC 6531 and 6532, RFC 3834,
+RFC 8058.
 """
 
 import re
@@ -49,6 +50,15 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inline:
+    """A picture that the HTML names as `cid:` and its `content_id` (a msg-id without brackets).  # RFC 2392 §2"""
+
+    kind: str
+    content_id: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """What every recipient of one text gets.
 
@@ -62,6 +72,7 @@ class Content:
     text: str
     html: str = ""
     language: str = ""
+    inline: Inline | None = None
     attachment: Attachment | None = None
     fields: tuple[tuple[str, str], ...] = ()
 
@@ -208,10 +219,13 @@ def _language_line(language: str) -> bytes:
 
 
 def _body(content: Content) -> tuple[bytes, bytes]:
-    """(Content-* lines, body): text; text and HTML as alternatives; either with the attachment beside it."""
+    """(Content-* lines, body): text; text and HTML (with its picture) as alternatives; the attachment beside them."""
     kind, body = _text_part("plain", content.text)
     if content.html:
-        kind, body = _multipart("alternative", (kind, body), _text_part("html", content.html))
+        page = _text_part("html", content.html)
+        if content.inline is not None:
+            page = _multipart('related; type="text/html"', page, _inline_part(content.inline))  # RFC 2387 §3
+        kind, body = _multipart("alternative", (kind, body), page)
     if content.attachment is not None:
         kind, body = _multipart("mixed", (kind, body), _file_part(content.attachment))
     return kind, body
@@ -243,6 +257,18 @@ def _file_part(attachment: Attachment) -> tuple[bytes, bytes]:
         b'Content-Disposition: attachment; filename="%b"\r\n' % (attachment.kind.encode("ascii"), name, name)
     )
     return head, encodebytes(attachment.data).replace(b"\n", b"\r\n")  # RFC 2045 §6.8
+
+
+def _inline_part(inline: Inline) -> tuple[bytes, bytes]:
+    main, _, sub = inline.kind.partition("/")
+    local, _, domain = inline.content_id.partition("@")
+    if not (_TOKEN.fullmatch(main) and _TOKEN.fullmatch(sub)):
+        raise ValueError("not usable as a picture's type")
+    head = (
+        b"Content-Type: %b\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: inline\r\n"
+        b"Content-ID: <%b>\r\n" % (inline.kind.encode("ascii"), make_message_id(local, domain))  # RFC 2045 §7
+    )
+    return head, encodebytes(inline.data).replace(b"\n", b"\r\n")
 
 
 def _multipart(subtype: str, *parts: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

@@ -45,6 +45,14 @@ class Verdict(Enum):
     BROKEN = "broken"  # not an answer to this command: the two sides are out of step
 
 
+class Scope(Enum):
+    """Whom a refusal for now speaks of."""
+
+    RELAY = "relay"
+    DOMAIN = "domain"
+    MAILBOX = "mailbox"
+
+
 class Reply(NamedTuple):
     """One reply: its code and its text, lines joined by LF, codes removed, bytes as received."""
 
@@ -138,6 +146,27 @@ def judge(command: Command, reply: Reply) -> Verdict:
     if (verdict := VERDICTS.get((command, reply.code))) is not None:
         return verdict
     return _BY_CLASS.get((reply.code // 100, command is Command.DATA), Verdict.BROKEN)
+
+
+def scope(reply: Reply, *, of_sender: bool) -> Scope:
+    """Whom a refusal for now (4yz) speaks of; what was said to MAIL speaks of us, so of the relay that says it.
+
+    Without an enhanced code it is the domain: that is who a relay can not hand the mail on to.
+    """
+    subject = reply.enhanced[2:].partition(".")[0]
+    return Scope.RELAY if of_sender else SCOPES.get(subject, Scope.DOMAIN)
+
+
+# RFC 3463 §3: the subject of an enhanced code, its second number.
+SCOPES: Mapping[str, Scope] = {
+    "1": Scope.MAILBOX,  # RFC 3463 §3.2, addressing
+    "2": Scope.MAILBOX,  # RFC 3463 §3.3, mailbox
+    "3": Scope.RELAY,  # RFC 3463 §3.4, mail system
+    "4": Scope.DOMAIN,  # RFC 3463 §3.5, network and routing
+    "5": Scope.RELAY,  # RFC 3463 §3.6, mail delivery protocol
+    "6": Scope.MAILBOX,  # RFC 3463 §3.7, this message for this mailbox
+    "7": Scope.DOMAIN,  # RFC 3463 §3.8, policy
+}
 
 
 # First digit, and whether the command is DATA, the only one whose success is a 3yz.  # RFC 5321 §4.3.2

@@ -229,7 +229,7 @@ class Session(Generic[T]):
         if verdict is Verdict.OK:
             transaction.opened = True
         else:
-            transaction.settle(Result(FATES[verdict], reply))
+            transaction.settle(Result(FATES[verdict], reply, of_sender=True))
         if not self._pipelining:
             self._next_step(transaction)
 

@@ -1,12 +1,14 @@
 """The e-mail channel against the simulator and scripted relays: one true outcome for every delivery."""
 
 import asyncio
+from collections import Counter
 from contextlib import AsyncExitStack
 
 import pytest
 
 from gateway.channels.email import KINDS, EmailChannel
-from gateway.model import Delivery, Mode, OutcomeKind, Transport
+from gateway.channels.email_domains import DomainSettings
+from gateway.model import Delivery, MessageClass, Mode, OutcomeKind, Transport
 from gateway.simulators.recorder import Outcomes, Recorder
 from gateway.simulators.smtp import SmtpBehaviour, SmtpSimulator
 from gateway.smtp.events import Fate
@@ -261,6 +263,43 @@ async def test_a_relay_gets_no_more_than_its_rate() -> None:
         await until(lambda: len(ledger.outcomes) == 1)
         await asyncio.sleep(0.15)
         assert queue.taken == 1
+
+
+async def test_a_domain_gets_no_more_than_its_ceiling_and_holds_up_nobody() -> None:
+    slow = [f"user{number}@slow.example" for number in range(40)]
+    queue = Queue(deliveries([*slow, *people(100)], message_class=MessageClass.NEWS))
+    ledger = Ledger(queue)
+    known = (DomainSettings(names=("slow.example",), max_per_s=0.3),)
+    async with Sink() as sink, running(email_settings(relay(sink.port), domains=known), queue, ledger):
+        await until(lambda: len(ledger.outcomes) == 140)
+        assert sorted(sink.to) == sorted([slow[0], *people(100)])
+    waits = {one.retry_after_s for one in ledger.outcomes if one.kind is OutcomeKind.UNSENT}
+    assert len(waits) == 39  # a turn for each of them, so that they do not come back all at once
+
+
+async def test_what_waits_for_its_domain_is_said_to_be_unsent_at_the_end() -> None:
+    queue = Queue(deliveries([f"user{number}@slow.example" for number in range(4)]))
+    ledger = Ledger(queue)
+    known = (DomainSettings(names=("slow.example",), max_per_s=3.0),)
+    async with Sink() as sink, running(email_settings(relay(sink.port), domains=known), queue, ledger):
+        await until(lambda: queue.taken == 4 and bool(ledger.outcomes))
+    assert sorted(one.delivery.seq for one in ledger.outcomes) == [1, 2, 3, 4]
+    assert {one.kind for one in ledger.outcomes} == {OutcomeKind.ACCEPTED, OutcomeKind.UNSENT}
+
+
+async def test_a_domain_that_says_not_now_is_slowed_and_the_others_are_not() -> None:
+    busy, outcomes = [f"user{number}@busy.example" for number in range(300)], Outcomes()
+    for one in busy:
+        outcomes.tell(one, "slow_down")
+    queue = Queue(deliveries([*busy, *people(100)], message_class=MessageClass.NEWS))
+    ledger = Ledger(queue)
+    async with Sink(outcomes) as sink, running(email_settings(relay(sink.port)), queue, ledger) as channel:
+        await until(lambda: sink.simulator.messages == 100)
+        assert channel.domains_slowed() == 1
+    kinds = Counter(one.kind for one in ledger.outcomes)
+    assert kinds[OutcomeKind.ACCEPTED] == 100
+    assert 5 <= kinds[OutcomeKind.RETRY] < 200  # an attempt each; the others keep theirs
+    assert sum(kinds.values()) == 400
 
 
 async def test_outcomes_gather_into_batches_while_the_store_is_busy() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.channels.email_writer import Identity, Tag, Writer
 from gateway.model import Delivery, MessageClass, Mode
+from gateway.policy.compose import content_id
 from tests.channels.email_help import lease, text
 
 NOW_S = 1_795_000_000
@@ -55,6 +56,16 @@ def test_the_alert_itself_goes_along_when_there_is_one() -> None:
     assert [(part.get_content_type(), part.get_payload(decode=True)) for part in parts] == [
         ("application/cap+xml", b"<alert/>")
     ]
+
+
+def test_the_page_finds_the_map_that_it_shows() -> None:
+    name = content_id(b"PNG")
+    html = f'<p><img src="cid:{name}" alt="Map: Ghent"></p>'
+    (page,) = [
+        part for part in mail(writer(), html=html, picture=b"PNG").walk() if part.get_content_maintype() == "image"
+    ]
+    assert (page["Content-ID"], page.get_payload(decode=True)) == (f"<{name}>", b"PNG")
+    assert "image" not in {part.get_content_maintype() for part in mail(writer(), html=html).walk()}
 
 
 @pytest.mark.parametrize(

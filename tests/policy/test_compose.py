@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.cap.area import Disc
 from gateway.cap.model import (
     CapAlert,
     CapArea,
@@ -24,7 +25,7 @@ from gateway.cap.model import (
     Urgency,
 )
 from gateway.model import ChannelName, MessageClass, Mode
-from gateway.policy.compose import Composed, ComposeRules, compose, headlines
+from gateway.policy.compose import Composed, ComposeRules, compose, content_id, headlines
 from gateway.smpp import text as sms_text
 from gateway.smpp.spelling import transliterate
 
@@ -117,7 +118,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag not in {"meta", "br"}:
+        if tag not in {"meta", "br", "img"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -456,3 +457,30 @@ def test_a_spelling_that_needs_fewer_parts_is_offered_and_never_taken_by_itself(
 def test_a_spelling_that_saves_nothing_is_not_offered() -> None:
     text = one(alert(info("fr", headline="Ê" * 20, instruction="Ж" * 40)), rules=replace(RULES, respell=transliterate))
     assert len(text.notes) == 1
+
+
+AREA = Disc(3.72, 51.05, 5.0)
+
+
+def test_a_mail_shows_where_it_is_and_says_it_in_words() -> None:
+    text = one(alert(info()), EMAIL, shapes={0: (AREA,)})
+    assert text.picture.startswith(b"\x89PNG")
+    (image,) = [attributes for tag, attributes in Page(text.html).tags if tag == "img"]
+    assert image["src"] == f"cid:{content_id(text.picture)}"
+    assert image["alt"] == "Map: Zone 1"
+    assert one(alert(info()), SMS, shapes={0: (AREA,)}).picture == b""
+
+
+def test_without_a_shape_or_when_the_operator_does_not_want_it_there_is_no_map() -> None:
+    rules = ComposeRules(count_sms=count_sms, email_map=False)
+    for text in (one(alert(info()), EMAIL), one(alert(info()), EMAIL, rules=rules, shapes={0: (AREA,)})):
+        assert text.picture == b""
+        assert "<img" not in text.html
+
+
+def test_infos_with_the_same_area_share_one_picture() -> None:
+    shapes = {0: (AREA,), 1: (AREA,), 2: (Disc(4.0, 50.0, 1.0),)}
+    one_, two, three = said(alert(info(), info("nl"), info("fr")), EMAIL, languages=("en", "nl", "fr"), shapes=shapes)
+    assert one_.picture is two.picture
+    assert three.picture != one_.picture
+    assert 'alt="Kaart: Zone 1"' in two.html

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy.notice import Notice
-from gateway.policy.page import html_text, is_web_address, plain_text
+from gateway.policy.page import Map, html_text, is_web_address, plain_text
 from gateway.policy.words import ENGLISH, stamp_of
 
 
@@ -65,3 +65,22 @@ def test_a_web_address_has_a_scheme_a_host_and_no_space() -> None:
     assert is_web_address("https://example.be/x?y#z")
     for other in ("ftp://example.be", "https:///x", "https://a b", "https://[", "example.be", ""):
         assert not is_web_address(other)
+
+
+def test_the_map_is_a_part_of_the_mail_and_says_in_words_what_it_shows() -> None:
+    page = html_text(notice(area='Ghent "north"'), "Fire", Map("x@map.invalid", 48, 36))
+    assert '<img src="cid:x@map.invalid" alt="Map: Ghent &quot;north&quot;" width="48" height="36"' in page
+    assert "cid:" not in html_text(notice(), "Fire")
+
+
+def test_the_page_can_be_read_aloud_and_enlarged() -> None:
+    """What an accessible page needs (WCAG 2.2: 1.1.1, 1.3.1, 1.4.3, 1.4.10, 2.4.2, 3.1.1)."""
+    page = html_text(notice(instruction="Go inside."), "Fire", Map("x@map.invalid", 48, 36))
+    tags = Reader(page).tags
+    assert tags.count("h1") == tags.count("title") == tags.count("main") == 1
+    assert not {"table", "font", "center", "script", "link", "style"} & set(tags)
+    assert [tag for tag in tags if tag in {"h1", "h2", "h3"}] == ["h1", "h2"]
+    assert '<html lang="en-GB">' in page
+    assert "color" not in page  # the reader's own colours: any contrast that he has set
+    assert page.count("<img ") == page.count(' alt="')
+    assert "max-width:100%" in page

@@ -14,7 +14,7 @@ from aiosmtpd.smtp import Envelope as ForeignEnvelope
 
 from gateway.smtp.envelope import Envelope
 from gateway.smtp.events import Done, Down, Fate, Ready
-from gateway.smtp.link import Allowance, Backoff, Link, LinkSettings, Pool, PoolSettings, Security
+from gateway.smtp.link import Link, LinkSettings, Pool, PoolSettings, Security
 from gateway.smtp.session import SessionSettings
 from tests.smtp.certificate import server_context
 
@@ -220,40 +220,6 @@ def test_plain_links_have_no_tls_context_and_others_verify() -> None:
     context = replace(plain(25), security=Security.TLS).tls_context()
     assert context is not None
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
-
-
-# ---- waiting and counting
-
-
-def test_waits_double_up_to_a_ceiling_and_start_again_after_success() -> None:
-    backoff = Backoff(0.5, 4.0)
-    assert [backoff.failed() for _ in range(6)] == [0.5, 1.0, 2.0, 4.0, 4.0, 4.0]
-    for _ in range(2000):
-        backoff.failed()
-    backoff.succeeded()
-    assert backoff.failed() == 0.5
-
-
-def test_an_allowance_gives_its_rate_and_never_saves_up_more_than_a_tenth_of_a_second() -> None:
-    allowance = Allowance(100.0, 0.0)
-    given = 0
-    for tick in range(1, 201):
-        left = allowance.left(tick * 0.01)
-        assert left is not None
-        for _ in range(left):
-            allowance.spend()
-            given += 1
-    assert 200 <= given <= 210
-    assert allowance.left(1000.0) == 10
-    assert Allowance(None, 0.0).left(5.0) is None
-
-
-def test_a_rate_below_one_a_second_still_comes_round() -> None:
-    allowance = Allowance(0.5, 0.0)
-    assert allowance.left(0.0) == 1
-    allowance.spend()
-    assert allowance.left(1.0) == 0
-    assert allowance.left(2.0) == 1
 
 
 # ---- pools

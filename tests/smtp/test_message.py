@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gateway.smtp.message import (
     Attachment,
     Content,
+    Inline,
     clean,
     encoded_words,
     field_line,
@@ -117,6 +118,28 @@ def test_text_and_html_are_alternatives_and_the_alert_is_beside_them() -> None:
     assert message.get_content_type() == "multipart/mixed"
     first, second = message.iter_parts()
     assert (first.get_content_type(), second.get_content_disposition()) == ("multipart/alternative", "attachment")
+
+
+def test_a_picture_belongs_to_the_page_that_names_it() -> None:
+    picture = Inline(kind="image/png", content_id="x1@map.invalid", data=b"\x89PNG\r\n")
+    page = '<p><img src="cid:x1@map.invalid" alt="Map"></p>'
+    message = received(filled(Content(sender="a@b.example", subject="s", text="t", html=page, inline=picture)))
+    assert message.get_content_type() == "multipart/alternative"
+    plain, related = message.iter_parts()
+    assert (plain.get_content_type(), related.get_content_type()) == ("text/plain", "multipart/related")
+    assert related.get_param("type") == "text/html"
+    shown, drawn = related.iter_parts()
+    assert shown.get_content_type() == "text/html"
+    assert (drawn["Content-ID"], drawn.get_content_disposition()) == ("<x1@map.invalid>", "inline")
+    assert drawn.get_payload(decode=True) == picture.data
+    assert not message.defects
+
+
+@pytest.mark.parametrize("content_id", ["x", "x@y\r\nBcc: z@z.example", "a b@map.invalid", "x>@map.invalid"])
+def test_a_picture_without_a_proper_name_is_an_error(content_id: str) -> None:
+    picture = Inline(kind="image/png", content_id=content_id, data=b"")
+    with pytest.raises(ValueError, match="Message-ID"):
+        render(Content(sender="a@b.example", subject="s", text="t", html="<p>t</p>", inline=picture))
 
 
 def test_a_recipient_changes_only_the_headers() -> None:

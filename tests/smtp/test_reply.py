@@ -15,8 +15,10 @@ from gateway.smtp.reply import (
     Command,
     Reply,
     ReplyParser,
+    Scope,
     Verdict,
     judge,
+    scope,
 )
 
 CODES = st.integers(2, 5).flatmap(lambda first: st.integers(first * 100, first * 100 + 99))
@@ -116,6 +118,23 @@ def test_meanings_are_the_standards_words() -> None:
     assert Reply(550, b"5.1.1 <someone@example.net> unknown").meaning == "5.1.1 bad destination mailbox address"
     assert Reply(451, b"try later").meaning == "local error in processing"
     assert Reply(599, b"?").meaning == ""
+
+
+@pytest.mark.parametrize(
+    ("reply", "of"),
+    [
+        (Reply(450, b"4.2.0 greylisted"), Scope.MAILBOX),
+        (Reply(452, b"4.2.2 full"), Scope.MAILBOX),
+        (Reply(451, b"4.3.0 try again later"), Scope.RELAY),
+        (Reply(452, b"4.3.1 no space"), Scope.RELAY),
+        (Reply(450, b"4.4.1 no answer from host"), Scope.DOMAIN),
+        (Reply(451, b"4.7.500 server busy"), Scope.DOMAIN),
+        (Reply(451, b"try later"), Scope.DOMAIN),
+    ],
+)
+def test_a_refusal_for_now_speaks_of_a_mailbox_a_domain_or_the_relay(reply: Reply, of: Scope) -> None:
+    assert scope(reply, of_sender=False) is of
+    assert scope(reply, of_sender=True) is Scope.RELAY
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ RETURNING id;
 
 -- name: texts_of_campaign
 -- The texts of one campaign.
-SELECT key, channel, language, body, subject, html, parts FROM text WHERE campaign_id = $1 ORDER BY key;
+SELECT key, channel, language, body, subject, html, parts, picture FROM text WHERE campaign_id = $1 ORDER BY key;
 
 -- name: campaign_for_texts
 -- What a channel needs to know of a campaign beside its texts.

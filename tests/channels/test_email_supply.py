@@ -1,0 +1,78 @@
+"""What is taken from the lane leaves as a mail, is refused, or comes again: nothing is lost between lane and link."""
+
+import asyncio
+
+from gateway.channels.email_domains import Domains, DomainSettings
+from gateway.channels.email_supply import Supply
+from gateway.channels.email_writer import Writer
+from gateway.model import Delivery, Mode, Transport
+from gateway.smtp.events import Result
+from tests.channels.email_help import Queue, deliveries, email_settings, people, until
+
+SLOW = DomainSettings(names=("slow.example",), max_per_s=20.0)
+
+
+class Desk:
+    """A supply over a queue, and what it said."""
+
+    def __init__(self, items: list[Delivery], *known: DomainSettings) -> None:
+        self.queue = Queue(items)
+        self.refused: list[tuple[str, str]] = []
+        self.later: list[tuple[Delivery, float]] = []
+        self.woken = 0
+        self.supply = Supply(
+            work=self.queue,
+            writer=Writer(email_settings().identity()),
+            transport=Transport.SIMULATED,
+            domains=Domains(known, None, asyncio.get_running_loop().time()),
+            refuse=self.refuse,
+            later=lambda delivery, wait_s: self.later.append((delivery, wait_s)),
+            wake=self.wake,
+        )
+
+    def refuse(self, delivery: Delivery, result: Result, detail: str) -> None:
+        self.refused.append((delivery.address, detail))
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+async def test_no_more_than_asked_for_is_taken() -> None:
+    desk = Desk(deliveries(people(10)))
+    envelopes, moved = desk.supply.take(4, 0)
+    assert [envelope.recipients for envelope in envelopes] == [(name.encode(),) for name in people(4)]
+    assert (moved, desk.queue.taken) == (4, 4)
+
+
+async def test_a_slow_domain_leaves_its_place_to_the_others() -> None:
+    slow = [f"u{number}@slow.example" for number in range(50)]
+    desk = Desk(deliveries([*slow, *people(10)]), SLOW)
+    envelopes, moved = desk.supply.take(10, 0)
+    names = [envelope.recipients[0].decode() for envelope in envelopes]
+    assert [name for name in names if not name.endswith("@slow.example")] == people(8)[: len(names) - 2]
+    assert moved == desk.queue.taken
+    assert moved == len(envelopes) + desk.supply.held + len(desk.later)
+
+
+async def test_who_waited_for_a_domain_goes_by_itself() -> None:
+    desk = Desk(deliveries([f"u{number}@slow.example" for number in range(4)]), SLOW)
+    gone = len(desk.supply.take(10, 0)[0])
+    while gone < 4:
+        before = desk.woken
+        await until(lambda before=before: desk.woken > before)  # type: ignore[misc]
+        gone += len(desk.supply.take(10, 0)[0])
+    assert (desk.supply.held, desk.later) == (0, [])
+
+
+async def test_what_waits_comes_again_when_it_is_taken_back() -> None:
+    desk = Desk(deliveries([f"u{number}@slow.example" for number in range(6)]), SLOW)
+    went = len(desk.supply.take(10, 0)[0])
+    desk.supply.take_back(lambda _: True)
+    assert len(desk.later) == 6 - went
+    assert {wait_s for _, wait_s in desk.later} == {0.0}
+
+
+async def test_an_address_that_is_none_and_a_mode_that_may_not_leave_are_refused_here() -> None:
+    desk = Desk([*deliveries(["nobody"]), *deliveries(["live@example.net"], mode=Mode.LIVE)])
+    assert desk.supply.take(5, 0) == ([], 2)
+    assert [name for name, _ in desk.refused] == ["nobody", "live@example.net"]
