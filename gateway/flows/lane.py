@@ -65,7 +65,7 @@ class Texts:
     async def _load(self, campaign: int) -> dict[int, Text]:
         async with self._store.ask.acquire(timeout=5) as connection:
             facts = await registry.campaign_for_texts(connection, campaign)
-            rows = await registry.texts_of_campaign(connection, campaign)
+            rows = await registry.texts_to_send(connection, campaign)
         return {
             row["key"]: Text(
                 campaign=campaign,

@@ -294,9 +294,9 @@ async def slice_done(
     return await connection.fetchval(_SQL["slice_done"], campaign, before, cursor, next_seq, planned) is not None
 
 
-async def texts_of_campaign(connection: Connection, campaign: int) -> list[Any]:
-    """The texts of one campaign, as rows."""
-    return list(await connection.fetch(_SQL["texts_of_campaign"], campaign))
+async def texts_to_send(connection: Connection, campaign: int) -> list[Any]:
+    """The texts of one campaign and what goes along with them, as rows."""
+    return list(await connection.fetch(_SQL["texts_to_send"], campaign))
 
 
 async def campaign_for_texts(connection: Connection, campaign: int) -> Any:

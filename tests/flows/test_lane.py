@@ -338,13 +338,13 @@ async def test_texts_are_read_once_and_the_oldest_forgotten(scene: Scene, monkey
     entity = await scene.entity()
     numbers = [await a_campaign(scene, entity, 1, identifier=f"A-{n}") for n in range(3)]
     reads: list[int] = []
-    real = registry.texts_of_campaign
+    real = registry.texts_to_send
 
     async def counted(connection: Any, campaign: int) -> Any:
         reads.append(campaign)
         return await real(connection, campaign)
 
-    monkeypatch.setattr(registry, "texts_of_campaign", counted)
+    monkeypatch.setattr(registry, "texts_to_send", counted)
     texts = Texts(scene.store, keep=2)
     for number in (*numbers, numbers[2], numbers[1], numbers[0]):
         found = await texts.of(number)

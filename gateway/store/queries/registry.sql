@@ -169,6 +169,10 @@ RETURNING id;
 
 -- name: texts_of_campaign
 -- The texts of one campaign.
+SELECT key, channel, language, body, subject, html, parts FROM text WHERE campaign_id = $1 ORDER BY key;
+
+-- name: texts_to_send
+-- The texts of one campaign with all that goes along.
 SELECT key, channel, language, body, subject, html, parts, picture FROM text WHERE campaign_id = $1 ORDER BY key;
 
 -- name: campaign_for_texts
