@@ -44,7 +44,6 @@ from gateway.metrics import Metrics
 from gateway.model import ChannelName
 from gateway.outlets import Outlets
 from gateway.policy.heartbeat import Pulse
-from gateway.policy.pacing import RatePacer
 from gateway.settings import Role, Settings
 from gateway.store.opening import opened
 from gateway.store.pool import PoolLimits, Store
@@ -161,9 +160,9 @@ class Gateway:
         self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
         self.outlets.watch_operators(lambda: Role.DISPATCH in self.presence.leads)
         self.outlets.recall_stopped(lambda: Role.DISPATCH in self.presence.leads)
-        self._parts += self.outlets.parts
         texts = Texts(self.store)
         lanes = {(c.name, c.transport): self._lane(c, texts, fence) for c in self.channels}
+        self._parts += self.outlets.parts
         self.dispatcher = Dispatcher(
             store=self.store, tracking=self.tracking, lanes=lanes, channels=self.channels, fence=fence,
             node=self.number, lease_s=dispatch.lease_s, heartbeat_s=dispatch.heartbeat_s,
@@ -190,13 +189,12 @@ class Gateway:
     def _lane(self, channel: Channel, texts: Texts, fence: Fence) -> Lane:
         dispatch = self.settings.dispatch
         rate = self.settings.rates()[channel.name]
-        paced = channel.name is not ChannelName.VOICE  # calls are paced by the gate, over all nodes
-        ahead = max(10, int(rate * MARK_AHEAD_S)) if paced else 5
+        pacer = self.outlets.pacer(channel)
+        ahead = max(10, int(rate * MARK_AHEAD_S)) if pacer is not None else 5
         return Lane(
             channel=channel.name, transport=channel.transport, store=self.store, texts=texts, tracking=self.tracking,
             fence=fence, node=self.number, mark_ahead=min(dispatch.mark_ahead, ahead), lease_s=dispatch.lease_s,
-            pacer=RatePacer(rate) if paced else None, monotonic=time.monotonic,
-            replacing=self.outlets.replacing(channel),
+            pacer=pacer, monotonic=time.monotonic, able=channel.able, replacing=self.outlets.replacing(channel),
         )  # fmt: skip
 
     async def _build_web(self, stack: AsyncExitStack) -> None:

@@ -15,15 +15,16 @@ from gateway.channels.sms_settings import CanarySettings, SmsProviderSettings, a
 from gateway.channels.voice import VoiceChannel, VoiceMeters
 from gateway.channels.voice_drivers import driver_for
 from gateway.channels.voice_settings import Trunk
-from gateway.flows.accounts import AccountGates
 from gateway.flows.canaries import Canaries
 from gateway.flows.gate import Gates
 from gateway.flows.lane import Fence
+from gateway.flows.rates import SharedRates
 from gateway.flows.recalling import Recaller
 from gateway.flows.replacing import Replacing
 from gateway.log import unit_logger
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, MessageClass, Mode, Text, Transport
+from gateway.policy.allowance import Allowance
 from gateway.settings import Settings
 from gateway.store.pool import Store
 
@@ -87,7 +88,7 @@ class Outlets:
                 channel.settled(call_id, refused=refused)
 
     def _sms(self, transport: Transport, providers: Sequence[SmsProviderSettings]) -> SmsChannel:
-        gates = AccountGates(self._store, account_rates(providers), monotonic=time.monotonic)
+        gates = SharedRates(self._store, account_rates(providers), kind="sms", monotonic=time.monotonic)
         channel = SmsChannel(
             transport,
             providers,
@@ -138,6 +139,16 @@ class Outlets:
         if any(one.provider.settings.cancel_sm for several in carriers for one in several):
             recaller = Recaller(self._store, carriers, leads=leads, log=unit_logger("gateway.recalling"))
             self.parts.append(recaller.run)
+
+    def pacer(self, channel: Channel) -> Allowance | None:
+        """The rate of a channel's lane, one for all nodes; calls are paced by their gate."""
+        if channel.name is ChannelName.VOICE:
+            return None
+        lane = f"{channel.name} {channel.transport}"
+        rate = {lane: self._settings.rates()[channel.name]}
+        rates = SharedRates(self._store, rate, kind="lane", monotonic=time.monotonic)
+        self.parts.append(rates.run)
+        return rates.allowances[lane]
 
     def replacing(self, channel: Channel) -> Replacing | None:
         """Who finds what an Update's messages by this channel could take the place of."""

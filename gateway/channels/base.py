@@ -31,6 +31,10 @@ class Channel(Protocol):
     name: ChannelName
     transport: Transport
 
+    def able(self) -> bool:
+        """Whether anything could leave now: while no bind or relay is up nothing is marked for it."""
+        ...
+
     async def run(self, work: Work, emit: Emit) -> None:
         """Send until cancelled. On cancellation: finish or give up what is in flight within the drain time, emit
         UNSENT for what was taken and not written, UNKNOWN for what was written and not answered."""

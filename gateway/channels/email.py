@@ -93,7 +93,7 @@ class EmailChannel:
         up = self._run.up() if self._run is not None else frozenset[str]()
         return {relay.name: relay.name in up for relay in self._relays}
 
-    def relay_up(self) -> bool:
+    def able(self) -> bool:
         """True when any relay takes mail."""
         return any(self.relays_up().values())
 

@@ -88,6 +88,10 @@ class SmsChannel:
         """Parts that left and wait for their answers."""
         return sum(link.in_flight for link in self._binds)
 
+    def able(self) -> bool:
+        """Whether a bind stands by which messages can leave."""
+        return self.carriers.bound
+
     def bind_up(self) -> dict[str, bool]:
         """Whether each bind stands, by its name."""
         return self.carriers.bind_up()

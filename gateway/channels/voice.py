@@ -149,6 +149,10 @@ class VoiceChannel:
         """Calls that were started and have not ended, as far as this node knows."""
         return len(self._open) + sum(attempt.left and not attempt.outcome for attempt in self._attempts)
 
+    def able(self) -> bool:
+        """Always: whether a trunk is up shows when it is called, and few calls are marked ahead."""
+        return True
+
     def trunks_up(self) -> dict[str, bool]:
         """What the driver knows of its ways out; nothing of a provider that is asked only when there is a call."""
         return self._driver.up()

@@ -10,16 +10,19 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from math import inf
 
 from gateway.flows.replacing import Replacing
 from gateway.flows.tracking import Tracking
 from gateway.model import ChannelName, Delivery, Lease, MessageClass, Mode, Outcome, OutcomeKind, Text, Transport
-from gateway.policy.pacing import RatePacer
+from gateway.policy.allowance import Allowance
 from gateway.store import deliveries, registry
 from gateway.store.deliveries import Leased, LeaseKey
 from gateway.store.pool import GONE, Connection, Store
 
 SAMPLE_EVERY = 64
+UNABLE_S = 2.0  # so long may rows be ready that nobody can take
+NO_GRANT_S = 0.01
 LEAST_SHARE = 10  # of what is marked ahead: campaigns that share a lane take turns in steps, and a mark is a commit
 
 
@@ -142,8 +145,9 @@ class Lane:
         node: int,
         mark_ahead: int,
         lease_s: float,
-        pacer: RatePacer | None,
+        pacer: Allowance | None,
         monotonic: Callable[[], float],
+        able: Callable[[], bool],
         replacing: Replacing | None = None,
     ) -> None:
         self.channel = channel
@@ -157,6 +161,8 @@ class Lane:
         self._lease_s = lease_s
         self._pacer = pacer
         self._monotonic = monotonic
+        self._able = able
+        self._able_at = monotonic()
         self._replacing = replacing
         self._campaigns: dict[int, _Campaign] = {}
         self._ready: dict[int, deque[Delivery]] = {}
@@ -191,7 +197,8 @@ class Lane:
             elif not self._fence.holds():
                 await asyncio.sleep(0.1)
             elif self._pacer is not None and (wait_s := self._pacer.next_at(now := self._monotonic()) - now) > 0:
-                await asyncio.sleep(min(wait_s, 0.5))
+                self._pacer.room(now)  # asks for more where nothing is granted
+                await asyncio.sleep(NO_GRANT_S if wait_s == inf else min(wait_s, 0.5))
             else:
                 return
 
@@ -205,7 +212,10 @@ class Lane:
             if delivery.text.parts != parts:
                 break
             alike += 1
-        return self._pacer.allow(now, alike, parts)
+        room = self._pacer.room(now)
+        many = min(alike, room // parts or min(room, 1))  # one that costs more than there is is paid for later
+        self._pacer.spend(many * parts)
+        return many
 
     def _after_take(self, taken: Sequence[Delivery], now: float) -> None:
         if not taken:
@@ -231,6 +241,25 @@ class Lane:
             del self._campaigns[number]
         if campaigns:
             self._hungry.set()
+        self._look_whether_able()
+
+    def _look_whether_able(self) -> None:
+        """What nobody can take for a while goes back as unsent: after a crash it would have been unknown."""
+        now = self._monotonic()
+        if self._able():
+            self._able_at = now
+        elif now - self._able_at >= UNABLE_S and self._waiting():
+            self._give_back(lambda _: True)
+
+    def _give_back(self, chosen: Callable[[Delivery], bool]) -> None:
+        """These ready rows are unsent."""
+        unsent: list[Delivery] = []
+        for queue in self._ready.values():
+            unsent += [d for d in queue if chosen(d)]
+            kept = [d for d in queue if not chosen(d)]
+            queue.clear()
+            queue.extend(kept)
+        self._tracking.emit([Outcome(d, OutcomeKind.UNSENT, "") for d in unsent])
 
     def _level(self) -> int:
         """Where a newcomer begins: beside the least served, of whom that is not counted which is still here."""
@@ -265,15 +294,9 @@ class Lane:
 
     def halt(self, campaign: int) -> None:
         """This campaign may not send now: its ready rows go back as unsent, its leases mark nothing more."""
-        unsent = []
-        for queue in self._ready.values():
-            unsent += [d for d in queue if d.lease.campaign == campaign]
-            kept = [d for d in queue if d.lease.campaign != campaign]
-            queue.clear()
-            queue.extend(kept)
         for held in self._campaigns[campaign].held if campaign in self._campaigns else ():
             held.gone = True
-        self._tracking.emit([Outcome(d, OutcomeKind.UNSENT, "") for d in unsent])
+        self._give_back(lambda delivery: delivery.lease.campaign == campaign)
 
     def close(self) -> None:
         """No delivery is handed out any more; what is ready goes back as unsent."""
@@ -285,7 +308,7 @@ class Lane:
 
     async def _feed_once(self) -> bool:
         """Mark one more step of the most urgent, least served campaign; False: nothing to do now."""
-        if self.closed:
+        if self.closed or not self._able():
             return False
         for campaign in sorted(self._campaigns.values(), key=lambda c: (c.priority, c.served)):
             waiting = self._waiting(campaign.priority)

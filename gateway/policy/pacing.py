@@ -1,4 +1,4 @@
-"""How fast things may leave: the ceiling on call starts, the rate of SMS parts and e-mails, and their back-off.
+"""How fast calls may be started: a ceiling on every window, of one process and over several nodes.
 
 Knows: arithmetic on seconds, counts and rates. Seconds are any clock's that never runs backwards; the caller says
 which. Never knows: which clock, what is started, who waits, where the state of several nodes is kept.
@@ -172,70 +172,3 @@ def reserve(plan: GatePlan, state: GateState, now: float, n: int) -> tuple[tuple
 def usable(plan: GatePlan, slot: float, now: float) -> bool:
     """Whether a slot that was given out may be used at `now`: from its time on, until one period later."""
     return slot <= now + EPSILON and now - slot <= plan.period_s
-
-
-class RatePacer:
-    """Units a second (SMS parts, e-mails), smooth and exact over time: it computes when the next unit falls due.
-
-    Asked often enough (at least once in `burst_s`) it lets exactly rate_per_s * t units go in t seconds; asked late it
-    makes good at most `burst_s` of them at once. A rate of 0 lets nothing go.
-    """
-
-    def __init__(self, rate_per_s: float, burst_s: float = 0.05) -> None:
-        self.rate_per_s = rate_per_s
-        self.burst_s = burst_s
-        self._due = -inf
-
-    def allow(self, now: float, want: int, cost: int = 1) -> int:
-        """How many of `want` messages of `cost` units each may leave now. They count as gone."""
-        if self.rate_per_s <= 0 or want <= 0:
-            return 0
-        due = max(self._due, now - self.burst_s)
-        units = floor((now - due) * self.rate_per_s + EPSILON * self.rate_per_s) + 1 if due <= now + EPSILON else 0
-        # A message that costs more than the burst holds leaves on its first unit; the others are paid afterwards.
-        granted = min(want, units // cost or min(units, 1))
-        self._due = due + granted * cost / self.rate_per_s
-        return granted
-
-    def next_at(self, now: float) -> float:
-        """When `allow` gives at least one message: `now` or later; infinity at rate 0."""
-        return max(now, self._due) if self.rate_per_s > 0 else inf
-
-    def give_back(self, units: int) -> None:
-        """Return units that were allowed and did not leave."""
-        if self.rate_per_s > 0:
-            self._due -= units / self.rate_per_s
-
-    def set_rate(self, now: float, rate_per_s: float) -> None:
-        """Go on at another rate; nothing that was saved up or owed at the old rate is carried over."""
-        if rate_per_s != self.rate_per_s:
-            self.rate_per_s = rate_per_s
-            self._due = max(now, min(self._due, now + 1.0))
-
-
-class AdaptiveRate:
-    """The rate a peer really takes: halved when it says too fast, then crept up again to what was agreed.
-
-    Throttles within `hold_s` of a cut belong to the same event and change nothing. After it the rate grows by
-    `creep` of the agreed rate each second. It never falls below `least` of it.
-    """
-
-    def __init__(self, agreed_per_s: float, *, hold_s: float = 1.0, creep: float = 0.02, least: float = 0.05) -> None:
-        self.agreed_per_s = agreed_per_s
-        self.hold_s = hold_s
-        self.creep = creep
-        self.least = least
-        self._rate_per_s = agreed_per_s
-        self._cut_at = -inf
-
-    def rate_per_s(self, now: float) -> float:
-        """The rate to keep at `now`."""
-        recovering_s = max(0.0, now - self._cut_at - self.hold_s)
-        return min(self.agreed_per_s, self._rate_per_s + self.creep * self.agreed_per_s * recovering_s)
-
-    def throttled(self, now: float) -> float:
-        """The peer refused for speed; returns the new rate."""
-        if now - self._cut_at >= self.hold_s:
-            self._rate_per_s = max(self.least * self.agreed_per_s, self.rate_per_s(now) / 2)
-            self._cut_at = now
-        return self.rate_per_s(now)

@@ -187,9 +187,11 @@ async def test_a_receiver_alone_is_no_way_out() -> None:
         settings = provider(simulator.port, bind_as="transmitter+receiver")
         channel = SmsChannel(SIM, [settings, provider(1, name="gone")])
         store, work = Store(), Given(*deliveries(words(), 10))
+        assert not channel.able()
         async with running(channel, work, store):
             await until(lambda: len(store.outcomes) == 10)
             assert store.kinds() == {OutcomeKind.ACCEPTED: 10}
+            assert channel.able()
 
 
 async def test_a_probe_goes_the_way_of_its_number_or_of_its_provider_and_tells_its_id() -> None:

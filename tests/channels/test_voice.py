@@ -122,6 +122,7 @@ def channel(driver: VoiceDriver, gate: object = None, **changes: object) -> Voic
 async def test_a_delivery_is_called_and_its_end_becomes_a_receipt() -> None:
     driver, tracking = FakeDriver(), Tracking()
     voice_channel: Channel = channel(driver)
+    assert voice_channel.able()
     async with running(voice_channel, Queue([delivery()]), tracking):  # type: ignore[arg-type]
         await tracking.until(outcomes=1)
         assert driver.report is not None

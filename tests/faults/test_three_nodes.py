@@ -21,7 +21,7 @@ async def test_a_rolling_restart_and_a_kill_lose_nobody_and_refuse_no_alert(pg: 
     async with scene(pg, people(PEOPLE)) as line:
         nodes = [
             Process(
-                line, tmp_path / name, free_port(), node={"name": name}, sms={"rate_per_s": 20}, dispatch=QUICK
+                line, tmp_path / name, free_port(), node={"name": name}, sms={"rate_per_s": 60}, dispatch=QUICK
             )
             for name in ("one", "two", "three")
         ]  # fmt: skip

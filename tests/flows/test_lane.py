@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.flows.lane import SAMPLE_EVERY, Fence, Held, Texts
+from gateway.flows.lane import SAMPLE_EVERY, UNABLE_S, Fence, Held, Texts
 from gateway.model import ChannelName, Delivery, DeliveryState, Lease, OutcomeKind, Transport
+from gateway.policy.allowance import Allowance
 from gateway.store import deliveries, registry
 from gateway.store.deliveries import Leased
 from tests.support.scene import Scene
@@ -287,6 +288,46 @@ async def test_the_pacer_counts_parts(scene: Scene) -> None:
         if ticks.now >= 1004.99:
             break
     assert 24 <= taken <= 27
+
+
+async def test_nothing_is_marked_while_nobody_can_take_it(scene: Scene) -> None:
+    """After a crash it would be unknown, although no byte of it could have left."""
+    ways: list[str] = []
+    number, lane, _, _ = await a_sending(scene, able=lambda: bool(ways))
+    await fill(lane)
+    assert (await marked(scene, number), lane.held()) == (0, [])
+    ways.append("a bind")
+    await fill(lane)
+    assert await marked(scene, number) == 50
+
+
+async def test_what_nobody_can_take_for_a_while_is_unsent(scene: Scene) -> None:
+    ways = ["a bind"]
+    number, lane, tracking, ticks = await a_sending(scene, able=lambda: bool(ways))
+    await fill(lane)
+    assert len(lane.take(10)) == 10
+    ways.clear()
+    for waited_s, given_back in ((UNABLE_S - 0.1, 0), (0.2, 40), (5.0, 40)):
+        ticks.now += waited_s
+        lane.opened({number: 0})
+        assert tracking.kinds() == [OutcomeKind.UNSENT] * given_back
+
+
+async def test_without_a_grant_it_waits_and_asks(scene: Scene) -> None:
+    """The rate of all nodes gives nothing until the store has answered."""
+    _, lane, _, ticks = await a_sending(scene)
+    lane._pacer = Allowance(100.0, shared=True)
+    asked = asyncio.Event()
+    lane._pacer.hungry = asked.set
+    await fill(lane)
+    waiting = asyncio.create_task(lane.ready())
+    async with asyncio.timeout(5):
+        await asked.wait()
+        assert not waiting.done()
+        lane._pacer.granted(ticks.now, 4)
+        await waiting
+    ticks.now += 0.045
+    assert len(lane.take(10)) == 2  # of two parts each
 
 
 async def test_one_delivery_in_some_is_timed(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""The ceiling holds for every sequence of calls, the backlog is served, and rates are exact."""
+"""The ceiling holds for every sequence of calls, and the backlog is served."""
 
 from bisect import bisect_left, bisect_right
 from math import inf
@@ -9,12 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.policy.pacing import (
-    AdaptiveRate,
     CeilingPacer,
     GatePlan,
     GateState,
     Grid,
-    RatePacer,
     SlidingLog,
     reserve,
     usable,
@@ -186,77 +184,3 @@ def test_a_reservation_of_nothing_or_of_more_than_the_limit_is_a_bug(n: int) -> 
 def test_a_shared_slot_is_good_from_its_time_until_one_period_later() -> None:
     plan = GatePlan()
     assert [usable(plan, 10.0, now) for now in (9.99, 10.0, 10.1, 10.11)] == [False, True, True, False]
-
-
-@given(rate=st.floats(1, 20_000), steps=st.lists(st.floats(0, 0.05), min_size=50, max_size=400))
-@settings(deadline=None)
-def test_a_rate_asked_for_often_enough_is_exact(rate: float, steps: list[float]) -> None:
-    pacer, now, sent = RatePacer(rate, burst_s=0.05), 0.0, 0
-    sent = pacer.allow(now, 10**9)
-    first = sent
-    for step in steps:
-        now += step
-        sent += pacer.allow(now, 10**9)
-    assert now * rate - 1.001 <= sent - first <= now * rate + 1.001
-
-
-@given(rate=st.floats(1, 5000), asks=st.lists(st.tuples(st.floats(0, 2), st.integers(0, 500), st.integers(1, 6))))
-def test_no_window_gets_more_than_its_rate_and_one_burst(rate: float, asks: list[tuple[float, int, int]]) -> None:
-    pacer, now, sent = RatePacer(rate), 0.0, []
-    for gap, want, cost in asks:
-        now += gap
-        granted = pacer.allow(now, want, cost)
-        assert 0 <= granted <= want
-        sent.append((now, granted * cost))
-    for i, (begin, _) in enumerate(sent):
-        for j in range(i, len(sent)):
-            units = sum(n for _, n in sent[i : j + 1])
-            assert units <= rate * (sent[j][0] - begin + 0.05) + 1.001 + 6
-
-
-@pytest.mark.parametrize(("rate", "cost"), [(10.0, 3), (500.0, 2), (2500.0, 1), (1.0, 10)])
-def test_messages_of_several_units_are_exact_over_time(rate: float, cost: int) -> None:
-    pacer, sent = RatePacer(rate), 0
-    for ms in range(60_000):
-        sent += pacer.allow(ms / 1000, 10, cost)
-    assert sent * cost == pytest.approx(rate * 60, abs=rate * 0.05 + cost + 1)
-
-
-def test_a_paused_rate_lets_nothing_go_and_never_falls_due() -> None:
-    pacer = RatePacer(0.0)
-    assert pacer.allow(5.0, 10) == 0
-    assert pacer.next_at(5.0) == inf
-    pacer.give_back(3)
-    pacer.set_rate(6.0, 10.0)
-    assert pacer.allow(pacer.next_at(6.0), 10) == 1
-
-
-def test_the_named_time_is_the_time_at_which_one_may_leave() -> None:
-    pacer = RatePacer(100.0, burst_s=0.0)
-    assert pacer.allow(0.0, 5) == 1
-    assert pacer.next_at(0.0) == pytest.approx(0.01)
-    assert pacer.allow(0.009, 5) == 0
-    assert pacer.allow(pacer.next_at(0.009), 5) == 1
-
-
-def test_units_given_back_may_leave_at_once() -> None:
-    pacer = RatePacer(10.0, burst_s=1.0)
-    taken = pacer.allow(0.0, 100)
-    assert pacer.allow(0.0, 1) == 0
-    pacer.give_back(taken)
-    assert pacer.allow(0.0, 100) == taken
-
-
-def test_a_throttled_peer_gets_half_the_rate_once_per_event_and_earns_it_back() -> None:
-    rate = AdaptiveRate(100.0)
-    assert rate.throttled(10.0) == 50.0
-    assert rate.throttled(10.5) == 50.0
-    assert rate.throttled(11.0) == 25.0
-    assert rate.rate_per_s(12.0) == 25.0
-    assert rate.rate_per_s(13.0) == pytest.approx(27.0)
-    assert rate.rate_per_s(1000.0) == 100.0
-
-
-def test_a_peer_that_throttles_for_ever_still_gets_the_least_rate() -> None:
-    rate = AdaptiveRate(100.0, least=0.05)
-    assert min(rate.throttled(float(now)) for now in range(0, 100, 2)) == 5.0

@@ -1,7 +1,7 @@
 """Campaigns that are planned and ready to be sent, and lanes, tracking and channels to send them with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from gateway.flows.tracking import Tracking
 from gateway.log import unit_logger
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Transport
-from gateway.policy.pacing import RatePacer
+from gateway.policy.allowance import Allowance
 from gateway.policy.retry import RetryRules
 from gateway.store.pool import Store
 from tests.support.scene import Entity, Scene, an_alert, asking, citizen
@@ -72,6 +72,7 @@ def a_lane(
     mark_ahead: int = 50,
     rate_per_s: float | None = None,
     node: int = 1,
+    able: Callable[[], bool] = lambda: True,
 ) -> Lane:
     """A lane whose leases are fresh; unpaced unless told otherwise."""
     if fence is None:
@@ -80,7 +81,7 @@ def a_lane(
     return Lane(
         channel=channel, transport=transport, store=store, texts=Texts(store), tracking=tracking, fence=fence,
         node=node, mark_ahead=mark_ahead, lease_s=LEASE_S, monotonic=ticks,
-        pacer=RatePacer(rate_per_s) if rate_per_s else None,
+        pacer=Allowance(rate_per_s) if rate_per_s else None, able=able,
     )  # fmt: skip
 
 
@@ -157,6 +158,10 @@ class FakeChannel:
                 await emit([Outcome(d, self.kind, "fake", settled=self.settled) for d in taken])
             else:
                 await asyncio.sleep(0)
+
+    def able(self) -> bool:
+        """Always."""
+        return True
 
     async def withdraw(self, campaign: int) -> None:
         """Remember that it was asked."""

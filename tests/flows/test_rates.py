@@ -1,4 +1,4 @@
-"""The rates of accounts over several nodes: one grid in the store, never more than it, all of it when wanted."""
+"""Rates over several nodes: one grid in the store, never more than it, all of it when wanted."""
 
 import asyncio
 import contextlib
@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from gateway.flows.accounts import AccountGates, wanted
+from gateway.flows.rates import SharedRates, wanted
 from gateway.policy.allowance import Allowance
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Store
 
 
-@pytest.mark.parametrize(("spent", "rate", "slots"), [(0, 1000, 4), (10, 1000, 20), (900, 1000, 250), (3, 2, 1)])
+@pytest.mark.parametrize(
+    ("spent", "rate", "slots"), [(0, 40, 4), (0, 1000, 50), (40, 1000, 80), (900, 1000, 250), (3, 2, 1)]
+)
 def test_more_is_reserved_the_more_was_used_up_to_a_quarter_of_a_second(spent: int, rate: float, slots: int) -> None:
     assert wanted(spent, rate) == slots
 
@@ -34,7 +36,7 @@ async def test_three_nodes_share_one_rate_and_use_all_of_it(pg: Cluster) -> None
     store = await Store.open(pg.app_dsn, name="accounts")
     left: list[float] = []
     try:
-        nodes = [AccountGates(store, {"us": 400.0}, monotonic=loop.time) for _ in range(3)]
+        nodes = [SharedRates(store, {"us": 400.0}, kind="sms", monotonic=loop.time) for _ in range(3)]
         filling = [asyncio.create_task(node.run()) for node in nodes]
         await asyncio.sleep(0)
         until = loop.time() + 1.5
@@ -58,9 +60,9 @@ class Row:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.away = True
         self.opened: list[tuple[str, float]] = []
-        monkeypatch.setattr("gateway.flows.accounts.deliveries.open_gate", self.open_gate)
-        monkeypatch.setattr("gateway.flows.accounts.deliveries.reserve_starts", self.reserve_starts)
-        monkeypatch.setattr("gateway.flows.accounts._AWAY_S", 0.01)
+        monkeypatch.setattr("gateway.flows.rates.deliveries.open_gate", self.open_gate)
+        monkeypatch.setattr("gateway.flows.rates.deliveries.reserve_starts", self.reserve_starts)
+        monkeypatch.setattr("gateway.flows.rates._AWAY_S", 0.01)
 
     def store(self) -> Any:
         class Fake:
@@ -83,7 +85,7 @@ class Row:
 
 async def test_while_the_store_is_away_nothing_is_granted_and_afterwards_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     loop, row, told = asyncio.get_running_loop(), Row(monkeypatch), asyncio.Event()
-    gates = AccountGates(row.store(), {"us": 300.0}, monotonic=loop.time)
+    gates = SharedRates(row.store(), {"us": 300.0}, kind="sms", monotonic=loop.time)
     gates.granted = told.set
     filling = asyncio.create_task(gates.run())
     await asyncio.sleep(0)
@@ -93,7 +95,7 @@ async def test_while_the_store_is_away_nothing_is_granted_and_afterwards_it_is(m
     row.away = False
     async with asyncio.timeout(5):
         await told.wait()
-    assert gates.allowances["us"].left == 4
+    assert gates.allowances["us"].left == 14
     ((name, period_s),) = row.opened
     assert (name, round(period_s * 1e6)) == ("sms:us", 3334)
     filling.cancel()

@@ -1,4 +1,4 @@
-"""The rates of SMS accounts over all nodes: slots of one grid for each account, reserved while somebody wants to send.
+"""Rates that all nodes share, of channels and SMS accounts: slots of one grid for each, reserved while somebody sends.
 
 Knows: policy.allowance, store.deliveries (the gate's row, as for calls). Never knows: providers, binds, messages.
 """
@@ -15,25 +15,33 @@ AHEAD_S = 0.25
 _AWAY_S = 0.5
 
 
-class AccountGates:
-    """Allowances that every node asks the store for. Hand `allowances` to the channel and its `granted` to here."""
+FIRST_S = 0.05
+"""The least that is reserved at once, so that a campaign begins at its full rate."""
 
-    def __init__(self, store: Store, rates_per_s: Mapping[str, float], *, monotonic: Callable[[], float]) -> None:
+
+class SharedRates:
+    """Allowances that every node asks the store for, by name; `kind` and name are the row that all nodes share. Hand
+    `allowances` to whoever sends; `granted` is told whenever there is more."""
+
+    def __init__(
+        self, store: Store, rates_per_s: Mapping[str, float], *, kind: str, monotonic: Callable[[], float]
+    ) -> None:
         self._store = store
+        self._kind = kind
         self._monotonic = monotonic
         self.granted: Callable[[], None] = lambda: None
         self.allowances = {
-            account: Allowance(1.0 / grid_period_s(rate), shared=True) for account, rate in rates_per_s.items()
+            name: Allowance(1.0 / grid_period_s(rate), shared=True) for name, rate in rates_per_s.items()
         }
-        self._hungry = {account: asyncio.Event() for account in rates_per_s}
-        for account, allowance in self.allowances.items():  # from the start: who asked early is not asked again
-            allowance.hungry = self._hungry[account].set
+        self._hungry = {name: asyncio.Event() for name in rates_per_s}
+        for name, allowance in self.allowances.items():  # from the start: who asked early is not asked again
+            allowance.hungry = self._hungry[name].set
 
     async def run(self) -> None:
         """Keep all of them filled as they are used; run until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for account, allowance in self.allowances.items():
-                tasks.create_task(self._fill(f"sms:{account}", allowance, self._hungry[account]))
+            for name, allowance in self.allowances.items():
+                tasks.create_task(self._fill(f"{self._kind}:{name}", allowance, self._hungry[name]))
 
     async def _fill(self, row: str, allowance: Allowance, hungry: asyncio.Event) -> None:
         opened, spent_before = False, 0
@@ -68,5 +76,5 @@ class AccountGates:
 
 
 def wanted(spent: int, rate_per_s: float) -> int:
-    """How many slots to reserve after so many were used: twice as many, at least a few, at most a moment's worth."""
-    return max(1, min(max(4, 2 * spent), int(rate_per_s * AHEAD_S)))
+    """How many slots to reserve after so many were used: twice as many, within the least and the most at once."""
+    return max(1, min(max(4, int(rate_per_s * FIRST_S), 2 * spent), int(rate_per_s * AHEAD_S)))
