@@ -96,7 +96,11 @@ async def test_one_that_refuses_the_password_gets_nothing(pg: Cluster) -> None:
                 while not (await line.campaign(name))["planned"]:
                     await asyncio.sleep(0.05)
             counts = (await line.campaign(name))["channels"]["sms"]
-            assert (counts["planned"], counts["queued"], counts["in_flight"]) == (20, 20, 0)  # a crash leaves none unknown
+            assert (counts["planned"], counts["queued"], counts["in_flight"]) == (
+                20,
+                20,
+                0,
+            )  # a crash leaves none unknown
             smsc.behaviour.bind_status = 0
             assert (await line.closed(name))["channels"]["sms"]["delivered"] == 20
         assert len(line.received("sms")) == 20
