@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, Command] = {
     "report": Command("report", "print a campaign's report"),
     "entity": Command("entity", "authorities: create, change, list, show"),
     "person": Command("person", "persons: members, roles, mandates, invitations"),
+    "session": Command("session", "where persons are signed in: list, end"),
     "partnership": Command("partnership", "neighbourhood partnerships: people, groups, agreement"),
     "terms": Command("terms", "terms of use and notices: publish, list, answer"),
     "token": Command("token", "credentials: create, list, revoke"),

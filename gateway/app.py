@@ -49,6 +49,7 @@ from gateway.store.opening import opened
 from gateway.store.pool import PoolLimits, Store
 from gateway.store.presence import Presence
 from gateway.web import problem
+from gateway.web.access import Access
 from gateway.web.api import Api
 from gateway.web.authority import authority_routes
 from gateway.web.callbacks import VoiceCallbacks, callback_source
@@ -56,6 +57,7 @@ from gateway.web.docs import Docs
 from gateway.web.feed import FeedPages
 from gateway.web.health import Health
 from gateway.web.hub import HubPages
+from gateway.web.identity import identity_routes
 from gateway.web.listening import listen
 from gateway.web.outward import Guard, Outward, networks
 from gateway.web.unsubscribe import UnsubscribePages
@@ -250,15 +252,16 @@ class Gateway:
             )  # fmt: skip
             self._parts.append(self.mailboxes.run)
         if Role.API in self.roles:
+            self.access = Access(self.store, self.url)
             self.api = self._api()
-            app.add_routes(authority_routes(self.store, self.campaigns.agreeing, utcnow=utcnow))
+            app.add_routes(authority_routes(self.store, self.campaigns.agreeing, self.access, utcnow=utcnow))
+            app.add_routes(identity_routes(self.store, self.access, self.url, self.settings.sign_in))
             opened_ = Upstream.opened(
                 self.settings, self.store, self.intake, self.checker, url=self.url, known=self.api.known, utcnow=utcnow
             )
             upstream = await stack.enter_async_context(opened_)
             self._parts.append(upstream.run)
-            for pages in (self.api, upstream):
-                app.add_routes(pages.routes())
+            app.add_routes([*self.api.routes(), *upstream.routes()])
 
     def _citizens(self, app: web.Application) -> None:
         citizens = Citizens(self.settings, self.store, url=self.url)
@@ -307,7 +310,9 @@ class Gateway:
             self.store, self.intake, rates=self.settings.rates(), public_url=self.url, utcnow=utcnow, changed=self._news
         )
         sender = self.settings.mailbox.sender or urlsplit(self.url).hostname or "gateway"
-        return Api(self.store, self.intake, self.campaigns, max_bytes=most, utcnow=utcnow, sender=sender)
+        return Api(
+            self.store, self.intake, self.campaigns, access=self.access, max_bytes=most, utcnow=utcnow, sender=sender
+        )
 
     def channel_states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:
         """Links and whether they are up; deliveries in flight by channel."""

@@ -30,6 +30,7 @@ from gateway.mailbox.settings import MailboxSection
 from gateway.model import ChannelName
 from gateway.policy.compose import ComposeRules, CountSms
 from gateway.toml_model import checked, schema, shown
+from gateway.web.sign_in_settings import SignInSettings
 
 
 class Role(StrEnum):
@@ -210,6 +211,7 @@ class Settings(Section):
     compose: ComposeSection = ComposeSection()
     support: SupportSection = SupportSection()
     intake: IntakeSection = IntakeSection()
+    sign_in: SignInSettings = SignInSettings()
     log: LogSection = LogSection()
 
     @model_validator(mode="after")

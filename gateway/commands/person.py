@@ -19,7 +19,7 @@ from gateway.commands.words import words_of
 from gateway.model import ChannelName, MessageClass, Purpose, Realm, Role
 from gateway.store import admin, persons
 from gateway.store.persons import Grant, NewMandate
-from gateway.store.pool import Connection
+from gateway.store.pool import Connection, act_as
 
 EXAMPLES = """\
 roles: admin (persons, mandates, settings), approver (the second person), observer (sees, as the CIC does), viewer (sees
@@ -31,6 +31,7 @@ examples:
   gateway person mandate jan@plp.example --entity zone --classes news --channels email --partnership plp-centre
   gateway person invite an@brugge.example --entity brugge --live > invitation
   gateway person redeem < invitation
+  gateway person invite an@brugge.example --entity brugge --live --anew     # who lost every way to sign in
   gateway person change an@brugge.example --entity brugge --suspended
   gateway person list --entity brugge --begins an
 """
@@ -59,6 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     revoke.add_argument("number", type=whole(1, 2**31 - 1), metavar="NUMBER", help="as `gateway person show` lists it")
     invite = actions.add_parser("invite", help="print the secret of an invitation, once; the person redeems it")
     invite.add_argument("--live", action="store_true", help="to the live world")
+    invite.add_argument("--anew", action="store_true", help="who opens it has no other way to sign in any more")
     redeem = actions.add_parser("redeem", help="read an invitation on stdin, print the person's own token, once")
     show = actions.add_parser("show", help="one member with all mandates")
     listing = actions.add_parser("list", help="members by name")
@@ -80,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _run(options: argparse.Namespace) -> int:
     async with session(options) as connection, connection.transaction():
-        await connection.execute("SELECT set_config('gateway.actor', 'command', true)")
+        await act_as(connection, "command")
         if options.action == "redeem":
             return await _redeem(connection, await asyncio.to_thread(sys.stdin.readline))
         entity = await admin.entity(connection, options.entity)
@@ -155,9 +157,9 @@ async def _mandate(connection: Connection, entity: int, person: Any, options: ar
 async def _invite(connection: Connection, entity: int, person: Any, options: argparse.Namespace) -> int:
     realm = Realm.LIVE if options.live else Realm.TEST
     until = datetime.now(UTC) + timedelta(days=7)
-    _, secret = await persons.invite(connection, entity, person["id"], realm, until, Grant())
+    _, secret = await persons.invite(connection, entity, person["id"], realm, until, Grant(), anew=options.anew)
     say(secret)
-    note(f"works once, until {until:%Y-%m-%d}: gateway person redeem, or POST /v1/invitations")
+    note(f"works once, until {until:%Y-%m-%d}: POST /v1/sign-in/invitation, or gateway person redeem for a token")
     return Exit.DONE
 
 

@@ -1,4 +1,4 @@
-"""Forgetting: deliveries that are older than they may be kept, and receipts that nobody will ever ask for.
+"""Forgetting: deliveries that are older than they may be kept, receipts and sessions that nobody will ever ask for.
 
 Knows: how long each is kept. Never knows: tables. Reports, counts and what was said are never forgotten here.
 """
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import StoreUnavailable
 from gateway.log import UnitLogger
-from gateway.store import deliveries
+from gateway.store import deliveries, sessions
 from gateway.store.pool import Store
 
 EVERY_S = 600.0
@@ -48,6 +48,7 @@ class Forgetter:
     async def once(self) -> None:
         """Everything that is too old now, one partition after the other."""
         async with self._store.connection() as connection:
+            await sessions.forget(connection)
             orphans = await deliveries.forget_orphans(connection, self._rules.orphan_receipts_days * DAY_S)
             if orphans:
                 self._log.event("orphan_receipts_forgotten", receipts=orphans)

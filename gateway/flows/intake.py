@@ -180,7 +180,7 @@ class Intake:
         is_new = await alerts.is_new_conflict(connection, known["id"], sha256)
         answer = await self._refuse(connection, received, refusal, conflict_with=known["id"])
         if is_new and known["campaign_id"] is not None:
-            state, actor = CampaignState(known["state"]), f"token:{authority.token_id}"
+            state, actor = CampaignState(known["state"]), authority.source
             await alerts.insert_event(
                 connection, known["campaign_id"], authority.entity_id, CONFLICT_EVENT, state, actor
             )

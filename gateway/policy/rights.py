@@ -30,7 +30,8 @@ class Authority:
     """The entity behind a proven sender, with what it may do now.
 
     `mandates` are (class, channel) pairs for all of the entity, `within` those for the groups of one partnership;
-    `purposes` what may be declared for citizens, None = everything. `person_id` is None for a machine; `partner_roles`
+    `purposes` what may be declared for citizens, None = everything. `person_id` is None for a machine, `token_id` for a
+    person who signed in; `partner_roles`
     are (partnership, role). `languages` is the entity's order; `rings` its territory as (lon, lat) rings, empty = no
     territory was given: nothing can be targeted by place; `cap_answers`: it is answered in CAP when it does not ask for
     anything else.
@@ -43,7 +44,7 @@ class Authority:
     live: bool
     suspended: bool
     realm: Realm
-    token_id: int
+    token_id: int | None
     languages: tuple[str, ...]
     rings: tuple[tuple[tuple[float, float], ...], ...]
     mandates: frozenset[tuple[MessageClass, ChannelName]]
@@ -61,6 +62,11 @@ class Authority:
     def holder(self) -> str:
         """Who acts, as it is written down: a person, whatever token was used, or a machine's token."""
         return f"token:{self.token_id}" if self.person_id is None else f"person:{self.person_id}"
+
+    @property
+    def source(self) -> str:
+        """By which way an alert of theirs came: the token that was used, or the person who signed in."""
+        return self.holder if self.token_id is None else f"token:{self.token_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -262,7 +262,7 @@ async def settle_told(connection: Connection, campaign: int) -> None:
     await connection.execute(_SQL["settle_told"], campaign)
 
 
-async def approve(connection: Connection, campaign: int, token_id: int) -> None:
+async def approve(connection: Connection, campaign: int, token_id: int | None) -> None:
     """Note who approved."""
     await connection.execute(_SQL["approve"], campaign, token_id)
 

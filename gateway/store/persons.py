@@ -133,13 +133,21 @@ async def revoke_mandate(connection: Connection, entity_id: int, number: int) ->
 
 
 async def invite(
-    connection: Connection, entity_id: int, person_id: int, realm: Realm, expires_at: datetime, grant: Grant
+    connection: Connection,
+    entity_id: int,
+    person_id: int,
+    realm: Realm,
+    expires_at: datetime,
+    grant: Grant,
+    *,
+    anew: bool = False,
 ) -> tuple[int, str]:
-    """A link that works once: (its number, its secret)."""
+    """A link that works once: (its number, its secret). `anew`: who opens it has no other way to sign in any more."""
     secret = new_secret("invite")
     number: int = await connection.fetchval(
-        _SQL["invitation_put"], entity_id, person_id, realm.value, secret.digest, grant.by, grant.confirmed, expires_at
-    )
+        _SQL["invitation_put"], entity_id, person_id, realm.value, secret.digest, grant.by, grant.confirmed,
+        expires_at, anew,
+    )  # fmt: skip
     return number, secret.text
 
 

@@ -107,7 +107,7 @@ class Store:
     async def acting(self, actor: str) -> AsyncIterator[Connection]:
         """One transaction over all entities, written down as done by `actor`. Raises like `transaction`."""
         async with self.transaction() as connection:
-            await connection.execute("SELECT set_config('gateway.actor', $1, true)", actor)
+            await act_as(connection, actor)
             yield connection
 
     @asynccontextmanager
@@ -126,6 +126,11 @@ async def confine(connection: Connection, entity_id: int, actor: str = "") -> No
     """Until this transaction ends, only rows of this entity are there (row-level security of the tenant's role), and
     the audit record names `actor`."""
     await connection.execute(CONFINE, str(entity_id), actor)
+
+
+async def act_as(connection: Connection, actor: str) -> None:
+    """Until this transaction ends, the audit record names `actor`."""
+    await connection.execute("SELECT set_config('gateway.actor', $1, true)", actor)
 
 
 def with_password(dsn: str, password: str) -> str:

@@ -126,12 +126,16 @@ async def authority_of_token(connection: Connection, token: str) -> Authority | 
     return await authority_of_digest(connection, hashlib.sha256(token.encode()).digest())
 
 
-async def authority_of_digest(connection: Connection, digest: bytes) -> Authority | None:
-    """The authority behind the digest of a credential, None as above."""
-    row = await connection.fetchrow(_SQL["token_holder"], digest)
+async def authority_of_digest(
+    connection: Connection, digest: bytes, entity: str | None = None, realm: str | None = None
+) -> Authority | None:
+    """The authority behind the digest of a credential, None as above. A session's is asked for as which entity it acts
+    and in which world; a token has but one of each."""
+    row = await connection.fetchrow(_SQL["token_holder"], digest, entity, realm)
     if row is None or row["revoked"] or row["expired"]:
         return None
-    await connection.execute(_SQL["touch_token"], row["token_id"])
+    if row["token_id"] is not None:
+        await connection.execute(_SQL["touch_token"], row["token_id"])
     return authority_of(row)
 
 

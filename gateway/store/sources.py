@@ -343,7 +343,7 @@ async def put_draft(
     sender: str,
     identifier: str,
     sent_at: datetime,
-    token_id: int,
+    token_id: int | None,
 ) -> None:
     """An alert of the entity's own was made from one of a source."""
     await connection.execute(

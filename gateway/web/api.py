@@ -40,12 +40,13 @@ class Api:
         intake: Intake,
         campaigns: Campaigns,
         *,
+        access: Access | None = None,
         max_bytes: int,
         utcnow: Callable[[], datetime],
         sender: str = "gateway",
     ) -> None:
         self._answers = CapAnswers(store, sender=sender)
-        self.known = Access(store).known
+        self.known = (access or Access(store)).known
         self._intake = intake
         self._campaigns = campaigns
         self._max_bytes = max_bytes
@@ -75,7 +76,7 @@ class Api:
     async def post_alert(self, request: web.Request) -> web.Response:
         """Take a CAP alert, or forecast what it would do (`?dry_run=true`)."""
         authority = request[AUTHORITY]
-        source = f"token:{authority.token_id}"
+        source = authority.source
         raw = await self._readable(request)
         if isinstance(raw, Refusal):
             answer = await self._intake.refuse_unread(raw, authority, source)

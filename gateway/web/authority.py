@@ -19,9 +19,10 @@ from gateway.web.partnerships import PartnershipPages
 from gateway.web.persons import PersonPages
 
 
-def authority_routes(store: Store, agreeing: Agreeing, *, utcnow: Callable[[], datetime]) -> list[web.RouteDef]:
+def authority_routes(
+    store: Store, agreeing: Agreeing, access: Access, *, utcnow: Callable[[], datetime]
+) -> list[web.RouteDef]:
     """The routes to add to the application."""
-    access = Access(store)
     return [
         *AuditPages(store, access).routes(),
         *AgreeingPages(agreeing, access).routes(),

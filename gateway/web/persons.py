@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field
 
 from gateway.flows.suspending import Running, deal_with
 from gateway.model import ChannelName, MessageClass, Purpose, Realm, Role
-from gateway.store import persons
+from gateway.store import persons, sessions
 from gateway.store.persons import Grant, NewMandate
 from gateway.store.pool import Connection, Store
 from gateway.web.access import AUTHORITY, Access
@@ -57,9 +57,10 @@ class Mandate(Body):
 
 
 class Invitation(Body):
-    """Which world the person's own token will open."""
+    """Which world it opens; `anew`: every way to sign in of before ends with it, for who lost theirs."""
 
     realm: Realm = Realm.TEST
+    anew: bool = False
 
 
 class Redemption(Body):
@@ -185,16 +186,18 @@ class PersonPages:
         return await self._ended(request, "mandate", persons.revoke_mandate)
 
     async def post_invitation(self, request: web.Request, body: Invitation) -> web.Response:
-        """A link that works once; for the live world it waits for a second administrator."""
+        """A link that works once; for the live world, or to begin anew, it waits for a second administrator."""
         authority = request[AUTHORITY]
-        confirmed = persons.OPERATOR if body.realm is Realm.TEST else None
-        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+        confirmed = persons.OPERATOR if body.realm is Realm.TEST and not body.anew else None
+        async with self._store.acting(authority.holder) as connection:
             row = await self._found(connection, request)
             if row is None:
                 return not_found()
-            until = self._utcnow() + INVITED_FOR
+            if body.anew and await sessions.accepted_elsewhere(connection, row["id"], authority.entity_id):
+                return problem(409, "ask-the-operator", "Only the operator lets this person begin anew.")
+            until, grant = self._utcnow() + INVITED_FOR, Grant(authority.holder, confirmed)
             number_, secret = await persons.invite(
-                connection, authority.entity_id, row["id"], body.realm, until, Grant(authority.holder, confirmed)
+                connection, authority.entity_id, row["id"], body.realm, until, grant, anew=body.anew
             )
         told = {"number": number_, "invitation": secret, "expires": until.isoformat(), "confirmed": bool(confirmed)}
         return web.json_response(told, status=201)

@@ -70,6 +70,7 @@ async def test_the_authority_is_that_of_the_credential(connection: Connection) -
     authority = await mailbox.authority_of_source(connection, found.id)
     assert authority is not None
     assert (authority.slug, authority.realm, len(authority.mandates)) == ("brugge", Realm.LIVE, 12)
+    assert authority.token_id is not None
     await admin.revoke_token(connection, authority.token_id)
     assert await mailbox.authority_of_source(connection, found.id) is None
     assert await mailbox.authority_of_source(connection, 10**6) is None

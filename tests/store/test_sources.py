@@ -210,7 +210,7 @@ async def test_what_was_made_of_an_alert_is_found_when_it_was_posted(connection:
     for identifier in ("own-1", "own-2"):
         await sources.put_draft(
             connection, entity_id=source.entity_id, source_alert_id=number, sender="o@x", identifier=identifier,
-            sent_at=NOW, token_id=None,  # type: ignore[arg-type]
+            sent_at=NOW, token_id=None,
         )  # fmt: skip
     where = (source.entity_id, Realm.LIVE, source.public_id, [("s", "A-1")])
     assert await sources.relayed(connection, *where) == []

@@ -7,10 +7,13 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.web.access import Access
 from gateway.web.api import Api
 from gateway.web.authority import authority_routes
+from gateway.web.identity import identity_routes
 from gateway.web.problem import middleware
-from tests.support.scene import HELP, Scene
+from gateway.web.sign_in_settings import SignInSettings
+from tests.support.scene import HELP, URL, Scene
 
 Client = TestClient[web.Request, web.Application]
 
@@ -19,9 +22,11 @@ Client = TestClient[web.Request, web.Application]
 async def a_client(scene: Scene) -> AsyncIterator[Client]:
     """Everything of /v1 over this scene."""
     application = web.Application(middlewares=[middleware(HELP)])
-    api = Api(scene.store, scene.intake, scene.campaigns, max_bytes=200_000, utcnow=scene.clock)
+    access = Access(scene.store, URL)
+    api = Api(scene.store, scene.intake, scene.campaigns, access=access, max_bytes=200_000, utcnow=scene.clock)
     application.add_routes(api.routes())
-    application.add_routes(authority_routes(scene.store, scene.campaigns.agreeing, utcnow=scene.clock))
+    application.add_routes(authority_routes(scene.store, scene.campaigns.agreeing, access, utcnow=scene.clock))
+    application.add_routes(identity_routes(scene.store, access, URL, SignInSettings()))
     async with TestClient(TestServer(application)) as client:
         yield client
         api.close_streams()

@@ -64,17 +64,17 @@ DELETE FROM mandate WHERE entity_id = $1 AND id = $2 RETURNING id;
 
 -- name: invitation_put
 -- A link that works once.
-INSERT INTO invitation (entity_id, person_id, realm, digest, granted_by, confirmed_by, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id;
+INSERT INTO invitation (entity_id, person_id, realm, digest, granted_by, confirmed_by, expires_at, anew)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id;
 
 -- name: invitation_confirm
 -- A second administrator agrees to a live invitation.
 UPDATE invitation SET confirmed_by = $3 WHERE entity_id = $1 AND id = $2 AND confirmed_by IS NULL AND granted_by <> $3 RETURNING id;
 
 -- name: invitation_use
--- Use the link, once, when it is confirmed and has not run out.
+-- Use the link for a token, once, when it is confirmed, has not run out, and is not there to begin anew.
 UPDATE invitation SET used_at = now()
-WHERE digest = $1 AND used_at IS NULL AND confirmed_by IS NOT NULL AND expires_at > now()
+WHERE digest = $1 AND used_at IS NULL AND confirmed_by IS NOT NULL AND expires_at > now() AND NOT anew
 RETURNING entity_id, person_id, realm, granted_by, confirmed_by;
 
 -- name: person_token

@@ -1,13 +1,14 @@
 -- Entities, tokens, contacts: who may alert, and who is alerted. The fan-out lives here because it reads people.
 
 -- name: token_holder
--- The entity and realm behind a token's digest, if both may act now.
+-- The entity and realm behind a token's digest, or behind a session's for the entity $2 in the world $3.
 SELECT a.*, e.signatures, e.allow_sha1, e.cap_answers,
     ARRAY(SELECT c.der FROM entity_certificate c WHERE c.entity_id = e.id AND c.removed_at IS NULL ORDER BY c.id) AS pinned,
     ARRAY(SELECT c.der FROM entity_certificate c WHERE c.entity_id = e.id AND c.removed_at IS NULL AND c.certifies
           ORDER BY c.id) AS authorities,
     ARRAY(SELECT s.sender FROM entity_sender s WHERE s.entity_id = e.id ORDER BY s.id) AS senders
-FROM token_authority a JOIN entity e ON e.id = a.entity_id WHERE a.digest = $1;
+FROM token_authority a JOIN entity e ON e.id = a.entity_id
+WHERE a.digest = $1 AND (a.token_id IS NOT NULL OR (a.slug = $2::text AND a.realm = $3::text));
 
 -- name: touch_token
 -- Note that a token was used, at most once a minute.

@@ -1,0 +1,106 @@
+"""Sessions in the store: what is kept, what goes, and that two at once do no harm."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from gateway.store import admin, persons, registry, sessions
+from gateway.store.embedded import Cluster
+from gateway.store.persons import Grant, digest_of
+from gateway.store.pool import Connection, Store
+from gateway.store.sessions import Lasting, NotOpened, Opened, State
+from tests.store import made
+from tests.support.browser import invited
+
+LASTING = Lasting(3600, 43200)
+
+
+@pytest_asyncio.fixture
+async def connection(pg: Cluster) -> AsyncIterator[Connection]:
+    async with admin.connected(pg.app_dsn) as found:
+        yield found
+
+
+async def a_member(connection: Connection, slug: str = "brugge") -> tuple[int, int]:
+    entity = await made.entity(connection, slug)
+    await persons.join(connection, entity, name="An", email="an@x.example", language="nl", roles=(), grant=Grant())
+    return entity, (await persons.find(connection, entity, "an@x.example"))["id"]
+
+
+async def test_a_session_and_a_token_are_found_by_one_statement_and_never_mixed(connection: Connection) -> None:
+    entity, person = await a_member(connection)
+    secret = await sessions.open_session(connection, person, State.OPEN, "passkey", LASTING)
+    digest = digest_of(secret)
+    assert await registry.authority_of_digest(connection, digest, "brugge", "test") is None  # nobody opened it yet
+    await sessions.open_invitation(connection, await invited(connection, entity, "an@x.example"), person, LASTING)
+    secret = await sessions.open_session(connection, person, State.OPEN, "passkey", LASTING)
+    assert await registry.authority_of_token(connection, secret) is None
+    for realm in ("test", "live"):
+        authority = await registry.authority_of_digest(connection, digest_of(secret), "brugge", realm)
+        assert authority is not None
+        assert (authority.realm, authority.token_id, authority.person_id) == (realm, None, person)
+    for state in (State.SECOND, State.ENROLLING):
+        secret = await sessions.open_session(connection, person, state, "x", LASTING)
+        assert await registry.authority_of_digest(connection, digest_of(secret), "brugge", "test") is None
+
+
+async def test_an_invitation_is_opened_once_by_two_at_once(pg: Cluster, connection: Connection) -> None:
+    entity, _ = await a_member(connection)
+    secret = await invited(connection, entity, "an@x.example")
+    store = await Store.open(pg.app_dsn)
+
+    async def one() -> Opened | NotOpened:
+        async with store.transaction() as session:
+            return await sessions.open_invitation(session, secret, None, LASTING)
+
+    found = await asyncio.gather(*(one() for _ in range(5)))
+    await store.close()
+    assert sorted(isinstance(one, Opened) for one in found) == [False] * 4 + [True]
+
+
+async def test_two_passkeys_are_never_both_removed_at_once(pg: Cluster, connection: Connection) -> None:
+    _, person = await a_member(connection)
+    numbers = [
+        await sessions.add_passkey(connection, person, credential_id=key, public_key=b"", sign_count=0, name="")
+        for key in (b"1", b"2")
+    ]
+    store = await Store.open(pg.app_dsn)
+
+    async def remove(number: int | None) -> bool:
+        async with store.transaction() as session:
+            return await sessions.remove_passkey(session, person, number or 0)
+
+    assert sorted(await asyncio.gather(*map(remove, numbers))) == [False, True]
+    await store.close()
+
+
+async def test_ceremonies_end_once_and_those_left_over_go(connection: Connection) -> None:
+    secret = await sessions.begin(connection, "sign-in", b"c", lasts_s=60, detail={"a": 1})
+    assert await sessions.take(connection, "register", secret) is None
+    assert await sessions.take(connection, "sign-in", secret) == (None, b"c", {"a": 1})
+    assert await sessions.take(connection, "sign-in", secret) is None
+    late = await sessions.begin(connection, "sign-in", b"c", lasts_s=-1)
+    await sessions.begin(connection, "sign-in", b"c", lasts_s=60)
+    assert await connection.fetchval("SELECT count(*) FROM ceremony") == 1
+    assert await sessions.take(connection, "sign-in", late) is None
+
+
+async def test_sessions_are_forgotten_three_months_after_their_end(connection: Connection) -> None:
+    _, person = await a_member(connection)
+    for days in (1, 100):
+        await sessions.open_session(connection, person, State.OPEN, "passkey", LASTING)
+        await connection.execute(
+            "UPDATE person_session SET ends_at = now() - make_interval(days => $1) WHERE ends_at > now()", days
+        )
+    await sessions.forget(connection)
+    assert await connection.fetchval("SELECT count(*) FROM person_session") == 1
+
+
+async def test_a_token_is_found_by_its_index_whatever_else_opens_the_door(connection: Connection) -> None:
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    await connection.execute("SET enable_seqscan = off")
+    await connection.execute(f"PREPARE holder (bytea, text, text) AS {registry._SQL['token_holder']}")
+    plan = "\n".join(row[0] for row in await connection.fetch("EXPLAIN EXECUTE holder ('x', NULL, NULL)"))
+    assert "token_digest_key" in plan, plan
+    assert "person_session_digest_key" in plan, plan

@@ -1,0 +1,44 @@
+"""What a person does with their own identity has one door: nothing of it opens without a session."""
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from gateway.model import Realm
+from gateway.store.embedded import Cluster
+from gateway.store.pool import Store
+from gateway.web.access import Access
+from gateway.web.identity import identity_routes
+from gateway.web.sign_in_settings import SignInSettings
+from tests.support.authority import Client, a_client, ask
+from tests.support.scene import URL, Scene, a_scene
+
+OPEN = {"/v1/sign-in/invitation", "/v1/sign-in/passkey", "/v1/sign-in/passkey/end"}
+
+
+@pytest_asyncio.fixture
+async def scene(pg: Cluster) -> AsyncIterator[Scene]:
+    async with a_scene(pg) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def client(scene: Scene) -> AsyncIterator[Client]:
+    async with a_client(scene) as made:
+        yield made
+
+
+def routes(store: Store) -> list[tuple[str, str]]:
+    made = identity_routes(store, Access(store, URL), URL, SignInSettings())
+    return [(route.method, re.sub(r"\{\w+\}", "x", route.path)) for route in made]
+
+
+async def test_nothing_of_an_identity_opens_with_a_token_or_with_nothing(client: Client, scene: Scene) -> None:
+    commune = await scene.entity()
+    found = [(method, path) for method, path in routes(scene.store) if path not in OPEN]
+    assert len(found) >= 10
+    for method, path in found:
+        assert (await ask(client, "", method, path))[0] == 401, path
+        if not path.startswith("/v1/persons"):
+            assert (await ask(client, commune.tokens[Realm.LIVE], method, path))[0] == 401, path
