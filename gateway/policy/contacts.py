@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gateway.model import Role
 from gateway.policy.approval import COORDINATING
+from gateway.policy.importing import OPT_OUT_BITS
 from gateway.policy.rights import Authority, Refusal
 
 STALE_DAYS = 365
@@ -44,6 +45,11 @@ def _reach(authority: Authority, roles: set[Role]) -> Reach | Refusal:
     return Refusal(
         reason="no-role", message=f"Contacts are for persons with the role {names}, and for coordinators their own."
     )
+
+
+def classes_of(bits: int) -> list[str]:
+    """The classes that a contact refuses."""
+    return [name for name, bit in OPT_OUT_BITS.items() if bits & bit]
 
 
 def reachability(

@@ -29,6 +29,20 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "email": ("e mail", "mail", "courriel", "email address", "adresse e mail", "e mailadres", "mailadres"),
     "opt_out": ("opt out", "optout", "refuses"),
     "label": ("address", "adres", "adresse", "place"),
+    "postcode": ("postal code", "zip", "zip code", "code postal", "postleitzahl", "plz", "post code"),
+    "municipality": (
+        "gemeente",
+        "commune",
+        "gemeinde",
+        "city",
+        "town",
+        "stad",
+        "ville",
+        "stadt",
+        "woonplaats",
+        "localite",
+    ),
+    "tags": ("tag", "labels", "etiketten", "etiquettes", "schlagworte", "categories", "categorie"),
     "lon": ("lng", "long", "longitude", "lengtegraad", "langengrad", "x"),
     "lat": ("latitude", "breedtegraad", "breitengrad", "y"),
 }
@@ -45,17 +59,23 @@ _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(-[A-Za-z0-9]{1,8})*")
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")  # RFC 5321 §4.1.2
 _E164 = re.compile(r"\+[1-9][0-9]{3,14}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{1,20})?")
+MATCHES = ("key", "mobile", "landline", "email")
+"""By what a row is known to be a contact that is there already."""
+MOST_TAGS, LONGEST_TAG = 20, 50
+
+_TAG = re.compile(r"[^\s,;\x00-\x1f]+")
 _PLAIN = str.maketrans("áàâäãåéèêëíìîïóòôöõúùûüçñ", "aaaaaaeeeeiiiiooooouuuucn", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
     """`region` reads numbers without + (ISO 3166); `mapping` is column of the file -> column of ours;
-    `languages` are those that the entity writes in, () for any."""
+    `languages` are those that the entity writes in, () for any; `match` is one of MATCHES."""
 
     region: str = "BE"
     languages: tuple[str, ...] = ()
     mapping: Mapping[str, str] = field(default_factory=dict)
+    match: str = "key"
 
 
 class Place(NamedTuple):
@@ -79,15 +99,20 @@ class ImportedContact:
     email: str | None = None
     opt_out: int = 0
     place: Place | None = None
+    postcode: str = ""
+    municipality: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class Problem(NamedTuple):
-    """Why a row gives no contact; row 0 and `fatal` when nothing after it was read."""
+    """Why a row gives no contact; row 0 and `fatal` when nothing after it was read; `taken` when it gives one all the
+    same."""
 
     row: int
     column: str
     reason: str
     fatal: bool = False
+    taken: bool = False
 
 
 class _Refused(Exception):
@@ -164,6 +189,9 @@ def _contact(row: Row, columns: tuple[str | None, ...], options: ImportOptions) 
         endpoint = _endpoint(mobile, email, landline)
         if not endpoint:
             raise _Refused("", "neither a phone number nor an e-mail address")
+        given = {"mobile": mobile, "landline": landline, "email": email}
+        if options.match in given and not given[options.match]:
+            raise _Refused(options.match, "rows are matched by this column, and it is empty")
         return ImportedContact(
             row=row.number,
             key=_bounded(cells, "key", 200) or endpoint,
@@ -174,6 +202,9 @@ def _contact(row: Row, columns: tuple[str | None, ...], options: ImportOptions) 
             email=email,
             opt_out=_opt_out(cells.get("opt_out", "")),
             place=_place(cells),
+            postcode=_bounded(cells, "postcode", 12).upper(),
+            municipality=_bounded(cells, "municipality", 100),
+            tags=tags_of(cells.get("tags", "")),
         )
     except _Refused as refused:
         return Problem(row.number, refused.column, refused.reason)
@@ -280,6 +311,14 @@ def _opt_out(cell: str) -> int:
             raise _Refused("opt_out", f"knows {', '.join(OPT_OUT_BITS)}")
         bits |= OPT_OUT_BITS.get(word, 0)
     return bits
+
+
+def tags_of(cell: str) -> tuple[str, ...]:
+    """Words in lower case, each once; `name=value` is one, too."""
+    tags = tuple(dict.fromkeys(_TAG.findall(cell.lower())))
+    if len(tags) > MOST_TAGS or any(len(tag) > LONGEST_TAG for tag in tags):
+        raise _Refused("tags", f"at most {MOST_TAGS} words of at most {LONGEST_TAG} characters")
+    return tags
 
 
 def _place(cells: Mapping[str, str]) -> Place | None:

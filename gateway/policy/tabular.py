@@ -186,6 +186,11 @@ def _fill(waiting: deque[str], lines: Iterator[str], wanted: int) -> bool:
     return True
 
 
+def cleaned(cell: str) -> str:
+    """A cell without control characters and outer blanks."""
+    return cell.translate(_CONTROLS).strip()
+
+
 def _parse(record: str, number: int, separator: str, limits: TableLimits) -> Row | BadRow | None:
     """The record's cells, or what is wrong with it; None for a blank one."""
     if "\0" in record:
@@ -196,5 +201,5 @@ def _parse(record: str, number: int, separator: str, limits: TableLimits) -> Row
         return BadRow(number, f"this is no row of a CSV file ({error})")
     if len(cells) > limits.columns:
         return BadRow(number, f"more than {limits.columns} columns")
-    stripped = tuple(cell.translate(_CONTROLS).strip() for cell in cells)
+    stripped = tuple(cleaned(cell) for cell in cells)
     return Row(number, stripped) if any(stripped) else None

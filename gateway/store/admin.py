@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from gateway.cap.cells import morton
 from gateway.errors import SchemaError, StoreUnavailable
 from gateway.model import ChannelName, EntityKind, MessageClass, Realm
-from gateway.policy.importing import ImportedContact
 from gateway.policy.outlines import Outline
+from gateway.store.importing import Imported, import_contacts
 from gateway.store.pool import GONE, Connection
 from gateway.store.sql import Queries
+
+__all__ = ["Imported", "import_contacts"]  # given on: an operator's own way to put people in
 
 _SQL = Queries.load("admin")
 SECRET_BYTES = 32
@@ -87,14 +88,6 @@ class CampaignRow(NamedTuple):
     state: str
     report: Mapping[str, Any] | None
     entity_id: int
-
-
-class Imported(NamedTuple):
-    """What an import did, counted."""
-
-    added: int = 0
-    changed: int = 0
-    joined: int = 0
 
 
 @asynccontextmanager
@@ -231,53 +224,6 @@ async def add_members(connection: Connection, group_id: int, entity_id: int, con
     """How many of the contacts were not in the group before."""
     number: int = await connection.fetchval(_SQL["admin_add_members"], group_id, entity_id, list(contacts))
     return number
-
-
-async def import_contacts(
-    connection: Connection,
-    entity_id: int,
-    contacts: Sequence[ImportedContact],
-    *,
-    group_id: int | None = None,
-    default_language: str = "nl",
-    consent_source: str | None = None,
-) -> Imported:
-    """Store one batch; no key twice in it. With `consent_source` they are registered citizens who consented there."""
-    rows = await connection.fetch(
-        _SQL["admin_import_contacts"],
-        entity_id,
-        consent_source,
-        default_language,
-        [c.key for c in contacts],
-        [c.name for c in contacts],
-        [c.language for c in contacts],
-        [c.mobile for c in contacts],
-        [c.landline for c in contacts],
-        [c.email for c in contacts],
-        [c.opt_out for c in contacts],
-    )
-    ids: dict[str, int] = {row["key"]: row["id"] for row in rows}
-    await _put_places(connection, entity_id, ids, contacts)
-    joined = 0 if group_id is None else await add_members(connection, group_id, entity_id, list(ids.values()))
-    added = sum(row["added"] for row in rows)
-    return Imported(added, len(rows) - added, joined)
-
-
-async def _put_places(
-    connection: Connection, entity_id: int, ids: Mapping[str, int], contacts: Iterable[ImportedContact]
-) -> None:
-    placed = [(ids[c.key], c.place) for c in contacts if c.place is not None]
-    if not placed:
-        return
-    await connection.execute(
-        _SQL["admin_put_places"],
-        entity_id,
-        [number for number, _ in placed],
-        [place.label for _, place in placed],
-        [place.lon for _, place in placed],
-        [place.lat for _, place in placed],
-        [morton(place.lon, place.lat) for _, place in placed],
-    )
 
 
 async def put_geocodes(connection: Connection, scheme: str, outlines: Iterable[Outline]) -> int:

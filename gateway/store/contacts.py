@@ -53,6 +53,7 @@ async def put(
     row = await connection.fetchrow(
         _SQL["contact_put"], entity_id, within, contact.key, contact.name, contact.language or language,
         contact.mobile, contact.landline, contact.email, contact.opt_out, partnership, verified,
+        contact.postcode, contact.municipality, list(contact.tags),
     )  # fmt: skip
     return None if row is None else bool(row["added"])
 

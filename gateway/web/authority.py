@@ -15,6 +15,9 @@ from gateway.web.agreeing import AgreeingPages
 from gateway.web.audit import AuditPages
 from gateway.web.contacts import ContactPages
 from gateway.web.entities import EntityPages
+from gateway.web.exports import ExportPages
+from gateway.web.groups import GroupPages
+from gateway.web.imports import ImportPages
 from gateway.web.partnerships import PartnershipPages
 from gateway.web.persons import PersonPages
 
@@ -30,4 +33,7 @@ def authority_routes(
         *PartnershipPages(store, access).routes(),
         *EntityPages(store, access).routes(),
         *ContactPages(store, access, utcnow=utcnow).routes(),
+        *GroupPages(store, access).routes(),
+        *ImportPages(store, access).routes(),
+        *ExportPages(store, access).routes(),
     ]

@@ -14,6 +14,7 @@ from gateway.policy.importing import ImportedContact, Place
 from gateway.policy.outlines import Outline
 from gateway.store import admin, registry
 from gateway.store.embedded import Cluster
+from gateway.store.importing import Imported
 from gateway.store.pool import Connection
 
 pytestmark = pytest.mark.both_servers
@@ -121,9 +122,9 @@ async def test_a_revoked_or_expired_token_opens_nothing(connection: Connection) 
 async def test_the_same_file_again_changes_nothing(connection: Connection) -> None:
     number = await entity(connection)
     people = [person("1", mobile="+32470000001", name="Jan"), person("2", email="a@b.example", language="fr")]
-    assert await admin.import_contacts(connection, number, people) == (2, 0, 0)
+    assert await admin.import_contacts(connection, number, people) == Imported(added=2)
     before = await connection.fetch("SELECT * FROM contact ORDER BY id")
-    assert await admin.import_contacts(connection, number, people) == (0, 2, 0)
+    assert await admin.import_contacts(connection, number, people) == Imported(same=2)
     assert await connection.fetch("SELECT * FROM contact ORDER BY id") == before
     assert [row["language"] for row in before] == ["nl", "fr"]
 
@@ -170,7 +171,7 @@ async def test_a_group_takes_its_own_entity_s_contacts_only(connection: Connecti
     done = await admin.import_contacts(
         connection, ours, [person("a", mobile="+32470000001"), person("b", email="B@c.example")], group_id=group
     )
-    assert done == (2, 0, 2)
+    assert done == Imported(added=2, joined=2)
     found = await admin.find_contacts(connection, ours, ["+32470000001", "b@C.example", "a", "x@y.example"])
     assert [len(numbers) for numbers in found.values()] == [1, 1, 1, 0]
     stranger = await connection.fetchval("SELECT id FROM contact WHERE key = 'x'")

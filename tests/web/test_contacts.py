@@ -100,28 +100,6 @@ async def test_registered_citizens_are_never_listed(client: Client, tokens: dict
         assert await keys(client, tokens["editor"], query) == []
 
 
-async def test_an_export_takes_two_people_a_reason_and_has_no_formula(
-    client: Client, tokens: dict[str, str], scene: Scene
-) -> None:
-    evil = JAN | {"name": '=HYPERLINK("http://x")'}
-    await ask(client, tokens["editor"], "POST", "/v1/contacts", json=evil)
-    exporter = tokens["exporter"]
-    assert (await ask(client, exporter, "POST", "/v1/exports", json={"reason": "because"}))[0] == 422
-    _, asked = await ask(client, exporter, "POST", "/v1/exports", json={"reason": "we leave at the end of the year"})
-    agree, take = asked["links"]["agree"], asked["links"]["contacts"]
-    assert (await ask(client, exporter, "GET", take))[0] == 409
-    assert (await ask(client, exporter, "POST", agree))[0] == 409
-    assert (await ask(client, tokens["admin"], "POST", agree))[0] == 200
-    async with client.get(take, headers={"Authorization": f"Bearer {exporter}"}) as answer:
-        text = await answer.text()
-    assert answer.status == 200
-    assert "'=HYPERLINK" in text
-    assert "+32470123456" in text
-    assert (await ask(client, exporter, "GET", take))[0] == 409
-    taken = await scene.rows("SELECT detail FROM audit_event WHERE act = 'contacts.exported'")
-    assert [row["detail"] for row in taken] == [{"count": 1}]
-
-
 @pytest.mark.parametrize(
     "body",
     [{"key": "x"}, {"key": "x", "mobile": "123"}, {"key": "", "mobile": "0470123456"}, JAN | {"opt_out": ["urgent"]},

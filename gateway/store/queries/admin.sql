@@ -74,27 +74,6 @@ WITH put AS (
     ON CONFLICT DO NOTHING RETURNING 1)
 SELECT count(*) FROM put;
 
--- name: admin_import_contacts
--- Contacts by the owner's key: new ones are added; of those that are there an empty cell changes nothing, and a refusal
--- (opt-out) that the person gave is never taken back by a file.
-INSERT INTO contact AS old (entity_id, registered, name, language, mobile, landline, email, opt_out, consent_at, consent_source, key)
-SELECT $1, $2::text IS NOT NULL, coalesce(nullif(u.name, ''), c.name, ''), coalesce(nullif(u.language, ''), c.language, $3),
-    coalesce(u.mobile, c.mobile), coalesce(u.landline, c.landline), coalesce(u.email, c.email),
-    u.opt_out | coalesce(c.opt_out, 0::smallint), CASE WHEN $2::text IS NOT NULL THEN now() END, $2, u.key
-FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::smallint[])
-     AS u (key, name, language, mobile, landline, email, opt_out)
-LEFT JOIN contact c ON c.entity_id = $1 AND c.key = u.key
-ON CONFLICT (entity_id, key) DO UPDATE SET name = EXCLUDED.name, language = EXCLUDED.language, mobile = EXCLUDED.mobile,
-    landline = EXCLUDED.landline, email = EXCLUDED.email, opt_out = old.opt_out | EXCLUDED.opt_out
-RETURNING id, key, xmax = 0 AS added;
-
--- name: admin_put_places
--- The first address point of contacts, replaced when there is one.
-INSERT INTO address (contact_id, entity_id, label, lon, lat, z)
-SELECT u.contact, $1, u.label, u.lon, u.lat, u.z
-FROM unnest($2::bigint[], $3::text[], $4::float8[], $5::float8[], $6::bigint[]) AS u (contact, label, lon, lat, z)
-ON CONFLICT (contact_id, slot) DO UPDATE SET label = EXCLUDED.label, lon = EXCLUDED.lon, lat = EXCLUDED.lat, z = EXCLUDED.z;
-
 -- name: admin_put_geocode
 -- The outline of one value of a scheme, replaced when there is one.
 INSERT INTO geocode (scheme, value, rings) VALUES ($1, $2, $3::jsonb)

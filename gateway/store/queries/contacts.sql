@@ -2,7 +2,8 @@
 
 -- name: contact_page
 -- Own contacts by name, after (search $4, id $5), whose name begins with $3; in group $6 (NULL: any).
-SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.verified_at, c.search, s.slug AS partnership
+SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
+    c.verified_at, c.search, s.slug AS partnership
 FROM contact c LEFT JOIN partnership s ON s.id = c.partnership_id
 WHERE c.entity_id = $1 AND NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
   AND c.search >= $3 AND c.search < $3 || chr(1114111) AND (c.search, c.id) > ($4, $5)
@@ -11,24 +12,28 @@ ORDER BY c.search, c.id LIMIT $7;
 
 -- name: contact_by_endpoint
 -- Own contacts with this number or address.
-SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.verified_at, c.search, s.slug AS partnership
+SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
+    c.verified_at, c.search, s.slug AS partnership
 FROM contact c LEFT JOIN partnership s ON s.id = c.partnership_id
 WHERE c.entity_id = $1 AND NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
   AND (c.mobile = $3 OR c.landline = $3 OR c.email = $3) ORDER BY c.id LIMIT 100;
 
 -- name: contact_by_key
 -- One own contact.
-SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.verified_at, c.search, s.slug AS partnership
+SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
+    c.verified_at, c.search, s.slug AS partnership
 FROM contact c LEFT JOIN partnership s ON s.id = c.partnership_id
 WHERE c.entity_id = $1 AND NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2)) AND c.key = $3;
 
 -- name: contact_put
 -- A contact by the owner's key, new or changed; one of another partnership is left alone and no row comes back.
-INSERT INTO contact AS c (entity_id, key, name, language, mobile, landline, email, opt_out, partnership_id, verified_at)
-VALUES ($1, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $11 THEN now() END)
+INSERT INTO contact AS c (entity_id, key, name, language, mobile, landline, email, opt_out, partnership_id, verified_at,
+    postcode, municipality, tags)
+VALUES ($1, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $11 THEN now() END, $12, $13, $14)
 ON CONFLICT (entity_id, key) DO UPDATE SET name = EXCLUDED.name, language = EXCLUDED.language, mobile = EXCLUDED.mobile,
     landline = EXCLUDED.landline, email = EXCLUDED.email, opt_out = c.opt_out | EXCLUDED.opt_out,
-    verified_at = coalesce(EXCLUDED.verified_at, c.verified_at)
+    verified_at = coalesce(EXCLUDED.verified_at, c.verified_at), postcode = EXCLUDED.postcode,
+    municipality = EXCLUDED.municipality, tags = EXCLUDED.tags, import_id = NULL
 WHERE NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
 RETURNING c.id, c.xmax = 0 AS added;
 

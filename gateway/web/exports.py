@@ -1,0 +1,89 @@
+"""Contacts taken out of the gateway over HTTP: with a reason, after a second person agreed, once.
+
+Knows: routes, JSON, CSV. Never knows: SQL, contacts themselves. See schemas/openapi.yaml.
+"""
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.model import Role
+from gateway.policy.contacts import classes_of
+from gateway.policy.spreadsheet import as_csv
+from gateway.store import audit, contacts
+from gateway.store.pool import Connection, Store
+from gateway.web.access import AUTHORITY, Access
+from gateway.web.bodies import Body, taking
+from gateway.web.contacts import COLUMNS, PAGE_MOST
+from gateway.web.persons import number
+from gateway.web.problem import problem
+
+LEAST_REASON = 10
+
+
+class Export(Body):
+    """Why contacts are taken out."""
+
+    reason: str = Field(min_length=LEAST_REASON, max_length=1000)
+
+
+class ExportPages:
+    """Handlers of /v1/exports."""
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self._store = store
+        self._access = access
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes to add to the application."""
+        known = self._access.known
+        return [
+            web.post("/v1/exports", known(taking(Export, self.ask_export), Role.EXPORTER)),
+            web.post("/v1/exports/{export}/agree", known(self.agree_export, Role.EXPORTER, Role.ADMIN)),
+            web.get("/v1/exports/{export}/contacts.csv", known(self.take_export, Role.EXPORTER)),
+        ]
+
+    async def ask_export(self, request: web.Request, body: Export) -> web.Response:
+        """Ask to take all contacts out; a second person has to agree."""
+        authority = request[AUTHORITY]
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            asked = await contacts.ask_export(connection, authority.entity_id, body.reason, authority.holder)
+        links = {"agree": f"/v1/exports/{asked}/agree", "contacts": f"/v1/exports/{asked}/contacts.csv"}
+        return web.json_response({"export": asked, "links": links}, status=201)
+
+    async def agree_export(self, request: web.Request) -> web.Response:
+        """A second person agrees."""
+        authority, name = request[AUTHORITY], number(request.match_info["export"], 0)
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            done = await contacts.agree_export(connection, authority.entity_id, name, authority.holder)
+        if done:
+            return web.json_response({"agreed": True})
+        return problem(409, "nothing-to-confirm", "Nothing waits here for you, or it is your own.")
+
+    async def take_export(self, request: web.Request) -> web.Response:
+        """The contacts as CSV, once, for who asked."""
+        authority, name = request[AUTHORITY], number(request.match_info["export"], 0)
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            if not await contacts.take_export(connection, authority.entity_id, name, authority.holder):
+                return problem(409, "nothing-to-take", "Nobody agreed yet, it was taken, or somebody else asked.")
+            rows = await _all(connection, authority.entity_id)
+            detail = {"count": len(rows)}
+            await audit.write(connection, authority.entity_id, "contacts.exported", f"export_request:{name}", detail)
+        body = "\ufeff" + as_csv((*COLUMNS, "partnership"), [_cells(row) for row in rows])
+        headers = {"Content-Disposition": 'attachment; filename="contacts.csv"', "Cache-Control": "no-store"}
+        return web.Response(text=body, content_type="text/csv", charset="utf-8", headers=headers)
+
+
+async def _all(connection: Connection, entity_id: int) -> list[Any]:
+    found: list[Any] = []
+    after = ("", 0)
+    while rows := await contacts.page(connection, entity_id, None, after=after, limit=PAGE_MOST):
+        found += rows
+        after = rows[-1]["search"], rows[-1]["id"]
+    return found
+
+
+def _cells(row: Any) -> tuple[object, ...]:
+    lists = {"opt_out": " ".join(classes_of(row["opt_out"])), "tags": " ".join(row["tags"])}
+    return tuple(lists.get(name, row[name]) for name in (*COLUMNS, "partnership"))

@@ -1,0 +1,69 @@
+"""An import over HTTP, behind the pages: recorded, whole or not at all, one file at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest_asyncio
+
+from gateway.flows.importing import MOST_WAITING, Importer, Order
+from gateway.policy.importing import ImportOptions
+from gateway.store.embedded import Cluster
+from gateway.store.importing import ImportInto
+from tests.support.scene import Scene, a_scene
+
+ROWS = b"key,mobile\n1,+32470000001\n2,+32470000002\n3,12\n"
+
+
+@pytest_asyncio.fixture
+async def scene(pg: Cluster) -> AsyncIterator[Scene]:
+    async with a_scene(pg) as found:
+        yield found
+
+
+def order(entity: int, data: bytes = ROWS, **more: Any) -> Order:
+    return Order(data=data, into=ImportInto(entity_id=entity), options=ImportOptions(), by="person:7", **more)
+
+
+async def counts(scene: Scene) -> list[tuple[object, ...]]:
+    rows = await scene.rows("SELECT state, dry_run, added, refused, rows_read, reason FROM import_run ORDER BY id")
+    return [tuple(row) for row in rows]
+
+
+async def contacts(scene: Scene) -> int:
+    return len(await scene.rows("SELECT FROM contact WHERE import_id IS NOT NULL"))
+
+
+async def test_a_file_is_tried_stored_and_recorded_and_a_broken_one_changes_nothing(scene: Scene) -> None:
+    importer, zone = Importer(scene.store), (await scene.entity("zone")).id
+    assert (await importer.run(order(zone, dry_run=True)))[1] == ""
+    assert await contacts(scene) == 0
+    assert (await importer.run(order(zone)))[1] == ""
+    assert await contacts(scene) == 2
+    _, reason = await importer.run(order(zone, b"name\nAn\n"))
+    assert "the first row must name the columns" in reason
+    assert [row[:5] for row in await counts(scene)] == [
+        ("done", True, 2, 1, 3), ("done", False, 2, 1, 3), ("failed", False, 0, 0, 0),
+    ]  # fmt: skip
+    told = await scene.rows("SELECT act, actor, detail FROM audit_event WHERE act LIKE 'contacts.import%' ORDER BY id")
+    assert [(row["act"], row["actor"]) for row in told] == [
+        ("contacts.import-tried", "person:7"), ("contacts.imported", "person:7"),
+    ]  # fmt: skip
+    assert told[1]["detail"] == {"added": 2, "changed": 0, "same": 0, "joined": 0, "refused": 1, "duplicates": 0}
+
+
+async def test_when_enough_files_wait_the_next_one_has_to_come_later(scene: Scene) -> None:
+    importer, one = Importer(scene.store), order((await scene.entity("zone")).id)
+    waiting = [asyncio.create_task(importer.run(one)) for _ in range(MOST_WAITING)]
+    assert not importer.busy
+    await until(lambda: importer.busy)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert not importer.busy
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():  # nothing tells of a lock that is waited for
+            await asyncio.sleep(0)

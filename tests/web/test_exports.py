@@ -1,0 +1,54 @@
+"""Exports over HTTP: a reason, two people, once, no formula."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from gateway.model import Role
+from gateway.store.embedded import Cluster
+from tests.support.authority import Client, a_client, ask
+from tests.support.people import put_person
+from tests.support.scene import Scene, a_scene
+
+JAN = {"key": "jan", "name": "Jan", "mobile": "0470 12 34 56", "email": "Jan@x.example", "verified": True}
+
+
+@pytest_asyncio.fixture
+async def scene(pg: Cluster) -> AsyncIterator[Scene]:
+    async with a_scene(pg) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def client(scene: Scene) -> AsyncIterator[Client]:
+    async with a_client(scene) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def tokens(scene: Scene) -> dict[str, str]:
+    zone = await scene.entity("zone")
+    async with scene.connected() as connection:
+        return {role.value: await put_person(connection, zone.id, roles=[role]) for role in Role}
+
+
+async def test_an_export_takes_two_people_a_reason_and_has_no_formula(
+    client: Client, tokens: dict[str, str], scene: Scene
+) -> None:
+    evil = JAN | {"name": '=HYPERLINK("http://x")'}
+    await ask(client, tokens["editor"], "POST", "/v1/contacts", json=evil)
+    exporter = tokens["exporter"]
+    assert (await ask(client, exporter, "POST", "/v1/exports", json={"reason": "because"}))[0] == 422
+    _, asked = await ask(client, exporter, "POST", "/v1/exports", json={"reason": "we leave at the end of the year"})
+    agree, take = asked["links"]["agree"], asked["links"]["contacts"]
+    assert (await ask(client, exporter, "GET", take))[0] == 409
+    assert (await ask(client, exporter, "POST", agree))[0] == 409
+    assert (await ask(client, tokens["admin"], "POST", agree))[0] == 200
+    async with client.get(take, headers={"Authorization": f"Bearer {exporter}"}) as answer:
+        text = await answer.text()
+    assert answer.status == 200
+    assert "'=HYPERLINK" in text
+    assert "+32470123456" in text
+    assert (await ask(client, exporter, "GET", take))[0] == 409
+    taken = await scene.rows("SELECT detail FROM audit_event WHERE act = 'contacts.exported'")
+    assert [row["detail"] for row in taken] == [{"count": 1}]

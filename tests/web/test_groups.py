@@ -1,0 +1,61 @@
+"""Groups over HTTP: made, filled, ended, a coordinator's apart."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from gateway.model import Role
+from gateway.store import persons
+from gateway.store.embedded import Cluster
+from tests.support.authority import Client, a_client, ask
+from tests.support.people import put_person
+from tests.support.scene import Scene, a_scene
+
+
+@pytest_asyncio.fixture
+async def scene(pg: Cluster) -> AsyncIterator[Scene]:
+    async with a_scene(pg) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def client(scene: Scene) -> AsyncIterator[Client]:
+    async with a_client(scene) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def tokens(scene: Scene) -> dict[str, str]:
+    zone = await scene.entity("zone")
+    async with scene.connected() as connection:
+        place = await persons.put_partnership(connection, zone.id, "plp", "PLP", "none")
+        made = {role.value: await put_person(connection, zone.id, roles=[role]) for role in (Role.EDITOR, Role.VIEWER)}
+        return made | {"coordinator": await put_person(connection, zone.id, partner=[(place, "coordinator")])}
+
+
+async def test_a_group_is_made_changed_filled_and_ended(client: Client, tokens: dict[str, str]) -> None:
+    editor = tokens["editor"]
+    for key in ("a", "b"):
+        await ask(client, editor, "POST", "/v1/contacts", json={"key": key, "email": f"{key}@x.example"})
+    for name in ("G", "Group"):
+        assert (await ask(client, editor, "POST", "/v1/groups", json={"slug": "g", "name": name}))[0] == 201
+    assert (await ask(client, editor, "POST", "/v1/groups/g/members", json={"add": ["a", "b"]}))[0] == 200
+    assert (await ask(client, editor, "POST", "/v1/groups/g/members", json={"remove": ["a"]}))[0] == 200
+    _, listed = await ask(client, tokens["viewer"], "GET", "/v1/groups")
+    (told,) = (group for group in listed["groups"] if group["slug"] == "g")
+    assert (told["name"], told["members"], told["partnership"]) == ("Group", 1, None)
+    assert (await ask(client, tokens["viewer"], "POST", "/v1/groups/g/remove"))[0] == 403
+    assert (await ask(client, editor, "POST", "/v1/groups/g/remove"))[0] == 200
+    assert (await ask(client, editor, "POST", "/v1/groups/g/remove"))[0] == 404
+
+
+async def test_a_coordinator_s_groups_are_of_their_partnership(client: Client, tokens: dict[str, str]) -> None:
+    coordinator, editor = tokens["coordinator"], tokens["editor"]
+    assert (await ask(client, coordinator, "POST", "/v1/groups", json={"slug": "own", "name": "Own"}))[0] == 201
+    assert (await ask(client, editor, "POST", "/v1/groups", json={"slug": "all", "name": "All"}))[0] == 201
+    _, listed = await ask(client, coordinator, "GET", "/v1/groups")
+    assert [(group["slug"], group["partnership"]) for group in listed["groups"]] == [("own", "plp")]
+    told = await ask(client, coordinator, "POST", "/v1/groups", json={"slug": "all", "name": "Mine"})
+    assert (told[0], told[1]["reason"]) == (409, "key-taken")
+    assert (await ask(client, coordinator, "POST", "/v1/groups/all/members", json={"add": ["a"]}))[0] == 404
+    assert (await ask(client, coordinator, "POST", "/v1/groups/all/remove"))[0] == 404
