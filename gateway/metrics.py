@@ -100,6 +100,11 @@ class Metrics(Collector):
         self._deliveries = Numbers(
             counter, "gateway_deliveries", "Changes of deliveries' states, by the new state", ["channel", "outcome"]
         )
+        self._closed = Numbers(counter, "gateway_campaigns_closed", "Campaigns that ended, by mode", ["mode"])
+        self._ended = Numbers(
+            counter, "gateway_campaign_deliveries", "Deliveries of campaigns that ended, rehearsals apart",
+            ["mode", "channel", "outcome"],
+        )  # fmt: skip
         self._sms_parts = Numbers(counter, "gateway_sms_parts_submitted", "SMS parts written to a bind", ["bind"])
         self._calls = Numbers(counter, "gateway_calls_started", "Calls started", ["trunk"])
         self._emails = Numbers(counter, "gateway_emails_accepted", "E-mails that a relay took over", ["relay"])
@@ -154,6 +159,14 @@ class Metrics(Collector):
     def deliveries(self, channel: ChannelName, outcome: str, n: int = 1) -> None:
         """n deliveries of a channel came to this state."""
         self._deliveries.add((channel.value, outcome), n)
+
+    def campaign_closed(self, mode: str, channels: Mapping[str, Mapping[str, int]]) -> None:
+        """A campaign ended; its final counts by channel. What was an exercise or a test is never counted as earnest."""
+        self._closed.add((mode,), 1)
+        for channel, counts in channels.items():
+            for outcome in OUTCOMES:
+                if counts[outcome]:
+                    self._ended.add((mode, channel, outcome), counts[outcome])
 
     def sms_parts(self, bind: str, n: int) -> None:
         """n parts were written to a bind."""

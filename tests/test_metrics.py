@@ -15,6 +15,8 @@ SMS, VOICE, EMAIL = ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL
 PUBLISHED = {
     "gateway_alerts_total": {"verdict"},
     "gateway_deliveries_total": {"channel", "outcome"},
+    "gateway_campaigns_closed_total": {"mode"},
+    "gateway_campaign_deliveries_total": {"mode", "channel", "outcome"},
     "gateway_sms_parts_submitted_total": {"bind"},
     "gateway_calls_started_total": {"trunk"},
     "gateway_emails_accepted_total": {"relay"},
@@ -55,6 +57,7 @@ def used() -> Metrics:
     metrics = Metrics()
     metrics.alert("accepted")
     metrics.deliveries(SMS, "delivered", 500)
+    metrics.campaign_closed("exercise", {"sms": dict.fromkeys(OUTCOMES, 0) | {"delivered": 40}})
     metrics.sms_parts("smsc-one", 1500)
     metrics.calls("trunk-one")
     metrics.emails("relay-one", 70)
@@ -81,6 +84,15 @@ def test_every_published_name_is_there_with_its_labels() -> None:
     assert PUBLISHED.items() <= found.items()
     ours = {name for name in found if name.startswith("gateway_") and not name.endswith(("_bucket", "_sum"))}
     assert ours == set(PUBLISHED)
+
+
+def test_rehearsals_are_counted_apart() -> None:
+    metrics = used()
+    metrics.campaign_closed("live", {"sms": dict.fromkeys(OUTCOMES, 0) | {"delivered": 7, "failed": 1}})
+    for mode, delivered in (("exercise", 40), ("live", 7)):
+        assert value(metrics, "gateway_campaigns_closed_total", mode=mode) == 1
+        labels = {"mode": mode, "channel": "sms", "outcome": "delivered"}
+        assert value(metrics, "gateway_campaign_deliveries_total", **labels) == delivered
 
 
 def test_batches_are_counted_whole() -> None:

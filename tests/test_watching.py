@@ -21,6 +21,8 @@ RULES = yaml.safe_load((CONFIG / "prometheus" / "rules.yml").read_text())["group
 PROMISED = {
     "gateway_alerts_total": {"verdict"},
     "gateway_deliveries_total": {"channel", "outcome"},
+    "gateway_campaigns_closed_total": {"mode"},
+    "gateway_campaign_deliveries_total": {"mode", "channel", "outcome"},
     "gateway_sms_parts_submitted_total": {"bind"},
     "gateway_calls_started_total": {"trunk"},
     "gateway_emails_accepted_total": {"relay"},

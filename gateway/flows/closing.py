@@ -95,6 +95,7 @@ class Closer:
             await alerts.insert_event(connection, row["id"], row["entity_id"], "closed", becomes, "gateway")
             body = await report_of(connection, row["id"])
             await progress.insert_report(connection, row["id"], row["entity_id"], body)
+        self._metrics.campaign_closed(body["mode"], body["channels"])
         self._log.event("campaign_closed", campaign=row["id"], closure=closure.value)
 
     async def _note_milestones(

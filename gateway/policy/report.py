@@ -24,6 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 FORMAT = 1
+LIVE = 1  # of delivery.transport
 CHANNELS: Mapping[int, ChannelName] = {1: ChannelName.SMS, 2: ChannelName.VOICE, 3: ChannelName.EMAIL}
 PERCENTS = (50, 90, 99)
 COUNTS = ("planned", "queued", "in_flight", "submitted", "delivered", "failed", "expired", "cancelled", "unknown")
@@ -149,6 +150,7 @@ def build_report(
         },
         "entity": {"slug": facts.entity, "name": facts.entity_name},
         "mode": facts.mode,
+        "transports": _transports(rows),
         "message_class": facts.message_class,
         "purpose": facts.purpose,
         "state": facts.state,
@@ -207,6 +209,12 @@ def _channel(
         "reasons": _reasons(channel, rows),
         "languages": {of: _counted([row for row in rows if row.language == of]) for of in languages},
     }
+
+
+def _transports(rows: Sequence[ReportRow]) -> dict[str, int]:
+    """Of an exercise, what really left is told apart from what was only played."""
+    live = sum(row.deliveries for row in rows if row.transport == LIVE)
+    return {"live": live, "simulated": sum(row.deliveries for row in rows) - live}
 
 
 def _counted(rows: Iterable[ReportRow]) -> dict[str, int]:

@@ -39,9 +39,10 @@ class MilestoneRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportRow:
-    """Deliveries that share channel, language, state and reason (query report_rows)."""
+    """Deliveries that share channel, transport (1: live), language, state and reason (query report_rows)."""
 
     channel: int
+    transport: int
     language: str
     state: int
     code: int | None

@@ -49,6 +49,8 @@ def _cell(value: object) -> object:
 def _rows(report: Report) -> Iterator[Sequence[object]]:
     for item in ("campaign", "mode", "message_class", "purpose", "state", "closure"):
         yield "campaign", "", "", item, "", report[item], ""
+    for transport, deliveries in report.get("transports", {}).items():
+        yield "transport", "", "", transport, "", deliveries, ""
     for item, value in (*report["alert"].items(), ("entity", report["entity"]["slug"])):
         yield "alert", "", "", item, "", value, ""
     for item, value in report["times"].items():
@@ -92,6 +94,9 @@ def _head(report: Report) -> Iterator[str]:
     yield from _labelled("CAP", ", ".join(str(alert[key]) for key in ("status", "msg_type", "scope") if alert[key]))
     purpose = f", purpose {report['purpose']}" if report["purpose"] else ""
     yield from _labelled("Kind", f"{report['mode']}, {report['message_class']}{purpose}")
+    if report["mode"] != "live" and "transports" in report:
+        live, simulated = report["transports"]["live"], report["transports"]["simulated"]
+        yield from _labelled("Rehearsal", f"{simulated} simulated deliveries; {live} to groups marked for exercises")
     yield from _labelled("End", ended.get(str(report["closure"]), str(report["state"])))
     for item, label in (
         ("accepted_at", "Accepted"),

@@ -42,7 +42,8 @@ def counts(channel: int = 1, **numbers: int) -> CountsRow:
 
 def row(state: DeliveryState, deliveries: int, **more: Any) -> ReportRow:
     facts: dict[str, Any] = {
-        "channel": 1, "language": "fr", "code": 0, "detail": "ESME_ROK", "resent": 0, "retried": 0, "parts": deliveries,
+        "channel": 1, "transport": 1,
+        "language": "fr", "code": 0, "detail": "ESME_ROK", "resent": 0, "retried": 0, "parts": deliveries,
     }  # fmt: skip
     return ReportRow(state=state, deliveries=deliveries, **facts | more)
 
@@ -91,6 +92,18 @@ def report(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
     facts = CampaignFacts(**FACTS | changes.pop("facts", {}))
     return build_report(facts, **given | changes)
+
+
+def test_of_an_exercise_what_really_left_is_told_apart() -> None:
+    rows = [row(S.DELIVERED, 3), row(S.DELIVERED, 40, transport=0)]
+    report = build_report(
+        CampaignFacts(**FACTS | {"mode": "exercise"}), rows=rows, times=[], texts=[], events=[], counts=[]
+    )
+    assert report["transports"] == {"live": 3, "simulated": 40}
+    assert "40 simulated deliveries; 3 to groups marked for exercises" in as_text(report)
+    assert "transport,,,simulated,,40," in as_csv(report)
+    del report["transports"]  # one that was written before they were counted
+    assert "REPORT" in as_text(report) + as_csv(report)
 
 
 def test_progress_counts_shares_and_estimates() -> None:

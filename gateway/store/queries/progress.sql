@@ -39,12 +39,12 @@ SELECT p.channel, sum(p.unknown)::bigint AS unknown FROM progress p JOIN campaig
 WHERE c.state <> 'closed' OR c.closed_at > now() - interval '1 hour' GROUP BY p.channel;
 
 -- name: report_rows
--- The one scan of a campaign, at its end: by channel, language, state and reason.
-SELECT d.channel, t.language, d.state, d.code, d.detail, count(*) AS deliveries, count(*) FILTER (WHERE d.flags & 1 = 1) AS resent,
+-- The one scan of a campaign, at its end: by channel, transport, language, state and reason.
+SELECT d.channel, d.transport, t.language, d.state, d.code, d.detail, count(*) AS deliveries, count(*) FILTER (WHERE d.flags & 1 = 1) AS resent,
     count(*) FILTER (WHERE d.attempt > 1) AS retried, sum(t.parts)::bigint AS parts
 FROM delivery d JOIN text t ON t.campaign_id = d.campaign_id AND t.key = d.text_key
-WHERE d.campaign_id = $1 GROUP BY d.channel, t.language, d.state, d.code, d.detail
-ORDER BY d.channel, t.language, d.state, d.code;
+WHERE d.campaign_id = $1 GROUP BY d.channel, d.transport, t.language, d.state, d.code, d.detail
+ORDER BY d.channel, d.transport, t.language, d.state, d.code;
 
 -- name: report_times
 -- Seconds from acceptance until half, 90 % and 99 % had left and had arrived.
