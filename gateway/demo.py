@@ -62,7 +62,8 @@ async def _demo(once: bool, recipients: int, port: int, data: Path) -> int:
             tokens = await world.load(connection, recipients, _loading, known)
         running = world.Simulators.running(HOST, keep=4 * recipients + 10_000, time_scale=TIME_SCALE)
         async with running as simulators:
-            settings = world.settings_for(simulators, cluster.app_dsn, host=HOST, port=port or _free_port(), more={})
+            more = {"sms": {"canaries": [world.CANARY]}}
+            settings = world.settings_for(simulators, cluster.app_dsn, host=HOST, port=port or _free_port(), more=more)
             async with Gateway.running(settings, frozenset(), cluster.app_dsn) as node:
                 world.write_facts(data, world.facts_of(node.url, cluster, tokens, simulators))
                 _say(f"Gateway ready: {node.url}")

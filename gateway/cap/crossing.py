@@ -24,6 +24,8 @@ def first_contact(ring: Sequence[Vertex]) -> tuple[int, int] | None:
     `ring` is open (its last vertex is not its first again) and has no vertex twice in a row; edge i runs from
     vertex i to the next. An edge folding back on its neighbour counts, and so does a touch at a single point.
     """
+    if _seen_whole_from_its_middle(ring):
+        return None
     edges = [
         _Edge(number, min(here, there), max(here, there))
         for number, (here, there) in enumerate(zip(ring, [*ring[1:], ring[0]], strict=True))
@@ -36,6 +38,17 @@ def first_contact(ring: Sequence[Vertex]) -> tuple[int, int] | None:
         if met:
             return min(met), max(met)
     return None
+
+
+def _seen_whole_from_its_middle(ring: Sequence[Vertex]) -> bool:
+    """Whether a look around from the mean of its vertices passes every edge once, as in most areas that people draw:
+    each edge turns the same way about that point, and all together turn once. Such a ring is simple."""
+    middle = sum(x for x, _ in ring) // len(ring), sum(y for _, y in ring) // len(ring)
+    turns = [_side(middle, ring[number - 1], point) for number, point in enumerate(ring)]
+    if min(turns) <= 0 <= max(turns):
+        return False
+    north = [y >= middle[1] for _, y in ring]
+    return sum(here and not north[number - 1] for number, here in enumerate(north)) == 1
 
 
 class _Sweep:

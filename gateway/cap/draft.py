@@ -1,4 +1,4 @@
-"""A tree read tolerantly: texts with their lines and paths, and the values in them where they can be read.
+"""A tree read tolerantly: texts with the elements that they stand in, and the values in them where they can be read.
 
 Knows: which elements a document has and what their texts mean. Never knows: which of it is allowed.
 Standard: CAP 1.2 §3.2.
@@ -7,6 +7,7 @@ Rules are asked of a draft, so that a document with one fault still gets all its
 (build.py) is made from it when nothing is left to object to.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -16,32 +17,23 @@ from typing import NamedTuple
 from lxml import etree
 
 from gateway.cap import dates, places, words
-from gateway.cap.model import NameValue, Version
-from gateway.cap.tree import line_of
-from gateway.cap.vocabulary import NAMESPACE_OF, REPEATED, SIGNATURE_NAMESPACE
+from gateway.cap.model import Circle, NameValue, Polygon, Version
+from gateway.cap.tree import path_of
+from gateway.cap.vocabulary import NAMESPACE_OF, SIGNATURE_NAMESPACE
 
 
 class Leaf(NamedTuple):
-    """One element with text: the text as it stands, its line and its path, the text without white space around it."""
+    """One element with text: the text as it stands, and without white space around it."""
 
+    element: etree._Element
     text: str
-    line: int | None
-    path: str
     value: str
 
 
-class Place(NamedTuple):
-    """Where something stands that is no single text."""
-
-    line: int | None
-    path: str
-
-
 class Pair(NamedTuple):
-    """One eventCode, parameter or geocode and where it stands."""
+    """One eventCode, parameter or geocode."""
 
-    line: int | None
-    path: str
+    element: etree._Element
     value_name: str
     value: str
 
@@ -69,30 +61,24 @@ class ShapeLeaf(NamedTuple):
 class SignatureDraft(NamedTuple):
     """A ds:Signature: whether it is the alert's own child after all else, and what it covers by its Reference URIs."""
 
-    line: int | None
-    path: str
+    element: etree._Element
     in_place: bool
     complete: bool
     uris: tuple[str | None, ...]
-
-
-Where = Leaf | Pair | Place | SignatureDraft
-"""What a finding can point at: it has a line and a path."""
 
 
 @dataclass(slots=True)
 class Block:
     """One element with children, by name."""
 
-    line: int | None
-    path: str
+    element: etree._Element
     leaves: dict[str, list[Leaf]] = field(default_factory=dict)
     pairs: dict[str, list[Pair]] = field(default_factory=dict)
 
     @property
-    def place(self) -> Place:
-        """Where the block stands."""
-        return Place(self.line, self.path)
+    def path(self) -> str:
+        """Where the block stands: alert/info[2]."""
+        return path_of(self.element)
 
     def leaf(self, name: str) -> Leaf | None:
         """The first element of this name."""
@@ -182,10 +168,18 @@ class Draft(Block):
         return [shape for area in self.areas for shape in area.shapes]
 
     @cached_property
+    def rings(self) -> list[tuple[Leaf, Polygon]]:
+        """Every polygon that can be read."""
+        return rings_of(self.shapes)
+
+    @cached_property
     def shown(self) -> list[Leaf]:
         """Every text that people may read."""
         return [leaf for block in self.blocks for name in SHOWN for leaf in block.leaves.get(name, ())]
 
+
+Where = Leaf | Pair | SignatureDraft | Block
+"""What a finding can point at: its element has a line and a path."""
 
 SHOWN = (
     "event",
@@ -209,8 +203,8 @@ MOST_SIGNATURES = 20
 def read(root: etree._Element, version: Version, *, lenient: bool = False) -> Draft:
     """The draft of an alert's tree; elements of other namespaces are left out."""
     reader = _Reader(f"{{{NAMESPACE_OF[version]}}}", lenient=lenient)
-    draft = Draft(line_of(root), "alert", version=version, lenient=lenient)
-    draft.infos = [reader.info(*found) for found in reader.fill(draft, root, "info")["info"]]
+    draft = Draft(root, version=version, lenient=lenient)
+    draft.infos = [reader.info(found) for found in reader.fill(draft, "info")["info"]]
     sent = draft.leaf("sent")
     draft.sent = reader.dated(sent) if sent else None
     draft.signatures = _signatures(root)
@@ -228,7 +222,12 @@ def _signature(element: etree._Element, *, in_place: bool) -> SignatureDraft:
     parts = [element.find(f"{_SIGNED}{name}") for name in ("SignedInfo", "SignatureValue")]
     uris = tuple(reference.get("URI") for reference in element.iterfind(f"{_SIGNED}SignedInfo/{_SIGNED}Reference"))
     complete = all(part is not None for part in parts) and bool(uris)
-    return SignatureDraft(line_of(element), "alert/Signature", in_place, complete, uris)
+    return SignatureDraft(element, in_place, complete, uris)
+
+
+def rings_of(shapes: Iterable[ShapeLeaf]) -> list[tuple[Leaf, Polygon]]:
+    """Those of the shapes that are polygons and can be read."""
+    return [(leaf, shape) for leaf, (shape, _) in shapes if shape is not None and not isinstance(shape, Circle)]
 
 
 class _Reader:
@@ -239,46 +238,41 @@ class _Reader:
         self._lenient = lenient
         self._polygons: dict[str, places.Reading] = {}
 
-    def fill(self, block: Block, element: etree._Element, *inner: str) -> dict[str, list[tuple[etree._Element, str]]]:
-        """Put the texts and pairs of an element into the block; give back its inner blocks with their paths."""
-        found: dict[str, list[tuple[etree._Element, str]]] = {name: [] for name in inner}
-        prefix, base, leaves = self._prefix, block.path, block.leaves
-        skip, numbers = len(prefix), dict[str, int]()
-        for child in element:
+    def fill(self, block: Block, *inner: str) -> dict[str, list[etree._Element]]:
+        """Put the texts and pairs of its element into the block; give back the inner blocks' elements."""
+        found: dict[str, list[etree._Element]] = {name: [] for name in inner}
+        prefix, skip, leaves = self._prefix, len(self._prefix), block.leaves
+        for child in block.element:
             tag = child.tag
             if not tag.startswith(prefix):
                 continue
             name = tag[skip:]
-            path = f"{base}/{name}"
-            if name in REPEATED:
-                numbers[name] = number = numbers.get(name, 0) + 1
-                path = f"{path}[{number}]"
             if name in found:
-                found[name].append((child, path))
+                found[name].append(child)
             elif name in _PAIRED:
-                block.pairs.setdefault(name, []).append(self._pair(child, path))
+                block.pairs.setdefault(name, []).append(self._pair(child))
             else:
                 text = child.text or ""
-                leaf = Leaf(text, line_of(child), path, text.strip())
+                leaf = Leaf(child, text, text.strip())
                 if name in leaves:
                     leaves[name].append(leaf)
                 else:
                     leaves[name] = [leaf]
         return found
 
-    def info(self, element: etree._Element, path: str) -> InfoDraft:
+    def info(self, element: etree._Element) -> InfoDraft:
         """An info with everything in it."""
-        info = InfoDraft(line_of(element), path)
-        inner = self.fill(info, element, "resource", "area")
+        info = InfoDraft(element)
+        inner = self.fill(info, "resource", "area")
         for name in _DATED:
             leaf = info.leaf(name)
             if leaf:
                 info.dates[name] = self.dated(leaf)
-        for child, child_path in inner["resource"]:
-            resource = Block(line_of(child), child_path)
-            self.fill(resource, child)
+        for child in inner["resource"]:
+            resource = Block(child)
+            self.fill(resource)
             info.resources.append(resource)
-        info.areas = [self._area(*found) for found in inner["area"]]
+        info.areas = [self._area(child) for child in inner["area"]]
         info.language = info.text("language").lower() or "en-us"
         return info
 
@@ -287,9 +281,9 @@ class _Reader:
         at, slip = dates.read_leniently(leaf.value) if self._lenient else (dates.read(leaf.value), "")
         return DatedLeaf(leaf, at, slip)
 
-    def _area(self, element: etree._Element, path: str) -> AreaDraft:
-        area = AreaDraft(line_of(element), path)
-        self.fill(area, element)
+    def _area(self, element: etree._Element) -> AreaDraft:
+        area = AreaDraft(element)
+        self.fill(area)
         area.polygons = [ShapeLeaf(leaf, self._polygon(leaf.text)) for leaf in area.all("polygon")]
         area.circles = [ShapeLeaf(leaf, places.read_circle(leaf.text)) for leaf in area.all("circle")]
         area.shapes = area.polygons + area.circles
@@ -301,10 +295,17 @@ class _Reader:
             self._polygons[text] = places.read_polygon(text, close=self._lenient)
         return self._polygons[text]
 
-    def _pair(self, element: etree._Element, path: str) -> Pair:
+    def _pair(self, element: etree._Element) -> Pair:
         """A pair; CAP 1.0 writes NAME=value as text."""
-        texts = {str(child.tag)[len(self._prefix) :]: (child.text or "").strip() for child in element}
-        if not texts and element.text and element.text.strip():
-            name, equals, value = element.text.strip().partition("=")
-            return Pair(line_of(element), path, *((name.strip(), value.strip()) if equals else ("", name)))
-        return Pair(line_of(element), path, texts.get("valueName", ""), texts.get("value", ""))
+        name = value = ""
+        for child in element:
+            part = child.tag[len(self._prefix) :]
+            if part == "valueName":
+                name = (child.text or "").strip()
+            elif part == "value":
+                value = (child.text or "").strip()
+        if not len(element) and element.text and element.text.strip():
+            name, equals, value = (part.strip() for part in element.text.partition("="))
+            if not equals:
+                name, value = "", name
+        return Pair(element, name, value)

@@ -84,15 +84,16 @@ def parse_tree(raw: bytes, limits: Limits) -> Parsed:
     decoded = xmltext.decode(raw, max_bytes=limits.max_bytes)
     if decoded.text is None:
         return Parsed(None, None, decoded.refusals, well_formed=False)
+    document = decoded.text.encode()
     try:
-        root = etree.fromstring(decoded.text.encode(), _parser())
+        root = etree.fromstring(document, _parser())
     except etree.XMLSyntaxError as fault:
         return Parsed(None, None, (_not_well_formed(fault),), well_formed=False)
     if root.getroottree().docinfo.internalDTD is not None:
         return Parsed(
             None, None, (error("S40", "a DOCTYPE is not accepted; remove it", "CAP 1.2 §3.3.3"),), well_formed=True
         )
-    refusals = tuple(_too_many(root, limits)) if _may_be_too_many(decoded.text, limits) else ()
+    refusals = tuple(_too_many(root, limits)) if _may_be_too_many(document, limits) else ()
     return Parsed(None if refusals else root, None, refusals, well_formed=True)
 
 
@@ -145,11 +146,11 @@ def wrong_root(root: etree._Element) -> Finding | None:
     return error("X1", message, "CAP 1.2 §3.2.1", line=line_of(root), element=name[:60])
 
 
-def _may_be_too_many(text: str, limits: Limits) -> bool:
+def _may_be_too_many(document: bytes, limits: Limits) -> bool:
     """Whether any limit could be passed: a name and a bracket stand in the text at least as often as the element."""
-    if text.count("<") > min(limits.elements, limits.children) or text.count(",") > limits.points:
+    if document.count(b"<") > min(limits.elements, limits.children) or document.count(b",") > limits.points:
         return True
-    return any(text.count(name) > getattr(limits, limit) for name, limit in _COUNTED)
+    return any(document.count(name.encode()) > getattr(limits, limit) for name, limit in _COUNTED)
 
 
 def _too_many(root: etree._Element, limits: Limits) -> list[Finding]:

@@ -22,7 +22,7 @@ def carries_code(pattern: str, example: str) -> Check:
 
     def check(draft: Draft, _: Context) -> Iterator[Mark]:
         if not any(form.fullmatch(leaf.value) for leaf in draft.all("code")):
-            yield draft.place, f"the profile's code is absent; add <code>{example}</code>"
+            yield draft, f"the profile's code is absent; add <code>{example}</code>"
 
     return check
 
@@ -32,7 +32,7 @@ def has_info(*, kinds: tuple[str, ...] = ()) -> Check:
 
     def check(draft: Draft, _: Context) -> Iterator[Mark]:
         if not draft.infos and (not kinds or draft.text("msgType") in kinds):
-            yield draft.place, "info is absent; the profile wants at least one"
+            yield draft, "info is absent; the profile wants at least one"
 
     return check
 
@@ -44,7 +44,7 @@ def gives(*names: str) -> Check:
         for info in draft.infos:
             for name in names:
                 if not (info.areas if name == "area" else info.text(name)):
-                    yield info.place, f"{name} is absent or blank; the profile asks for it in every info"
+                    yield info, f"{name} is absent or blank; the profile asks for it in every info"
 
     return check
 
@@ -55,7 +55,7 @@ def has_shapes() -> Check:
     def check(draft: Draft, _: Context) -> Iterator[Mark]:
         for area in (area for info in draft.infos for area in info.areas):
             if not area.shapes:
-                yield area.place, "the area has neither polygon nor circle; the profile asks for one"
+                yield area, "the area has neither polygon nor circle; the profile asks for one"
 
     return check
 
@@ -68,7 +68,7 @@ def has_event_code(name: str, form: str, example: str, *, exactly: bool = False)
         for info in draft.infos:
             own = [pair for pair in info.pairs.get("eventCode", []) if names.fullmatch(pair.value_name)]
             if not own:
-                yield info.place, f"the profile's eventCode is absent; add {example}"
+                yield info, f"the profile's eventCode is absent; add {example}"
             elif exactly and len(own) > 1:
                 yield own[1], "there is more than one eventCode of the profile; keep one"
             for pair in own:
@@ -86,7 +86,7 @@ def has_geocode(name: str, form: str, example: str) -> Check:
         for area in (area for info in draft.infos for area in info.areas):
             own = [pair for pair in area.pairs.get("geocode", []) if names.fullmatch(pair.value_name)]
             if not own:
-                yield area.place, f"the profile's geocode is absent; add {example}"
+                yield area, f"the profile's geocode is absent; add {example}"
             for pair in own:
                 if not values.fullmatch(pair.value):
                     yield pair, f"{quoted(pair.value)} is not a value of this geocode; write for example {example}"
@@ -102,7 +102,7 @@ def has_parameter(name: str, form: str, example: str) -> Check:
         for info in draft.infos:
             own = [pair for pair in info.pairs.get("parameter", []) if pair.value_name == name]
             if not own:
-                yield info.place, f"the parameter {name} is absent; write for example {example}"
+                yield info, f"the parameter {name} is absent; write for example {example}"
             for pair in own:
                 if not values.fullmatch(pair.value):
                     yield pair, f"{quoted(pair.value)} is not a value of {name}; write for example {example}"
@@ -121,7 +121,7 @@ def same_in_every_info(name: str) -> Check:
     def check(draft: Draft, _: Context) -> Iterator[Mark]:
         for info in draft.infos[1:]:
             if values(info) != values(draft.infos[0]):
-                yield info.place, f"{name} is not the same as in {draft.infos[0].path}; the profile wants one event"
+                yield info, f"{name} is not the same as in {draft.infos[0].path}; the profile wants one event"
 
     return check
 
@@ -132,7 +132,7 @@ def in_languages(*languages: str) -> Check:
     def check(draft: Draft, _: Context) -> Iterator[Mark]:
         missing = [language for language in languages if language.lower() not in {i.language for i in draft.infos}]
         if draft.infos and missing:
-            yield draft.infos[0].place, f"there is no info in {' and '.join(missing)}; the profile encourages it"
+            yield draft.infos[0], f"there is no info in {' and '.join(missing)}; the profile encourages it"
 
     return check
 
@@ -242,7 +242,7 @@ def is_signed() -> Check:
 
     def check(draft: Draft, _: Context) -> Iterator[Mark]:
         if not draft.signatures:
-            yield draft.place, "the alert is not signed; the profile wants an enveloped XML signature"
+            yield draft, "the alert is not signed; the profile wants an enveloped XML signature"
 
     return check
 
@@ -282,7 +282,7 @@ def reaches_somebody() -> Check:
             return
         places = any(area.shapes or area.pairs.get("geocode") for area in draft.areas)
         if not (places and draft.text("scope") == "Public"):
-            where = draft.leaf("scope") or draft.place
+            where = draft.leaf("scope") or draft
             yield where, "nobody would be told: give a place (scope Public), or name groups in addresses"
 
     return check

@@ -16,6 +16,7 @@ from gateway.cap import profile_demands as demand
 from gateway.cap.draft import Draft
 from gateway.cap.findings import Finding, Weight
 from gateway.cap.rules_message import Context
+from gateway.cap.tree import line_of, path_of
 
 MOST_PER_DEMAND = 20
 
@@ -213,4 +214,11 @@ def ask(profiles: Iterable[Profile], draft: Draft, context: Context) -> Iterator
         for number, severity, check in profile.demands:
             weight: Weight = "warning" if draft.lenient and severity == "error" else severity
             for where, text in islice(check(draft, context), MOST_PER_DEMAND):
-                yield Finding(f"{profile.prefix}-{number}", weight, where.line, where.path, text, profile.title)
+                yield Finding(
+                    f"{profile.prefix}-{number}",
+                    weight,
+                    line_of(where.element),
+                    path_of(where.element),
+                    text,
+                    profile.title,
+                )

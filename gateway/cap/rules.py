@@ -18,6 +18,7 @@ from gateway.cap import rules_text as text
 from gateway.cap.draft import Draft
 from gateway.cap.findings import Finding, Weight
 from gateway.cap.rules_message import Context, Mark
+from gateway.cap.tree import line_of, path_of
 
 Check = Callable[[Draft, Context], Iterable[Mark]]
 
@@ -112,4 +113,4 @@ def ask(draft: Draft, context: Context) -> Iterator[Finding]:
     for rule in RULES:
         weight = rule.lenient if draft.lenient else rule.strict
         for where, text_ in islice(rule.check(draft, context), MOST_PER_RULE):
-            yield Finding(rule.id, weight, where.line, where.path, text_, rule.clause)
+            yield Finding(rule.id, weight, line_of(where.element), path_of(where.element), text_, rule.clause)

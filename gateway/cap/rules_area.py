@@ -4,14 +4,14 @@ Knows: shapes as CAP writes them, and area.py's judgement of them. Never knows: 
 Standard: CAP 1.2 §3.2.4 (rules S20, S29-S36).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise, permutations
 
 from gateway.cap import geocodes
 from gateway.cap.area import MAX_VERTICES, Ring, in_ring, validate
-from gateway.cap.draft import Draft, Leaf, ShapeLeaf
+from gateway.cap.draft import Draft, rings_of
 from gateway.cap.findings import quoted
-from gateway.cap.model import Circle, Polygon
+from gateway.cap.model import Circle
 from gateway.cap.places import number_or_none
 from gateway.cap.rules_message import Context, Mark
 
@@ -75,7 +75,7 @@ def circle_is_not_empty(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def polygon_is_a_simple_figure(draft: Draft, _: Context) -> Iterator[Mark]:
     """S31: no crossing, no line without area."""
-    rings = {leaf.text: (leaf, ring) for leaf, ring in _rings(draft)}  # one polygon in every language is judged once
+    rings = {leaf.text: (leaf, ring) for leaf, ring in draft.rings}  # one polygon in every language is judged once
     left = MOST_JUDGED_VERTICES
     for leaf, ring in (pair for pair in rings.values() if len(pair[1]) - 1 <= MAX_VERTICES):
         left -= len(ring)
@@ -88,7 +88,7 @@ def polygon_is_a_simple_figure(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def polygon_has_no_point_twice_in_a_row(draft: Draft, _: Context) -> Iterator[Mark]:
     """S31."""
-    for leaf, ring in _rings(draft):
+    for leaf, ring in draft.rings:
         twice = next((n for n, (one, two) in enumerate(pairwise(ring), 1) if one == two), 0)
         if twice:
             yield leaf, f"points {twice} and {twice + 1} of the polygon are the same; leave one out"
@@ -96,7 +96,7 @@ def polygon_has_no_point_twice_in_a_row(draft: Draft, _: Context) -> Iterator[Ma
 
 def polygon_stays_on_one_side_of_the_date_line(draft: Draft, _: Context) -> Iterator[Mark]:
     """S31: an edge over more than half the earth is read as crossing the antimeridian by some, by others not."""
-    for leaf, ring in _rings(draft):
+    for leaf, ring in draft.rings:
         if any(abs(one[1] - two[1]) > 180 for one, two in pairwise(ring)):
             yield leaf, "the polygon jumps over the 180th meridian; give one polygon on each side of it"
 
@@ -104,7 +104,7 @@ def polygon_stays_on_one_side_of_the_date_line(draft: Draft, _: Context) -> Iter
 def polygon_inside_another_is_no_hole(draft: Draft, _: Context) -> Iterator[Mark]:
     """S31: an area is the union of its shapes, so what looks like a hole is alerted, too. # CAP 1.2 §3.2.4"""
     for area in draft.areas:
-        rings = [(leaf, [(lon, lat) for lat, lon in ring]) for leaf, ring in _rings_of(area.polygons)]
+        rings = [(leaf, [(lon, lat) for lat, lon in ring]) for leaf, ring in rings_of(area.polygons)]
         if not 1 < len(rings) <= MOST_COMPARED:
             continue
         for (leaf, inner), (_other, outer) in permutations(rings, 2):
@@ -122,22 +122,12 @@ def _lies_inside(inner: list[tuple[float, float]], outer: list[tuple[float, floa
 
 def polygon_is_not_too_detailed(draft: Draft, _: Context) -> Iterator[Mark]:
     """S31: nothing forbids it, and receivers suffer."""
-    for leaf, ring in _rings(draft):
+    for leaf, ring in draft.rings:
         if len(ring) - 1 > COMMON_VERTICES:
             more = f"; above {MAX_VERTICES} people are sought in a simpler one that holds it" * (
                 len(ring) > MAX_VERTICES
             )
             yield leaf, f"the polygon has {len(ring) - 1} vertices; many receivers stop at {COMMON_VERTICES}{more}"
-
-
-def _rings(draft: Draft) -> Iterator[tuple[Leaf, Polygon]]:
-    return _rings_of(draft.shapes)
-
-
-def _rings_of(shapes: Iterable[ShapeLeaf]) -> Iterator[tuple[Leaf, Polygon]]:
-    for leaf, reading in shapes:
-        if reading.shape is not None and not isinstance(reading.shape, Circle):
-            yield leaf, reading.shape
 
 
 def circle_has_a_radius(draft: Draft, _: Context) -> Iterator[Mark]:
@@ -175,7 +165,7 @@ def area_has_a_shape(draft: Draft, _: Context) -> Iterator[Mark]:
     for area in draft.areas:
         if not area.all("polygon") and not area.all("circle"):
             only = "geocodes" if area.pairs.get("geocode") else "a description"
-            yield area.place, f"the area has only {only}; give a polygon or a circle as well, so that all can draw it"
+            yield area, f"the area has only {only}; give a polygon or a circle as well, so that all can draw it"
 
 
 def alert_says_where(draft: Draft, _: Context) -> Iterator[Mark]:
@@ -184,7 +174,7 @@ def alert_says_where(draft: Draft, _: Context) -> Iterator[Mark]:
         return
     for info in draft.infos:
         if not any(area.shapes or area.pairs.get("geocode") for area in info.areas):
-            yield info.place, "no area with polygon, circle or geocode; people can not be reached by place with it"
+            yield info, "no area with polygon, circle or geocode; people can not be reached by place with it"
 
 
 def geocode_has_the_form_of_its_system(draft: Draft, _: Context) -> Iterator[Mark]:

@@ -121,7 +121,7 @@ def end_is_given(draft: Draft, _: Context) -> Iterator[Mark]:
         return
     for info in draft.infos:
         if info.leaf("expires") is None:
-            yield info.place, "expires is absent; the gateway's default will end the alert. Give expires to decide it"
+            yield info, "expires is absent; the gateway's default will end the alert. Give expires to decide it"
 
 
 def alert_is_not_over(draft: Draft, context: Context) -> Iterator[Mark]:
@@ -172,7 +172,7 @@ def blocks_of_one_language_do_not_override(draft: Draft, _: Context) -> Iterator
         for place in _places(info) or ("everywhere",):
             first = first_of.setdefault((info.language, place), info)
             if first is not info and not _apart(first, info) and (other := _different(first, info, ("event", *_FACTS))):
-                yield info.leaf(other) or info.place, _override_message(first, info, other)
+                yield info.leaf(other) or info, _override_message(first, info, other)
                 break
 
 
@@ -219,11 +219,11 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
             message = (
                 f"{group[0].language} has {len(group)} blocks and {main[0].language} {len(main)}; give each in both"
             )
-            yield group[0].place, message
+            yield group[0], message
             continue
         for first, said, other in zip(main, facts, group, strict=True):
             if wrong := next((name for name, fact in _FACTS_OF.items() if said[name] != fact(other)), ""):
-                where = other.leaf(wrong) or other.place
+                where = other.leaf(wrong) or other
                 yield where, f"{wrong} is not the same as in {first.path}; languages differ in words, not in facts"
 
 
@@ -234,7 +234,7 @@ def languages_are_translated(draft: Draft, _: Context) -> Iterator[Mark]:
             continue
         name = next((n for n in ("description", "headline") if first.text(n) and first.text(n) == other.text(n)), "")
         if name:
-            where = other.leaf(name) or other.place
+            where = other.leaf(name) or other
             yield where, f"{name} is the same text as in {first.path}, which is in another language; translate it"
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from gateway.cap import dates
 from gateway.cap.draft import DatedLeaf, Draft, Leaf, Where
 from gateway.cap.findings import quoted
+from gateway.cap.tree import local_name
 from gateway.cap.words import token_problem
 
 Mark = tuple[Where, str]
@@ -46,7 +47,7 @@ def sender_is_one_plain_word(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def _plain_word(leaf: Leaf | None) -> Iterator[Mark]:
     if leaf is not None and (problem := token_problem(leaf.text)):
-        yield leaf, f"{leaf.path.rpartition('/')[2]} {problem}"
+        yield leaf, f"{local_name(leaf.element)} {problem}"
 
 
 def sent_is_near_the_time_of_receipt(draft: Draft, context: Context) -> Iterator[Mark]:
@@ -94,20 +95,20 @@ def utc_is_written_minus_zero(draft: Draft, _: Context) -> Iterator[Mark]:
 def exercise_is_named_in_note(draft: Draft, _: Context) -> Iterator[Mark]:
     """S6."""
     if draft.text("status") == "Exercise" and not draft.text("note"):
-        yield draft.leaf("status") or draft.place, "the exercise is not named; put its name in note"
+        yield draft.leaf("status") or draft, "the exercise is not named; put its name in note"
 
 
 def error_is_explained_in_note(draft: Draft, _: Context) -> Iterator[Mark]:
     """S7."""
     if draft.text("msgType") == "Error" and not draft.text("note"):
-        yield draft.leaf("msgType") or draft.place, "the error is not explained; say in note why a message is refused"
+        yield draft.leaf("msgType") or draft, "the error is not explained; say in note why a message is refused"
 
 
 def answer_names_what_it_answers(draft: Draft, _: Context) -> Iterator[Mark]:
     """S8."""
     kind = draft.text("msgType")
     if kind in _ANSWERING and not draft.references:
-        where = draft.leaf("references") or draft.leaf("msgType") or draft.place
+        where = draft.leaf("references") or draft.leaf("msgType") or draft
         form = "identifier/sender" if draft.version == "1.0" else "sender,identifier,sent"
         yield where, f"{kind} without references; name each message it is about as {form}"
 
@@ -164,7 +165,7 @@ def references_name_each_message_once(draft: Draft, _: Context) -> Iterator[Mark
 def restricted_says_to_whom(draft: Draft, _: Context) -> Iterator[Mark]:
     """S12."""
     if draft.text("scope") == "Restricted" and not draft.text("restriction"):
-        yield draft.leaf("scope") or draft.place, "scope is Restricted and restriction is absent; say who may have it"
+        yield draft.leaf("scope") or draft, "scope is Restricted and restriction is absent; say who may have it"
 
 
 def restriction_belongs_to_restricted(draft: Draft, _: Context) -> Iterator[Mark]:
@@ -177,7 +178,7 @@ def restriction_belongs_to_restricted(draft: Draft, _: Context) -> Iterator[Mark
 def private_has_addresses(draft: Draft, _: Context) -> Iterator[Mark]:
     """S13."""
     if draft.text("scope") == "Private" and not draft.addresses.items and not draft.addresses.problem:
-        yield draft.leaf("scope") or draft.place, "scope is Private and addresses is absent; name the recipients"
+        yield draft.leaf("scope") or draft, "scope is Private and addresses is absent; name the recipients"
 
 
 def addresses_can_be_divided(draft: Draft, _: Context) -> Iterator[Mark]:
@@ -198,7 +199,7 @@ def answer_of_a_machine_is_not_sent_to_people(draft: Draft, _: Context) -> Itera
     """S42."""
     kind = draft.text("msgType")
     if kind in ("Ack", "Error") and draft.infos:
-        yield draft.infos[0].place, f"{kind} is between systems: its info is kept and not sent to people"
+        yield draft.infos[0], f"{kind} is between systems: its info is kept and not sent to people"
 
 
 def signature_envelops_the_alert(draft: Draft, _: Context) -> Iterator[Mark]:

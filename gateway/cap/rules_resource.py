@@ -62,7 +62,7 @@ def content_is_somewhere(draft: Draft, _: Context) -> Iterator[Mark]:
     """S24: a resource with neither address nor content gives nobody anything."""
     for resource in _resources(draft):
         if not resource.text("uri") and not resource.text("derefUri"):
-            yield resource.place, "the resource has neither uri nor derefUri; say where it is, or leave it out"
+            yield resource, "the resource has neither uri nor derefUri; say where it is, or leave it out"
 
 
 def content_is_base64(draft: Draft, context: Context) -> Iterator[Mark]:

@@ -5,6 +5,7 @@ Never knows: rights, the store.
 """
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import threading
@@ -22,7 +23,10 @@ from gateway.cap.trust import Trust
 
 Read = TypeVar("Read")
 
-_WARM = b"<alert/>"
+START_S = 60.0
+"""A fresh worker may take so long to be there on a busy machine: no part of any document's time."""
+COLLECT_EVERY = 50_000
+"""Objects made between two searches for garbage in a worker: about three documents' worth. Little of it is cyclic."""
 
 
 class Checker:
@@ -43,7 +47,7 @@ class Checker:
 
     async def warm(self) -> None:
         """Start the workers now, so that the first alert does not wait for one."""
-        await asyncio.gather(*(worker.run(check_in, _WARM, self._limits, None, False) for worker in self._workers))
+        await asyncio.gather(*(worker.ready() for worker in self._workers))
 
     def close(self) -> None:
         """End the workers."""
@@ -68,6 +72,7 @@ class Checker:
         try:
             for _ in range(2):  # a worker may have died before this document came: only the second death is its doing
                 try:
+                    await worker.ready()
                     async with asyncio.timeout(self._deadline_s):
                         return await worker.run(work, *arguments)
                 except BrokenExecutor:
@@ -84,7 +89,15 @@ class _Worker:
 
     def __init__(self) -> None:
         self._process = _one_process()
+        self._fresh = True
         self._ended = False
+
+    async def ready(self) -> None:
+        """Wait until the process is there. Raises BrokenExecutor when it dies, TimeoutError when it does not come."""
+        if self._fresh:
+            async with asyncio.timeout(START_S):
+                await self.run(check_in, b"", Limits(), None, False)
+            self._fresh = False
 
     async def run(self, work: Callable[..., Read], *arguments: object) -> Read:
         """What `work` returns. Raises BrokenExecutor when the process is gone."""
@@ -97,6 +110,7 @@ class _Worker:
             if not answered and not self._ended:
                 self._kill()
                 self._process = _one_process()
+                self._fresh = True
 
     def end(self) -> None:
         """Kill it for good."""
@@ -114,12 +128,14 @@ def _one_process() -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver")
     # that server has read these modules already: a fresh worker is there in milliseconds
     context.set_forkserver_preload([__name__])
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_die_with_parent)
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
 
 
-def _die_with_parent() -> None:
-    """End this worker when its node was killed: it holds both ends of the pipe that it waits on, so nothing else
-    would tell it."""
+def _begin() -> None:
+    """Let the modules be no part of any search for garbage, and end this worker when its node was killed: it holds
+    both ends of the pipe that it waits on, so nothing else would tell it."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY)
     threading.Thread(target=_outlive_nobody, daemon=True).start()
 
 

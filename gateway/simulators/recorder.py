@@ -7,7 +7,7 @@ Never knows: SMPP, SMTP, SIP, HTTP; what an outcome's word means to a channel.
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -37,13 +37,20 @@ class Received(NamedTuple):
 class Recorder:
     """Keeps the newest `keep` records in memory; older ones go to `spill` (a file) or, without one, are dropped.
 
-    `count` is exact in either case; the records are numbered from 0 in the order of arrival.
+    `count` is exact in either case; the records are numbered from 0 in the order of arrival. What comes to the
+    `unheard` addresses is not recorded: the sender's own telephones.
     """
 
     def __init__(
-        self, *, keep: int = 100_000, spill: Path | None = None, clock: Callable[[], float] = time.time
+        self,
+        *,
+        keep: int = 100_000,
+        spill: Path | None = None,
+        unheard: Collection[str] = (),
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.count = 0
+        self._unheard = unheard
         self._kept: deque[Received] = deque()
         self._keep = max(1, keep)
         self._spill = spill
@@ -53,6 +60,8 @@ class Recorder:
 
     def add(self, channel: str, to: str, text: str, mode: str) -> None:
         """Record one received message, with the time of this call."""
+        if to in self._unheard:
+            return
         self._kept.append(Received(channel, to, text, self._clock(), mode))
         self.count += 1
         if len(self._kept) > self._keep:

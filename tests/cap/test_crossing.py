@@ -39,6 +39,19 @@ def test_the_edges_named_really_meet(ring: Ring) -> None:
         assert a.intersection(b).length > 0
 
 
+@given(st.lists(st.floats(0.2, 1.0), min_size=5, max_size=40), st.integers(1, 3))
+def test_a_ring_around_its_middle_is_simple_only_if_it_goes_round_once(reaches: list[float], rounds: int) -> None:
+    step = rounds * math.tau / len(reaches)
+    ring = distinct_neighbours(
+        [
+            (round(1e6 * reach * math.cos(step * n)), round(1e6 * reach * math.sin(step * n)))
+            for n, reach in enumerate(reaches)
+        ]
+    )
+    if ring:
+        assert (first_contact(ring) is None) == shapely.Polygon(ring).is_valid
+
+
 def comb(teeth: int) -> Ring:
     """A simple ring of long thin teeth: the case that breaks grids."""
     top = [(x, 10**9 if x % 2 else 10) for x in range(2 * teeth)]

@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 from gateway.cap.draft import MOST_SIGNATURES, Draft, Leaf, read
 from gateway.cap.parse import Limits, parse
+from gateway.cap.tree import line_of, path_of
 from tests.cap.samples import INFO, RESOURCE, before, edited
 
 
@@ -12,13 +13,18 @@ def draft_of(raw: bytes, *, lenient: bool = False) -> Draft:
     return read(parsed.root, parsed.version, lenient=lenient)
 
 
+def place_of(leaf: Leaf | None) -> tuple[str, int | None, str]:
+    assert leaf is not None
+    return leaf.text, line_of(leaf.element), path_of(leaf.element)
+
+
 def test_texts_come_with_their_lines_and_paths() -> None:
     draft = draft_of(edited(before("info", "<code>a</code>\n<code>b</code>")))
-    assert [(leaf.text, leaf.path) for leaf in draft.all("code")] == [("a", "alert/code[1]"), ("b", "alert/code[2]")]
-    assert draft.leaf("identifier") == Leaf("BE-GW-2026-000001", 3, "alert/identifier", "BE-GW-2026-000001")
-    described = Leaf("Gent centrum", 24, "alert/info[1]/area[1]/areaDesc", "Gent centrum")
-    assert draft.infos[0].areas[0].leaf("areaDesc") == described
-    assert draft.infos[0].areas[0].polygons[0].leaf.path == "alert/info[1]/area[1]/polygon[1]"
+    assert [place_of(leaf)[::2] for leaf in draft.all("code")] == [("a", "alert/code[1]"), ("b", "alert/code[2]")]
+    assert place_of(draft.leaf("identifier")) == ("BE-GW-2026-000001", 3, "alert/identifier")
+    area = draft.infos[0].areas[0]
+    assert place_of(area.leaf("areaDesc")) == ("Gent centrum", 24, "alert/info[1]/area[1]/areaDesc")
+    assert path_of(area.polygons[0].leaf.element) == area.path + "/polygon[1]" == "alert/info[1]/area[1]/polygon[1]"
 
 
 def test_a_draft_is_read_from_what_is_there() -> None:
@@ -52,7 +58,7 @@ def test_pairs_are_read_whatever_their_order() -> None:
     raw = edited(before("area", "<parameter><value> v </value><valueName>n</valueName></parameter><parameter/>"))
     first, second = draft_of(raw).infos[0].pairs["parameter"]
     assert first.name_value == ("n", "v")
-    assert first.path == "alert/info[1]/parameter[1]"
+    assert path_of(first.element) == "alert/info[1]/parameter[1]"
     assert second.name_value == ("", "")
 
 

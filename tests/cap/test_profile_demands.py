@@ -6,6 +6,7 @@ from gateway.cap import profile_demands as demand
 from gateway.cap.draft import Draft, read
 from gateway.cap.parse import Limits, parse
 from gateway.cap.rules_message import Context
+from gateway.cap.tree import path_of
 from tests.cap.samples import INFO, POLYGON, SHAPE, before, edited
 
 
@@ -17,7 +18,7 @@ def draft_of(*changes: tuple[str, str]) -> Draft:
 
 
 def places(check: demand.Check, *changes: tuple[str, str]) -> list[str]:
-    return [where.path for where, _ in check(draft_of(*changes), Context())]
+    return [path_of(where.element) for where, _ in check(draft_of(*changes), Context())]
 
 
 def test_every_demand_passes_an_alert_that_has_it_all() -> None:

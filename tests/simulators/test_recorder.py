@@ -103,3 +103,10 @@ def test_another_salt_gives_another_choice() -> None:
 def test_impossible_shares_are_refused(shares: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="shares"):
         Outcomes(shares=shares)
+
+
+def test_what_comes_to_the_senders_own_telephone_is_not_recorded() -> None:
+    recorder = Recorder(unheard={"+32455000001"})
+    recorder.add("sms", "+32455000001", "Canary", "live")
+    recorder.add("sms", "+32470000001", "Fire", "live")
+    assert (recorder.count, [record.text for record in recorder.records()]) == (1, ["Fire"])
