@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Command] = {
     "sign": Command("sign", "sign a CAP alert"),
     "verify": Command("verify", "verify the signatures of a CAP alert"),
     "campaign": Command("campaign", "campaigns: list the open ones, pause, resume, stop"),
+    "forecast": Command("forecast", "rehearse a dispatch of any size: when each channel would be done"),
     "report": Command("report", "print a campaign's report"),
     "entity": Command("entity", "authorities: create, change, list, show"),
     "person": Command("person", "persons: members, roles, mandates, invitations"),
