@@ -37,7 +37,7 @@ from gateway.flows.intake import Intake
 from gateway.flows.lane import Fence, Lane, Texts
 from gateway.flows.planning import Planner
 from gateway.flows.publishing import Publisher
-from gateway.flows.sealing import Sealer
+from gateway.flows.sealing import sealer
 from gateway.flows.tracking import Tracking
 from gateway.inlets import Citizens, Mailboxes, Upstream, intake_rules, noter
 from gateway.metrics import Metrics
@@ -224,12 +224,12 @@ class Gateway:
     async def _routes(self, app: web.Application, stack: AsyncExitStack) -> None:
         """What this node serves, by its roles."""
         app.add_routes(Docs().routes())
-        feed, pairs = self.settings.feed, self.settings.feed.pairs()
+        feed = self.settings.feed
         sender = urlsplit(self.url).hostname or "gateway"
         self.publisher = Publisher(
             self.store, self.checker, url=self.url, log=logging_.unit_logger("gateway.feed"), utcnow=utcnow,
             pulse=Pulse(period_s=feed.heartbeat_s, sender=sender) if feed.heartbeat_s else None,
-            sign=Sealer(pairs, utcnow=utcnow, log=logging_.unit_logger("gateway.feed")) if pairs else None,
+            sign=sealer(feed.pairs(), self.metrics, utcnow),
         )  # fmt: skip
         self._wakes.append(self.publisher.wake)
         if Role.FEED in self.roles:

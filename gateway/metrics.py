@@ -9,6 +9,7 @@ Values are plain numbers without locks: call from the event loop only. Every cal
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
@@ -127,6 +128,9 @@ class Metrics(Collector):
         self._breaker_open = Numbers(
             gauge, "gateway_sms_breaker_open", "1 while an SMS provider is left alone after failures", ["provider"]
         )
+        self._seal_end = Numbers(
+            gauge, "gateway_feed_certificate_end_seconds", "Unix time when the last certificate for the feed ends", []
+        )
         self._canary_age = Numbers(
             gauge, "gateway_sms_canary_age_seconds", "Since the last canary of an operator arrived", ["canary"]
         )
@@ -215,6 +219,10 @@ class Metrics(Collector):
     def set_breaker_open(self, provider: str, is_open: bool) -> None:
         """The provider is left alone for a while, or is not."""
         self._breaker_open.set((provider,), int(is_open))
+
+    def set_seal_end(self, at: datetime) -> None:
+        """Until then what is published can be signed."""
+        self._seal_end.set((), at.timestamp())
 
     def set_canaries(self, canaries: Mapping[str, tuple[float, float | None]]) -> None:
         """By operator: seconds since one arrived, and how long it took. {} when another node leads."""

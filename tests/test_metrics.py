@@ -1,5 +1,7 @@
 """The instruments carry the published names and labels, count in batches, and never mix two processes' numbers."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,7 @@ PUBLISHED = {
     "gateway_feed_requests_total": {"status"},
     "gateway_mails_total": {"verdict", "reason"},
     "gateway_mailbox_up": {"mailbox"},
+    "gateway_feed_certificate_end_seconds": set(),
 }
 
 
@@ -64,6 +67,7 @@ def used() -> Metrics:
     metrics.feed_request(304, 9)
     metrics.mail("refused", "no-proof")
     metrics.set_mailbox_up("alerts", True)
+    metrics.set_seal_end(datetime(2027, 1, 1, tzinfo=UTC))
     metrics.first_submit(0.2)
     metrics.submit_seconds(SMS, [0.01, 0.02])
     metrics.delivery_seconds(VOICE, [30.0])

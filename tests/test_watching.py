@@ -42,9 +42,11 @@ PROMISED = {
     "gateway_feed_requests_total": {"status"},
     "gateway_mails_total": {"verdict", "reason"},
     "gateway_mailbox_up": {"mailbox"},
+    "gateway_feed_certificate_end_seconds": set(),
 }
 """Names and labels that are stable from the first release on."""
 
+NOT_DRAWN = {"gateway_feed_certificate_end_seconds"}  # a date, and only of those who sign: a rule watches it
 USUAL = {"up", "process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds", "process_max_fds"}
 FROM_PROMETHEUS = {"job", "instance"}
 
@@ -77,7 +79,7 @@ def test_expressions_use_only_labels_that_the_metric_has() -> None:
 
 def test_every_promised_metric_is_drawn() -> None:
     drawn = {name for panel in panels() for target in panel["targets"] for name in names(target["expr"])}
-    assert PROMISED.keys() - drawn == set()
+    assert PROMISED.keys() - drawn == NOT_DRAWN
 
 
 def test_what_is_promised_is_what_the_gateway_has() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from gateway.cap.signing import KeyPair, sign
-from gateway.log import UnitLogger
+from gateway.log import UnitLogger, unit_logger
+from gateway.metrics import Metrics
 
 
 class Sealer:
@@ -27,10 +28,6 @@ class Sealer:
         now = self._utcnow()
         return next((pair for pair in self._keys if pair.not_before <= now <= pair.not_after), None)
 
-    def until(self) -> datetime | None:
-        """When the last certificate ends: by then there must be another key."""
-        return max((pair.not_after for pair in self._keys), default=None)
-
     def __call__(self, document: bytes) -> bytes:
         """The document with the gateway's signature; as it is, when there is no key for it now."""
         pair = self.current()
@@ -42,3 +39,11 @@ class Sealer:
             self._log.error("not_signable", rules=[finding.id for finding in signed.findings])
             return document
         return signed.document
+
+
+def sealer(keys: Sequence[KeyPair], metrics: Metrics, utcnow: Callable[[], datetime]) -> Sealer | None:
+    """Who signs with these keys; None without keys. Until when they last is shown as a metric."""
+    if not keys:
+        return None
+    metrics.set_seal_end(max(pair.not_after for pair in keys))
+    return Sealer(keys, utcnow=utcnow, log=unit_logger("gateway.feed"))
