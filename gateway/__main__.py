@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Command] = {
     "campaign": Command("campaign", "campaigns: list the open ones, pause, resume, stop"),
     "forecast": Command("forecast", "rehearse a dispatch of any size: when each channel would be done"),
     "report": Command("report", "print a campaign's report"),
+    "cost": Command("cost", "prices, prepaid units, statements"),
     "entity": Command("entity", "authorities: create, change, list, show"),
     "person": Command("person", "persons: members, roles, mandates, invitations"),
     "session": Command("session", "where persons are signed in: list, end"),

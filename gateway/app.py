@@ -27,9 +27,11 @@ from gateway.flows.adopting import Adopter
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
 from gateway.flows.closing import Closer
+from gateway.flows.costing import Bookkeeper
 from gateway.flows.dispatch import Dispatcher
 from gateway.flows.escalating import Escalator
 from gateway.flows.examining import Examiner
+from gateway.flows.forecasting import Forecasting
 from gateway.flows.forgetting import Forgetter
 from gateway.flows.gate import Gates
 from gateway.flows.hub import Hub
@@ -147,6 +149,7 @@ class Gateway:
         self.closer = Closer(
             self.store, metrics=self.metrics, log=logging_.unit_logger("gateway.closing"), utcnow=utcnow,
             receipt_window_s=dispatch.receipt_window_s, leads=lambda: Role.DISPATCH in self.presence.leads,
+            zone=self.settings.compose.time_zone,
         )  # fmt: skip
 
     async def _build_dispatch(self) -> None:
@@ -182,6 +185,11 @@ class Gateway:
             self.store, self.settings.retention, leads=lambda: Role.DISPATCH in self.presence.leads,
             log=logging_.unit_logger("gateway.forgetting"),
         )  # fmt: skip
+        bookkeeper = Bookkeeper(
+            self.store, leads=lambda: Role.DISPATCH in self.presence.leads, utcnow=utcnow, log=self.log,
+            zone=self.settings.compose.time_zone,
+        )  # fmt: skip
+        self._parts.append(bookkeeper.run)
         self.adopter = Adopter(
             self.store, self.outlets.adopters(), node=self.number, leads=lambda: Role.DISPATCH in self.presence.leads,
             log=self.log,
@@ -306,12 +314,14 @@ class Gateway:
 
     def _api(self) -> Api:
         most = min(self.settings.intake.max_bytes, self.settings.http.max_body_bytes)
-        self.campaigns = Campaigns(
-            self.store, self.intake, rates=self.settings.rates(), public_url=self.url, utcnow=utcnow, changed=self._news
+        self.campaigns = Campaigns(self.store, public_url=self.url, utcnow=utcnow, changed=self._news)
+        self.forecasting = Forecasting(
+            self.store, self.intake, capacity=self.outlets.capacity, utcnow=utcnow, zone=self.settings.compose.time_zone
         )
         sender = self.settings.mailbox.sender or urlsplit(self.url).hostname or "gateway"
         return Api(
-            self.store, self.intake, self.campaigns, access=self.access, max_bytes=most, utcnow=utcnow, sender=sender
+            self.store, self.intake, self.campaigns, self.forecasting, access=self.access, max_bytes=most,
+            utcnow=utcnow, sender=sender,
         )
 
     def channel_states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:

@@ -81,6 +81,15 @@ class Outlets:
                 flight[channel.name] += channel.in_flight
         return links, flight
 
+    def capacity(self) -> dict[ChannelName, float]:
+        """What each channel can take a second now: its agreed rate, less where only some of this node's live links are
+        up. A node that sends nothing itself tells the agreed rates."""
+        rates = dict(self._settings.rates())
+        for channel in self.channels:
+            if channel.transport is Transport.LIVE and (up := _up(channel)):
+                rates[channel.name] *= sum(up) / len(up)
+        return rates
+
     def call_settled(self, call_id: str, *, refused: bool) -> None:
         """A call is over: its line is free. `refused`: busy or congested."""
         for channel in self.channels:
@@ -169,6 +178,17 @@ class Outlets:
             fence=lambda _lease: self._fence.holds(),
             meters=VoiceMeters(started=self._metrics.calls),
         )
+
+
+def _up(channel: Channel) -> list[bool]:
+    """Whether each link of a channel is up; nothing where links are made only when there is something to send."""
+    match channel:
+        case SmsChannel():
+            return [up for name, up in channel.bind_up().items() if not name.endswith("/outbind")]
+        case VoiceChannel():
+            return list(channel.trunks_up().values())
+        case _:
+            return []  # a relay is connected to when there is mail
 
 
 def canary_text(canary: CanarySettings) -> Text:

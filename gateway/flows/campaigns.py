@@ -1,32 +1,23 @@
-"""Campaigns seen and steered by their entity: progress, report, deliveries, forecast; pause, resume, stop.
+"""Campaigns seen and steered by their entity: progress, report, deliveries; pause, resume, stop.
 
 Knows: the store, the reports, lineage's acts. Never knows: HTTP, channels. What belongs to another entity is not there.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from gateway.cap.area import Ring
-from gateway.cap.cells import Cell, intersect
-from gateway.cap.cover import cover_union
 from gateway.flows import lineage
 from gateway.flows.agreeing import Agreeing
 from gateway.flows.answers import Answer, problem
 from gateway.flows.closing import report_of, with_addendum
-from gateway.flows.filing import notes_of
-from gateway.flows.intake import Intake
-from gateway.flows.judging import Draft
 from gateway.model import CampaignState, ChannelName, DeliveryState, MessageClass
 from gateway.policy import report as reports
-from gateway.policy.forecast import Wording, forecast, units_of
 from gateway.policy.rights import Authority, Refusal, may_act, may_send
 from gateway.store import alerts, approvals, progress, registry
 from gateway.store.pool import Connection, Store
 
 PAGE = 50
-LEFT = ("in_flight", "submitted", "delivered", "unknown")
 Act = Callable[[Connection, int, int, str], Awaitable[CampaignState | None]]
 
 
@@ -36,66 +27,16 @@ class Campaigns:
     def __init__(
         self,
         store: Store,
-        intake: Intake,
         *,
-        rates: Mapping[ChannelName, float],
         public_url: str,
         utcnow: Callable[[], datetime],
         changed: Callable[[], None],
     ) -> None:
         self._store = store
-        self._intake = intake
-        self._rates = rates
         self._public_url = public_url
         self._utcnow = utcnow
         self.agreeing = Agreeing(store, changed=changed)
         self._changed = changed  # told when a campaign's state was changed by hand
-
-    async def forecast(self, raw: bytes, authority: Authority) -> Answer:
-        """What this alert would do, nothing stored, nothing sent."""
-        seen = await self._intake.outlook(raw, authority)
-        if isinstance(seen, Answer):
-            return seen
-        draft, fate = seen.draft, seen.fate
-        reached: Mapping[tuple[ChannelName, str], int] = {}
-        if fate.state is not CampaignState.CLOSED:
-            reached = await self._reached(draft, authority)
-        wordings = [
-            Wording(channel=t.channel, language=t.language, units=units_of(t.channel, t.body, t.parts))
-            for t in seen.texts
-        ]
-        findings = (*draft.findings, *fate.findings, *notes_of(seen.texts))
-        body = forecast(reached, wordings, self._rates) | {
-            "dry_run": True,
-            "state": fate.state.value,
-            "mode": draft.mode.value,
-            "class": draft.wishes.message_class.value,
-            "expires": draft.expires_at.isoformat(),
-            "told_before": await self._told_before(seen.past, authority),
-            "findings": [f._asdict() for f in findings],
-            "texts": [
-                {
-                    "channel": t.channel.value, "language": t.language, "subject": t.subject, "text": t.body,
-                    "parts": t.parts, "encoding": t.encoding, "notes": list(t.notes),
-                }
-                for t in seen.texts
-            ],
-        }  # fmt: skip
-        return Answer(status=200, body=body)
-
-    async def _reached(self, draft: Draft, authority: Authority) -> dict[tuple[ChannelName, str], int]:
-        cells = await asyncio.to_thread(_cells, draft, authority)
-        target = registry.Target(cells=cells, groups=[g.id for g in draft.groups])
-        async with self._store.connection() as connection:
-            return await registry.count_targets(
-                connection, authority.entity_id, draft.wishes.message_class, draft.channels, target
-            )
-
-    async def _told_before(self, past: lineage.Past, authority: Authority) -> int:
-        """Messages of earlier campaigns that left: an Update or Cancel goes to these people, too."""
-        async with self._store.tenant(authority.entity_id) as connection:
-            counts = await progress.counts(connection, [row["campaign_id"] for row in past.campaigns])
-        return sum(of[name] for channels in counts.values() for of in channels.values() for name in LEFT)
 
     async def alert(self, public_id: str, authority: Authority) -> dict[str, Any] | None:
         """One alert of this entity, with the present state of its campaign."""
@@ -223,13 +164,6 @@ def _may(act: str, row: Any, authority: Authority) -> Refusal | None:
 
 
 _ACTS: Mapping[str, Act] = {"pause": lineage.pause, "resume": lineage.resume, "stop": lineage.stop}
-
-
-def _cells(draft: Draft, authority: Authority) -> list[Cell]:
-    shapes = list(dict.fromkeys(shape for variant in draft.variants for shape in variant.shapes))
-    if not shapes:
-        return []
-    return intersect(cover_union(shapes), cover_union([Ring(ring) for ring in authority.rings]))
 
 
 def _approval(row: Any, given: Sequence[Any]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from gateway.flows.costing import ZONE, settle_campaign
 from gateway.log import UnitLogger
 from gateway.metrics import Metrics
 from gateway.model import CampaignState, ChannelName, Closure
 from gateway.policy import report as reports
 from gateway.policy.states import CampaignEvent, campaign_after
-from gateway.store import alerts, deliveries, progress, suppression
+from gateway.store import alerts, costs, deliveries, progress, suppression
 from gateway.store.pool import GONE, Connection, Store
 
 PERCENTS = (50, 90, 99)
@@ -33,6 +34,7 @@ class Closer:
         receipt_window_s: float,
         utcnow: Callable[[], datetime],
         leads: Callable[[], bool],
+        zone: str = ZONE,
     ) -> None:
         self._store = store
         self._metrics = metrics
@@ -40,6 +42,7 @@ class Closer:
         self._receipt_window_s = receipt_window_s
         self._utcnow = utcnow
         self._leads = leads
+        self._zone = zone
         self._milestones: dict[int, set[tuple[ChannelName, int]]] = {}
 
     async def run(self) -> None:
@@ -93,6 +96,7 @@ class Closer:
             if not await alerts.set_state(connection, row["id"], state, becomes, closure=closure):
                 return
             await alerts.insert_event(connection, row["id"], row["entity_id"], "closed", becomes, "gateway")
+            await settle_campaign(connection, row["id"], self._zone)
             body = await report_of(connection, row["id"])
             await progress.insert_report(connection, row["id"], row["entity_id"], body)
         self._metrics.campaign_closed(body["mode"], body["channels"])
@@ -148,6 +152,7 @@ async def report_of(connection: Connection, campaign: int) -> Mapping[str, Any]:
         events=_records(reports.EventRow, await alerts.campaign_events(connection, campaign)),
         counts=_records(reports.CountsRow, counted),
         milestones=_records(reports.MilestoneRow, await progress.milestones(connection, campaign)),
+        costs=_records(reports.CostRow, await costs.of_campaign(connection, campaign)),
     )
 
 

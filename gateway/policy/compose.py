@@ -53,6 +53,7 @@ class Composed:
 
     `parts` counts SMS parts (1 elsewhere), `encoding` names the SMS alphabet ("utf-8" elsewhere), `notes` are sentences
     for the author: what was cut, what costs more, what was left out. `picture` is the PNG that a mail's page shows.
+    `respelt` reads the same and needs only `respelt_parts`; "" when no spelling needs less.
     """
 
     channel: ChannelName
@@ -65,6 +66,8 @@ class Composed:
     encoding: str = "utf-8"
     notes: tuple[str, ...] = ()
     picture: bytes = field(default=b"", repr=False)
+    respelt: str = ""
+    respelt_parts: int = 0
 
 
 class _Cut(NamedTuple):
@@ -168,8 +171,13 @@ def _sms(notice: Notice, rules: ComposeRules, _maps: _Maps) -> Composed:
         most=rules.sms_max_parts * MAX_PART_CHARACTERS,
     )
     encoding, parts = rules.count_sms(cut.text)
-    notes = (*_hidden(notice), *_lost(cut, f"{rules.sms_max_parts} SMS parts"), *_costly(cut.text, rules))
-    return _composed(ChannelName.SMS, notice, cut.text, parts=parts, encoding=encoding, notes=notes)
+    respelt, fewer = _cheaper(cut.text, parts, rules)
+    notes = (
+        *_hidden(notice), *_lost(cut, f"{rules.sms_max_parts} SMS parts"), *_costly(cut.text, rules),
+        *_spelling(cut.text, parts, respelt, fewer),
+    )  # fmt: skip
+    composed = _composed(ChannelName.SMS, notice, cut.text, parts=parts, encoding=encoding, notes=notes)
+    return replace(composed, respelt=respelt, respelt_parts=fewer)
 
 
 def _voice(notice: Notice, rules: ComposeRules, _maps: _Maps) -> Composed:
@@ -312,7 +320,7 @@ def _hidden(notice: Notice) -> tuple[str, ...]:
 
 
 def _costly(text: str, rules: ComposeRules) -> tuple[str, ...]:
-    """Names the characters that make an SMS hold 70 characters a part in place of 160, and a spelling without them."""
+    """Names the characters that make an SMS hold 70 characters a part in place of 160."""
     count_sms = rules.count_sms
     plain, _ = count_sms("a")
     encoding, parts = count_sms(text)
@@ -322,14 +330,21 @@ def _costly(text: str, rules: ComposeRules) -> tuple[str, ...]:
     more = " and others" if len(costly) > _NOTED_CHARACTERS else ""
     named = " ".join(costly[:_NOTED_CHARACTERS])
     why = f"{named}{more}: outside the SMS alphabet, so the text needs {encoding} and {parts} parts"
-    return (why, *_cheaper(text, parts, rules))
+    return (why,)
 
 
-def _cheaper(text: str, parts: int, rules: ComposeRules) -> tuple[str, ...]:
-    """What another spelling would save, with the first words that change."""
+def _cheaper(text: str, parts: int, rules: ComposeRules) -> tuple[str, int]:
+    """A spelling that needs fewer parts, and how many; ("", 0) when there is none."""
+    if parts == 1:
+        return "", 0
     respelt = rules.respell(text)
     fewer = rules.count_sms(respelt)[1]
-    if fewer >= parts:
+    return (respelt, fewer) if fewer < parts else ("", 0)
+
+
+def _spelling(text: str, parts: int, respelt: str, fewer: int) -> tuple[str, ...]:
+    """What another spelling would save, with the first words that change."""
+    if not respelt:
         return ()
     pairs = dict.fromkeys((a, b) for a, b in zip(text.split(), respelt.split(), strict=False) if a != b)
     shown = ", ".join(f"{a} -> {b}" for a, b in list(pairs)[:_NOTED_WORDS])

@@ -10,17 +10,28 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from gateway.model import ChannelName, DeliveryState
 from gateway.policy.custody import approved_by, custody
 from gateway.policy.reasons import ACCEPTED, reason
-from gateway.policy.report_rows import CampaignFacts, CountsRow, EventRow, MilestoneRow, ReportRow, TextRow, TimesRow
+from gateway.policy.report_rows import (
+    CampaignFacts,
+    CostRow,
+    CountsRow,
+    EventRow,
+    MilestoneRow,
+    ReportRow,
+    TextRow,
+    TimesRow,
+)  # fmt: skip
 from gateway.policy.report_text import as_csv, as_text
+from gateway.policy.tariff import eur
 
 __all__ = [
-    "CampaignFacts", "ChannelProgress", "CountsRow", "EventRow", "MilestoneRow", "Progress", "ReportRow", "TextRow",
-    "TimesRow", "as_csv", "as_json", "as_text", "build_report", "progress",
+    "CampaignFacts", "ChannelProgress", "CostRow", "CountsRow", "EventRow", "MilestoneRow", "Progress", "ReportRow",
+    "TextRow", "TimesRow", "as_csv", "as_json", "as_text", "build_report", "progress",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -136,6 +147,7 @@ def build_report(
     counts: Sequence[CountsRow],
     findings: Sequence[Mapping[str, Any]] | None = None,
     milestones: Sequence[MilestoneRow] = (),
+    costs: Sequence[CostRow] = (),
 ) -> dict[str, Any]:
     """The report, as data that JSON can hold. `findings` defaults to the alert's own. Late receipts are not in it:
     they come as an addendum beside it."""
@@ -163,9 +175,26 @@ def build_report(
         "ledger": _ledger(facts, events, milestones),
         "custody": custody(events, facts.closed_at),
         "approved_by": approved_by(events),
+        "cost": cost_of(costs),
         "area_left_out": [str(one.get("message", "")) for one in said if _is_left_out(one)],
         "findings": said,
         "remarks": _remarks(channels, counts),
+    }  # fmt: skip
+
+
+def cost_of(rows: Sequence[CostRow]) -> dict[str, Any]:
+    """What the campaign cost, ex VAT; nothing is here until it is closed, nor for what reached simulators only."""
+    return {
+        "amount_eur": eur(sum((row.amount for row in rows), Decimal(0))),
+        "prepaid_units": sum(row.prepaid for row in rows),
+        "lines": [
+            {
+                "channel": CHANNELS[row.channel].value, "prefix": row.prefix, "messages": row.messages,
+                "units": row.units, "prepaid_units": row.prepaid, "unit_eur": eur(row.eur),
+                "amount_eur": eur(row.amount), "priced_on": row.priced_on.isoformat(), "price_lapsed": row.lapsed,
+            }
+            for row in rows
+        ],
     }  # fmt: skip
 
 

@@ -1,12 +1,14 @@
 """What a report is made from: one record for each query, field for column.
 
-Knows: the columns of store/queries/progress.sql, alerts.sql (campaign_events) and registry.sql (texts_of_campaign).
-Never knows: SQL. `channel` and `state` are the small numbers that the database holds.
+Knows: the columns of store/queries/progress.sql, alerts.sql (campaign_events), registry.sql (texts_of_campaign)
+and costs.sql (usage_of_campaign). `channel` and `state` are the small numbers that the database holds.
+Never knows: SQL.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 
@@ -83,6 +85,23 @@ class TextRow:
     subject: str = ""
     html: str = ""
     parts: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRow:
+    """One line of the campaign's ledger (query usage_of_campaign); `lapsed`: its price was agreed until an earlier day
+    than `priced_on`."""
+
+    channel: int
+    prefix: str
+    messages: int
+    units: int
+    prepaid: int
+    eur: Decimal
+    amount: Decimal
+    lapsed: bool
+    priced_on: date
+    settled_on: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

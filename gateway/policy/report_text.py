@@ -22,7 +22,7 @@ Report = Mapping[str, Any]
 
 def as_text(report: Report) -> str:
     """The report to read: who and what, counts, times, reasons, texts, what happened when."""
-    blocks = (_head, _counts, _times, _reasons, _doubts, _texts, _ledger, _addendum)
+    blocks = (_head, _counts, _times, _reasons, _doubts, _cost, _texts, _custody, _ledger, _addendum)
     return "\n".join(line.rstrip() for block in blocks for line in block(report)) + "\n"
 
 
@@ -63,6 +63,11 @@ def _rows(report: Report) -> Iterator[Sequence[object]]:
         yield "remark", "", "", "", "", "", message
     for text in report["texts"]:
         yield "text", text["channel"], text["language"], f"text {text['key']}", "", text["parts"], text["body"]
+    yield from _cost_rows(report)
+    for entry in report.get("custody", ()):
+        yield "custody", "", "", entry["at"], entry["state"], entry["seconds"], f"{entry['what']} by {entry['by']}"
+    for holder in report.get("approved_by", ()):
+        yield "approved by", "", "", "", "", "", holder
     for minute in report["ledger"]:
         for entry in minute["entries"]:
             yield "ledger", "", "", entry["at"], "", "", entry["what"]
@@ -81,6 +86,16 @@ def _channel_rows(name: str, channel: Mapping[str, Any]) -> Iterator[Sequence[ob
     for language, counts in channel["languages"].items():
         for item in COLUMNS:
             yield "count", name, language, item, "", counts[item], ""
+
+
+def _cost_rows(report: Report) -> Iterator[Sequence[object]]:
+    cost = report.get("cost")
+    if cost is None:  # written by an earlier release
+        return
+    for line in cost["lines"]:
+        for item in ("messages", "units", "prepaid_units", "unit_eur", "amount_eur"):
+            yield "cost", line["channel"], "", item, line["prefix"], line[item], ""
+    yield "cost", "", "", "amount_eur", "", cost["amount_eur"], "ex VAT"
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -155,6 +170,33 @@ def _doubts(report: Report) -> Iterator[str]:
 def _finding(found: Mapping[str, Any]) -> str:
     where = " ".join(str(found[key]) for key in ("id", "severity", "element") if found.get(key))
     return f"{where}: {found.get('message', '')}"
+
+
+def _cost(report: Report) -> Iterator[str]:
+    """Left out while there is nothing to pay and nothing was used."""
+    cost = report.get("cost")
+    if not cost or not cost["lines"]:
+        return
+    yield from _title("Cost, ex VAT")
+    for line in cost["lines"]:
+        to = f" to {line['prefix']}" if line["prefix"] else ""
+        paid = f", {line['prepaid_units']} of them prepaid" if line["prepaid_units"] else ""
+        free = "free" if line["unit_eur"] == "0.000" else f"at {line['unit_eur']} EUR: {line['amount_eur']} EUR"
+        lapsed = " (a price agreed until an earlier day)" if line["price_lapsed"] else ""
+        yield f"{line['channel'] + to:10}{line['messages']:>9} messages, {line['units']} units{paid}, {free}{lapsed}"
+    yield f"{'all':10}{cost['amount_eur']:>9} EUR"
+
+
+def _custody(report: Report) -> Iterator[str]:
+    """Who had the campaign, how long, and who let it go."""
+    if not report.get("custody"):
+        return
+    yield from _title("Who had it, and how long")
+    for entry in report["custody"]:
+        lasted = "" if entry["seconds"] is None else f", for {_s(entry['seconds'])}"
+        yield from _wrapped(f"{entry['at']}  ", f"{entry['what']} by {entry['by']}: {entry['state']}{lasted}")
+    if report["approved_by"]:
+        yield from _labelled("Approved by", ", ".join(report["approved_by"]))
 
 
 def _texts(report: Report) -> Iterator[str]:

@@ -6,7 +6,7 @@ The store's function is_quiet says the same as `is_quiet` here, and a test compa
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.cap.findings import Finding
@@ -54,6 +54,15 @@ def is_quiet(quiet: tuple[time, time], zone: str, now: datetime) -> bool:
     begins, ends = quiet
     at = now.astimezone(ZoneInfo(zone)).time()
     return begins <= at < ends if begins <= ends else at >= begins or at < ends
+
+
+def opens(quiet: tuple[time, time] | None, zone: str, now: datetime) -> datetime:
+    """When the first SMS or call may leave: now, or at the end of the quiet hours that it is."""
+    if quiet is None or not is_quiet(quiet, zone, now):
+        return now
+    local = now.astimezone(ZoneInfo(zone))
+    end = local.replace(hour=quiet[1].hour, minute=quiet[1].minute, second=0, microsecond=0)
+    return (end if end > local else end + timedelta(days=1)).astimezone(now.tzinfo)
 
 
 def _note(rule: str, message: str) -> Finding:

@@ -17,6 +17,7 @@ from gateway.errors import StoreUnavailable
 from gateway.flows.acknowledging import CapAnswers
 from gateway.flows.answers import Answer
 from gateway.flows.campaigns import Campaigns
+from gateway.flows.forecasting import Forecasting
 from gateway.flows.intake import Intake
 from gateway.policy.rights import Authority, Refusal
 from gateway.store.pool import Store
@@ -39,6 +40,7 @@ class Api:
         store: Store,
         intake: Intake,
         campaigns: Campaigns,
+        forecasting: Forecasting,
         *,
         access: Access | None = None,
         max_bytes: int,
@@ -49,6 +51,7 @@ class Api:
         self.known = (access or Access(store)).known
         self._intake = intake
         self._campaigns = campaigns
+        self._forecasting = forecasting
         self._max_bytes = max_bytes
         self._utcnow = utcnow
         self._watchers: set[asyncio.Event] = set()
@@ -81,7 +84,7 @@ class Api:
         if isinstance(raw, Refusal):
             answer = await self._intake.refuse_unread(raw, authority, source)
         elif request.query.get("dry_run", "").lower() in ("1", "true", "yes"):
-            answer = await self._campaigns.forecast(raw, authority)
+            answer = await self._forecasting.forecast(raw, authority)
         else:
             answer = await self._intake.accept(raw, authority, source)
             if prefers_cap(request.headers.get("Accept", ""), usually=authority.cap_answers):

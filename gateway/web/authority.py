@@ -14,6 +14,7 @@ from gateway.web.access import Access
 from gateway.web.agreeing import AgreeingPages
 from gateway.web.audit import AuditPages
 from gateway.web.contacts import ContactPages
+from gateway.web.costs import CostPages
 from gateway.web.entities import EntityPages
 from gateway.web.exports import ExportPages
 from gateway.web.groups import GroupPages
@@ -36,4 +37,5 @@ def authority_routes(
         *GroupPages(store, access).routes(),
         *ImportPages(store, access).routes(),
         *ExportPages(store, access).routes(),
+        *CostPages(store, access, utcnow=utcnow).routes(),
     ]

@@ -14,7 +14,7 @@ from gateway.model import ChannelName, EntityKind, MessageClass, Role
 from gateway.policy.onboarding import checklist, missing
 from gateway.store import admin, entities
 from gateway.store.pool import Store
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Access, Handler
 from gateway.web.bodies import Body, taking
 from gateway.web.partnerships import SLUG
 from gateway.web.persons import PAGE, TEXT, not_found, number
@@ -100,12 +100,12 @@ class EntityPages:
             web.get("/v1/terms", known(self.list_terms)),
             web.post("/v1/terms/{version}", known(taking(Answered, self.answer_terms), administrator)),
             web.get("/v1/entities", known(self.list_entities, administrator, Role.OBSERVER)),
-            web.post("/v1/entities", known(_platform(taking(NewEntity, self.post_entity)), administrator)),
-            web.post("/v1/entities/{entity}", known(_platform(taking(Papers, self.note_papers)), administrator)),
+            web.post("/v1/entities", known(platform_only(taking(NewEntity, self.post_entity)), administrator)),
+            web.post("/v1/entities/{entity}", known(platform_only(taking(Papers, self.note_papers)), administrator)),
             web.post(
-                "/v1/entities/{entity}/suspend", known(_platform(taking(Suspension, self.suspend)), administrator)
+                "/v1/entities/{entity}/suspend", known(platform_only(taking(Suspension, self.suspend)), administrator)
             ),
-            web.post("/v1/entities/{entity}/reinstate", known(_platform(self.reinstate), administrator)),
+            web.post("/v1/entities/{entity}/reinstate", known(platform_only(self.reinstate), administrator)),
         ]
 
     async def get_own(self, request: web.Request) -> web.Response:
@@ -200,7 +200,7 @@ class EntityPages:
         return web.json_response({"entity": row["slug"], "suspended": False})
 
 
-def _platform(handler: Any) -> Any:
+def platform_only(handler: Handler) -> Handler:
     """The handler for administrators of the platform, and of no other entity."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:

@@ -3,17 +3,16 @@
 import csv
 import io
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from gateway.cap.model import MsgType, Status
+from gateway.cap.model import Status
 from gateway.flows.answers import Answer
 from gateway.flows.campaigns import masked
-from gateway.model import ChannelName, DeliveryState, EntityKind, MessageClass, Realm
+from gateway.model import ChannelName, DeliveryState, MessageClass, Realm
 from gateway.store import admin
-from tests.support.scene import Entity, Scene, an_alert, area, asking, citizen, follow_up, put_token, square, with_infos
+from tests.support.scene import Entity, Scene, an_alert, area, asking, citizen, put_token, square, with_infos
 
 APPROVAL = {"approval": ["urgent"]}
 HERE = area(square(4.325, 50.815))
@@ -32,99 +31,6 @@ async def posted(scene: Scene, entity: Entity, people: int = 3, **changes: Any) 
 
 async def act(scene: Scene, what: str, answer: Answer, token: str) -> Answer:
     return await scene.campaigns.act(what, answer.body["campaign"], await scene.authority(token))
-
-
-# Forecast -------------------------------------------------------------------------------------------------------
-
-
-async def test_a_forecast_counts_messages_parts_cost_and_seconds(scene: Scene) -> None:
-    commune = await scene.entity()
-    people = [citizen(n, "fr" if n < 30 else "nl", email=None if n % 2 else f"c{n}@x.example") for n in range(50)]
-    await scene.citizens(*people, citizen(99, lon=4.25, lat=50.75))
-    answer = await scene.forecast(by_sms(at=scene.clock.now), commune)
-    assert answer.status == 200
-    body = answer.body
-    assert (body["dry_run"], body["recipients"], body["mode"], body["class"]) == (True, 50, "live", "urgent")
-    (sms,) = body["channels"]
-    parts = {text["language"]: text["parts"] for text in body["texts"]}
-    units = 30 * parts["fr"] + 20 * parts["nl"]
-    assert (sms["messages"], sms["units"], sms["seconds"]) == (50, units, round(units / 500, 1))
-    assert body["cost_eur"] == sms["cost_eur"] == f"{units * 0.055:.3f}"
-    assert sms["languages"] == [
-        {"language": "fr", "messages": 30, "units_each": parts["fr"]},
-        {"language": "nl", "messages": 20, "units_each": parts["nl"]},
-    ]
-
-
-async def test_a_forecast_leaves_no_trace(scene: Scene) -> None:
-    commune = await scene.entity()
-    await scene.forecast(by_sms(), commune)
-    await scene.forecast(b"<alert/>", commune)
-    for table in ("alert", "campaign", "text", "delivery"):
-        assert await scene.rows(f"SELECT FROM {table}") == []
-    assert scene.news == []
-
-
-async def test_a_small_number_is_blurred_in_a_forecast(scene: Scene) -> None:
-    commune = await scene.entity()
-    await scene.citizens(*(citizen(number) for number in range(4)))
-    answer = await scene.forecast(by_sms(), commune)
-    assert answer.body["recipients"] == "<5"
-    assert answer.body["channels"][0]["messages"] == "<5"
-    await scene.citizens(citizen(5))
-    assert (await scene.forecast(by_sms(), commune)).body["recipients"] == 5
-
-
-async def test_a_forecast_counts_nobody_outside_the_territory(scene: Scene) -> None:
-    commune = await scene.entity()
-    inside = [citizen(n, lon=4.39, lat=50.8) for n in range(6)]
-    outside = [citizen(n, lon=4.41, lat=50.8) for n in range(10, 20)]
-    await scene.citizens(*inside, *outside)
-    alert = with_infos(by_sms(), area=(area(square(4.4, 50.8, 0.02)),))
-    answer = await scene.forecast(alert, commune)
-    assert answer.body["recipients"] == 6
-    assert "G4" in {finding["id"] for finding in answer.body["findings"]}
-
-
-async def test_a_forecast_refuses_as_the_post_would(scene: Scene) -> None:
-    police = await scene.entity("police", kind=EntityKind.TYPE2)
-    answer = await scene.forecast(by_sms(), police)
-    assert (answer.status, answer.body["reason"]) == (403, "groups-only")
-    assert (await scene.forecast(b"<alert>", police)).status == 400
-    other = await scene.entity("other")
-    await scene.post(by_sms(), other)
-    foreign = await scene.forecast(follow_up(MsgType.CANCEL, by_sms()), await scene.entity("third"))
-    assert (foreign.status, foreign.body["reason"]) == (403, "not-yours")
-
-
-async def test_a_forecast_shows_every_text_and_what_was_cut(scene: Scene) -> None:
-    answer = await scene.forecast(asking(an_alert()), await scene.entity())
-    texts = {(text["channel"], text["language"]): text for text in answer.body["texts"]}
-    assert len(texts) == 12
-    assert any("cut to fit" in note for note in texts["sms", "fr"]["notes"])
-    assert "G5" in {finding["id"] for finding in answer.body["findings"]}
-
-
-async def test_a_forecast_says_that_nobody_would_be_told(scene: Scene) -> None:
-    commune = await scene.entity()
-    await scene.citizens(*(citizen(number) for number in range(9)))
-    for alert, state in (
-        (by_sms(status=Status.TEST), "closed"),
-        (by_sms(at=scene.clock.now - timedelta(hours=3)), "closed"),
-        (by_sms(), "planned"),
-    ):
-        answer = await scene.forecast(alert, commune)
-        assert answer.body["state"] == state
-        assert answer.body["recipients"] == (9 if state == "planned" else 0)
-
-
-async def test_a_forecast_of_a_cancel_counts_those_told_before_and_nobody_new(scene: Scene) -> None:
-    commune = await scene.entity()
-    first = await posted(scene, commune, 7)
-    await scene.end(first)
-    answer = await scene.forecast(follow_up(MsgType.CANCEL, by_sms(), info=()), commune)
-    assert (answer.body["recipients"], answer.body["told_before"]) == (0, 7)
-    assert [channel["channel"] for channel in answer.body["channels"]] == ["sms"]
 
 
 # Seeing ---------------------------------------------------------------------------------------------------------

@@ -1,29 +1,36 @@
 """What a trial run says: exact numbers where they may be said, and small ones that nobody can work out."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import ChannelName
-from gateway.policy.forecast import BLUR_BELOW, Wording, forecast, units_of
+from gateway.policy.forecast import BLUR_BELOW, Means, Window, Wording, blurred, forecast
 
 SMS, VOICE, EMAIL = ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL
-RATES = {SMS: 500.0, EMAIL: 2500.0, VOICE: 10.0}
+PRICE = Decimal("0.055")
+MEANS = {
+    SMS: Means(per_s=500.0, eur=PRICE), EMAIL: Means(per_s=2500.0), VOICE: Means(per_s=10.0, eur=PRICE),
+}  # fmt: skip
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
+DAY = Window(opens=NOW, ends=NOW + timedelta(days=1))
 Reached = Mapping[tuple[ChannelName, str], int]
 WORDINGS = [
-    Wording(channel=SMS, language="fr", units=2),
+    Wording(channel=SMS, language="fr", units=2, encoding="gsm"),
     Wording(channel=SMS, language="nl", units=3),
     Wording(channel=VOICE, language="fr", units=1),
     Wording(channel=EMAIL, language="fr", units=1),
 ]
 
 
-def seen(reached: Reached, rates: Mapping[ChannelName, float] = RATES) -> tuple[dict[str, Any], dict[str, Any]]:
-    body: dict[str, Any] = forecast(reached, WORDINGS, rates)
+def seen(
+    reached: Reached, means: Mapping[ChannelName, Means] = MEANS, window: Window = DAY
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    body: dict[str, Any] = forecast(reached, WORDINGS, means, window)
     return body, {channel["channel"]: channel for channel in body["channels"]}
 
 
@@ -33,10 +40,12 @@ def test_numbers_of_some_size_are_exact() -> None:
     assert body["cost_eur"] == f"{Decimal('0.055') * (2000 + 1500 + 20):.3f}"
     assert body["small_left_out"] is False
     assert channels["sms"] | {"languages": []} == {
-        "channel": "sms", "messages": 1500, "units": 3500, "seconds": 7.0, "cost_eur": "192.500", "languages": [],
+        "channel": "sms", "messages": 1500, "units": 3500, "seconds": 7.0, "per_second": 500.0, "unit_eur": "0.055",
+        "finish": "2026-11-22T09:00:07+00:00", "share_too_late": 0.0, "cost_eur": "192.500", "languages": [],
     }  # fmt: skip
     assert channels["sms"]["languages"] == [
-        {"language": "fr", "messages": 1000, "units_each": 2}, {"language": "nl", "messages": 500, "units_each": 3},
+        {"language": "fr", "messages": 1000, "units_each": 2, "encoding": "gsm", "cost_eur": "110.000"},
+        {"language": "nl", "messages": 500, "units_each": 3, "encoding": "", "cost_eur": "82.500"},
     ]  # fmt: skip
     assert channels["voice"]["seconds"] == 2.0  # calls are paced by starts, not by minutes
     assert channels["email"]["cost_eur"] == "0.000"
@@ -62,23 +71,23 @@ def test_a_small_number_is_in_no_sum_so_nobody_can_subtract_it() -> None:
 
 def test_who_has_no_text_of_their_own_gets_the_entity_s_first() -> None:
     _, channels = seen({(SMS, "pl"): 10, (SMS, "fr"): 10})
-    assert channels["sms"]["languages"] == [{"language": "fr", "messages": 20, "units_each": 2}]
+    assert [(one["language"], one["messages"]) for one in channels["sms"]["languages"]] == [("fr", 20)]
 
 
 def test_a_channel_without_a_text_reaches_nobody() -> None:
-    body: dict[str, Any] = forecast({(SMS, "fr"): 10, (EMAIL, "fr"): 10}, WORDINGS[:1], RATES)
+    body: dict[str, Any] = forecast({(SMS, "fr"): 10, (EMAIL, "fr"): 10}, WORDINGS[:1], MEANS, DAY)
     assert body["recipients"] == 10
     assert [channel["channel"] for channel in body["channels"]] == ["sms"]
 
 
 def test_of_several_wordings_the_longest_is_reckoned_with() -> None:
     words = [Wording(channel=SMS, language="fr", units=units) for units in (1, 3, 2)]
-    body: dict[str, Any] = forecast({(SMS, "fr"): 10}, words, RATES)
+    body: dict[str, Any] = forecast({(SMS, "fr"): 10}, words, MEANS, DAY)
     assert body["channels"][0]["units"] == 30
 
 
 def test_a_channel_without_a_rate_says_no_time() -> None:
-    assert seen({(EMAIL, "fr"): 50}, RATES | {EMAIL: 0.0})[1]["email"]["seconds"] is None
+    assert seen({(EMAIL, "fr"): 50}, MEANS | {EMAIL: Means(per_s=0.0)})[1]["email"]["seconds"] is None
 
 
 COUNTS = st.dictionaries(
@@ -96,8 +105,8 @@ def test_small_numbers_leave_no_trace(reached: Reached) -> None:
         if (channel, language) not in {(EMAIL, "nl"), (VOICE, "nl")}
     ]
     keep = {key: reached[key] for key in own}  # a language that is added to another may cross the limit honestly
-    assert forecast({k: smaller[k] for k in keep}, WORDINGS, RATES) == forecast(
-        {k: larger[k] for k in keep}, WORDINGS, RATES
+    assert forecast({k: smaller[k] for k in keep}, WORDINGS, MEANS, DAY) == forecast(
+        {k: larger[k] for k in keep}, WORDINGS, MEANS, DAY
     )
 
 
@@ -110,11 +119,34 @@ def test_what_is_shown_is_never_more_than_there_is(reached: Reached) -> None:
     assert shown == sum(sums)
 
 
-@pytest.mark.parametrize(("length", "minutes"), [(0, 1), (360, 1), (361, 2), (720, 2), (721, 3)])
-def test_a_call_says_its_text_twice_and_costs_started_minutes(length: int, minutes: int) -> None:
-    assert units_of(VOICE, "x" * length, 1) == minutes
+def test_a_cheaper_spelling_is_shown_with_what_it_saves() -> None:
+    words = [Wording(channel=SMS, language="nl", units=3, encoding="ucs2", cheaper="cafe", cheaper_units=1)]
+    body: dict[str, Any] = forecast({(SMS, "nl"): 100}, words, MEANS, DAY)
+    assert body["channels"][0]["languages"][0]["cheaper"] == {
+        "text": "cafe", "units_each": 1, "saves_eur": "11.000",
+    }  # fmt: skip
 
 
-def test_an_sms_costs_its_parts_and_an_e_mail_is_one() -> None:
-    assert units_of(SMS, "x", 3) == 3
-    assert units_of(EMAIL, "x" * 5000, 7) == 1
+def test_what_leaves_before_delays_the_end_and_costs_nothing() -> None:
+    _, channels = seen({(SMS, "fr"): 250}, MEANS | {SMS: Means(per_s=10.0, before=100, eur=PRICE)})
+    assert (channels["sms"]["seconds"], channels["sms"]["finish"]) == (50.0, "2026-11-22T09:01:00+00:00")
+    assert channels["sms"]["cost_eur"] == "27.500"
+
+
+def test_the_share_that_would_start_too_late_is_told() -> None:
+    window = Window(opens=NOW, ends=NOW + timedelta(seconds=30))
+    for before, share in ((0, 0.4), (300, 1.0)):
+        _, channels = seen({(SMS, "fr"): 250}, MEANS | {SMS: Means(per_s=10.0, before=before)}, window)
+        assert channels["sms"]["share_too_late"] == share
+    assert seen({(SMS, "fr"): 5}, window=Window(opens=NOW, ends=NOW))[1]["sms"]["share_too_late"] == 1.0
+
+
+def test_a_channel_without_a_link_never_ends() -> None:
+    _, channels = seen({(SMS, "fr"): 250}, MEANS | {SMS: Means(per_s=0.0)})
+    assert (channels["sms"]["finish"], channels["sms"]["share_too_late"]) == (None, 1.0)
+    _, channels = seen({(SMS, "fr"): 250}, MEANS | {SMS: Means(per_s=1e-300)})
+    assert (channels["sms"]["finish"], channels["sms"]["share_too_late"]) == (None, 1.0)
+
+
+def test_a_number_by_itself_is_blurred_alike() -> None:
+    assert [blurred(n) for n in (0, 1, 4, 5)] == [0, "<5", "<5", 5]

@@ -13,7 +13,17 @@ from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection, Store
 from tests.store import made
 
-REFERENCE = {"schema_version", "provider", "node", "rate_gate", "geocode", "msgref", "receipt_orphan", "canary"}
+REFERENCE = {
+    "schema_version",
+    "provider",
+    "node",
+    "rate_gate",
+    "geocode",
+    "msgref",
+    "receipt_orphan",
+    "canary",
+    "tariff",
+}
 """Tables of the platform: they say nothing of any entity's people or alerts."""
 
 PUBLIC = {"websub_feed", "websub_subscription", "websub_request"}

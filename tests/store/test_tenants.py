@@ -19,8 +19,8 @@ from gateway.store.pool import Store, confine
 from tests.store import made
 from tests.support.database import Servers
 
-READABLE = frozenset({"geocode", "person", "terms"})
-"""Tables without entity_id that a tenant may read: outlines, terms, and persons by a policy of their own."""
+READABLE = frozenset({"geocode", "person", "tariff", "terms"})
+"""Tables without entity_id that a tenant may read: outlines, prices, terms, and persons by a policy of their own."""
 TABLES = """
 SELECT c.relname AS name, c.relrowsecurity AS guarded, EXISTS (
     SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'entity_id') AS of_tenant,

@@ -23,7 +23,7 @@ async def a_client(scene: Scene) -> AsyncIterator[Client]:
     """Everything of /v1 over this scene."""
     application = web.Application(middlewares=[middleware(HELP)])
     access = Access(scene.store, URL)
-    api = Api(scene.store, scene.intake, scene.campaigns, access=access, max_bytes=200_000, utcnow=scene.clock)
+    api = Api(*scene.doors, access=access, max_bytes=200_000, utcnow=scene.clock)
     application.add_routes(api.routes())
     application.add_routes(authority_routes(scene.store, scene.campaigns.agreeing, access, utcnow=scene.clock))
     application.add_routes(identity_routes(scene.store, access, URL, SignInSettings()))

@@ -21,6 +21,7 @@ from gateway.flows.answers import Answer
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker, Read
 from gateway.flows.closing import Closer
+from gateway.flows.forecasting import Forecasting
 from gateway.flows.intake import Intake, IntakeRules
 from gateway.flows.planning import Planner
 from gateway.log import unit_logger
@@ -200,10 +201,16 @@ class Scene:
     clock: Clock
     intake: Intake
     campaigns: Campaigns
+    forecasting: Forecasting
     planner: Planner
     closer: Closer
     metrics: Metrics
     news: list[str] = field(default_factory=list)
+
+    @property
+    def doors(self) -> tuple[Store, Intake, Campaigns, Forecasting]:
+        """What the API is opened with."""
+        return self.store, self.intake, self.campaigns, self.forecasting
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Connection]:
@@ -236,7 +243,7 @@ class Scene:
 
     async def forecast(self, alert: CapAlert | bytes, entity: Entity | str, realm: Realm = Realm.LIVE) -> Answer:
         """What the alert would do."""
-        return await self.campaigns.forecast(document(alert), await self.authority(entity, realm))
+        return await self.forecasting.forecast(document(alert), await self.authority(entity, realm))
 
     async def plan(self) -> None:
         """Write every delivery that waits to be planned."""
@@ -291,9 +298,8 @@ async def a_scene(
         store, checker, rules, metrics=metrics, log=unit_logger("test.intake"), utcnow=clock,
         accepted=lambda: news.append("accepted"),
     )  # fmt: skip
-    campaigns = Campaigns(
-        store, intake, rates=RATES, public_url=URL, utcnow=clock, changed=lambda: news.append("changed")
-    )
+    campaigns = Campaigns(store, public_url=URL, utcnow=clock, changed=lambda: news.append("changed"))
+    forecasting = Forecasting(store, intake, capacity=lambda: RATES, utcnow=clock)
     planner = Planner(
         store, chunk_rows=dict.fromkeys(ChannelName, 100), sliced=lambda: None, log=unit_logger("test.planning")
     )
@@ -303,8 +309,8 @@ async def a_scene(
     )  # fmt: skip
     try:
         yield Scene(
-            store=store, checker=checker, clock=clock, intake=intake, campaigns=campaigns, planner=planner,
-            closer=closer, metrics=metrics, news=news,
+            store=store, checker=checker, clock=clock, intake=intake, campaigns=campaigns,
+            forecasting=forecasting, planner=planner, closer=closer, metrics=metrics, news=news,
         )  # fmt: skip
     finally:
         await store.close()

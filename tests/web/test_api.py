@@ -56,7 +56,7 @@ async def commune(scene: Scene) -> Entity:
 
 @pytest.fixture
 def api(scene: Scene) -> Api:
-    return Api(scene.store, scene.intake, scene.campaigns, max_bytes=MOST_BYTES, utcnow=scene.clock)
+    return Api(*scene.doors, max_bytes=MOST_BYTES, utcnow=scene.clock)
 
 
 @pytest_asyncio.fixture

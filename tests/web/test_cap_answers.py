@@ -35,7 +35,13 @@ async def scene(pg: Cluster) -> AsyncIterator[Scene]:
 async def client(scene: Scene) -> AsyncIterator[Client]:
     application = web.Application(middlewares=[middleware(HELP)])
     api = Api(
-        scene.store, scene.intake, scene.campaigns, max_bytes=500_000, utcnow=scene.clock, sender="alerts.example"
+        scene.store,
+        scene.intake,
+        scene.campaigns,
+        scene.forecasting,
+        max_bytes=500_000,
+        utcnow=scene.clock,
+        sender="alerts.example",
     )
     application.add_routes(api.routes())
     async with TestClient(TestServer(application)) as made:

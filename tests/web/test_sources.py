@@ -30,7 +30,12 @@ async def scene(pg: Cluster) -> AsyncIterator[SourceScene]:
 @pytest_asyncio.fixture
 async def client(scene: SourceScene) -> AsyncIterator[Client]:
     api = Api(
-        scene.scene.store, scene.scene.intake, scene.scene.campaigns, max_bytes=1_000_000, utcnow=scene.scene.clock
+        scene.scene.store,
+        scene.scene.intake,
+        scene.scene.campaigns,
+        scene.scene.forecasting,
+        max_bytes=1_000_000,
+        utcnow=scene.scene.clock,
     )
     app = web.Application()
     hold = partial(scene.scene.intake.accept, source="feed", hold=True)

@@ -156,7 +156,7 @@ def test_what_b_owns_and_does_changes_nothing_of_what_a_is_told(servers: Servers
         async with a_scene(pg) as scene:
             if number == 0:
                 await scene.citizens(*(citizen(n) for n in range(7)))
-            api = Api(scene.store, scene.intake, scene.campaigns, max_bytes=200_000, utcnow=scene.clock)
+            api = Api(*scene.doors, max_bytes=200_000, utcnow=scene.clock)
             mixed = await _play(scene, api, number, steps, both=True)
             assert mixed == await _play(scene, api, number, steps, both=False)
 
