@@ -27,7 +27,6 @@ from gateway.flows.adopting import Adopter
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
 from gateway.flows.closing import Closer
-from gateway.flows.costing import Bookkeeper
 from gateway.flows.dispatch import Dispatcher
 from gateway.flows.escalating import Escalator
 from gateway.flows.examining import Examiner
@@ -165,6 +164,7 @@ class Gateway:
         self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
         self.outlets.watch_operators(lambda: Role.DISPATCH in self.presence.leads)
         self.outlets.recall_stopped(lambda: Role.DISPATCH in self.presence.leads)
+        self.outlets.keep_books(lambda: Role.DISPATCH in self.presence.leads, utcnow)
         texts = Texts(self.store)
         lanes = {(c.name, c.transport): self._lane(c, texts, fence) for c in self.channels}
         self._parts += self.outlets.parts
@@ -185,11 +185,6 @@ class Gateway:
             self.store, self.settings.retention, leads=lambda: Role.DISPATCH in self.presence.leads,
             log=logging_.unit_logger("gateway.forgetting"),
         )  # fmt: skip
-        bookkeeper = Bookkeeper(
-            self.store, leads=lambda: Role.DISPATCH in self.presence.leads, utcnow=utcnow, log=self.log,
-            zone=self.settings.compose.time_zone,
-        )  # fmt: skip
-        self._parts.append(bookkeeper.run)
         self.adopter = Adopter(
             self.store, self.outlets.adopters(), node=self.number, leads=lambda: Role.DISPATCH in self.presence.leads,
             log=self.log,
@@ -319,10 +314,8 @@ class Gateway:
             self.store, self.intake, capacity=self.outlets.capacity, utcnow=utcnow, zone=self.settings.compose.time_zone
         )
         sender = self.settings.mailbox.sender or urlsplit(self.url).hostname or "gateway"
-        return Api(
-            self.store, self.intake, self.campaigns, self.forecasting, access=self.access, max_bytes=most,
-            utcnow=utcnow, sender=sender,
-        )
+        doors = (self.store, self.intake, self.campaigns, self.forecasting)
+        return Api(*doors, access=self.access, max_bytes=most, utcnow=utcnow, sender=sender)
 
     def channel_states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:
         """Links and whether they are up; deliveries in flight by channel."""

@@ -16,6 +16,7 @@ from gateway.channels.voice import VoiceChannel, VoiceMeters
 from gateway.channels.voice_drivers import driver_for
 from gateway.channels.voice_settings import Trunk
 from gateway.flows.canaries import Canaries
+from gateway.flows.costing import Bookkeeper
 from gateway.flows.gate import Gates
 from gateway.flows.lane import Fence
 from gateway.flows.rates import SharedRates
@@ -163,6 +164,12 @@ class Outlets:
         """Who finds what an Update's messages by this channel could take the place of."""
         names = channel.carriers.replacing if isinstance(channel, SmsChannel) else frozenset()
         return Replacing(self._store, names) if names else None
+
+    def keep_books(self, leads: Callable[[], bool], utcnow: Callable[[], datetime]) -> None:
+        """Watch over the units that entities paid ahead, while this node leads."""
+        zone = self._settings.compose.time_zone
+        log = unit_logger("gateway.costing")
+        self.parts.append(Bookkeeper(self._store, leads=leads, utcnow=utcnow, log=log, zone=zone).run)
 
     def adopters(self) -> Mapping[str, Callable[[str, int, str], None]]:
         """By trunk, how its channel is told of a call that an earlier process started."""
