@@ -310,9 +310,8 @@ class Gateway:
     def _api(self) -> Api:
         most = min(self.settings.intake.max_bytes, self.settings.http.max_body_bytes)
         self.campaigns = Campaigns(self.store, public_url=self.url, utcnow=utcnow, changed=self._news)
-        self.forecasting = Forecasting(
-            self.store, self.intake, capacity=self.outlets.capacity, utcnow=utcnow, zone=self.settings.compose.time_zone
-        )
+        zone, capacity = self.settings.compose.time_zone, self.outlets.capacity
+        self.forecasting = Forecasting(self.store, self.intake, capacity=capacity, utcnow=utcnow, zone=zone)
         sender = self.settings.mailbox.sender or urlsplit(self.url).hostname or "gateway"
         doors = (self.store, self.intake, self.campaigns, self.forecasting)
         return Api(*doors, access=self.access, max_bytes=most, utcnow=utcnow, sender=sender)
