@@ -64,10 +64,7 @@ def _rows(report: Report) -> Iterator[Sequence[object]]:
     for text in report["texts"]:
         yield "text", text["channel"], text["language"], f"text {text['key']}", "", text["parts"], text["body"]
     yield from _cost_rows(report)
-    for entry in report.get("custody", ()):
-        yield "custody", "", "", entry["at"], entry["state"], entry["seconds"], f"{entry['what']} by {entry['by']}"
-    for holder in report.get("approved_by", ()):
-        yield "approved by", "", "", "", "", "", holder
+    yield from _custody_rows(report)
     for minute in report["ledger"]:
         for entry in minute["entries"]:
             yield "ledger", "", "", entry["at"], "", "", entry["what"]
@@ -96,6 +93,13 @@ def _cost_rows(report: Report) -> Iterator[Sequence[object]]:
         for item in ("messages", "units", "prepaid_units", "unit_eur", "amount_eur"):
             yield "cost", line["channel"], "", item, line["prefix"], line[item], ""
     yield "cost", "", "", "amount_eur", "", cost["amount_eur"], "ex VAT"
+
+
+def _custody_rows(report: Report) -> Iterator[Sequence[object]]:
+    for entry in report.get("custody", ()):
+        yield "custody", "", "", entry["at"], entry["state"], entry["seconds"], f"{entry['what']} by {entry['by']}"
+    for holder in report.get("approved_by", ()):
+        yield "approved by", "", "", "", "", "", holder
 
 
 def _head(report: Report) -> Iterator[str]:
