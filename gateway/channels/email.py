@@ -14,6 +14,7 @@ from typing import assert_never
 from gateway.channels.base import Emit, Work
 from gateway.channels.email_domains import Domains
 from gateway.channels.email_settings import EmailSettings, RelaySettings
+from gateway.channels.email_signing import Signer
 from gateway.channels.email_supply import Supply
 from gateway.channels.email_writer import Tag, Writer
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Receipt, Transport
@@ -72,6 +73,7 @@ class EmailChannel:
         try:
             await self._run.work_on()
         finally:
+            self._run.close()
             self._run = None
 
     async def withdraw(self, campaign: int) -> None:
@@ -125,6 +127,7 @@ class _Run:
             writer=Writer(settings.identity()),
             transport=transport,
             domains=self._domains,
+            signer=Signer(settings.dkim, settings.dkim_workers) if settings.dkim else None,
             refuse=lambda delivery, result, detail: self._note(delivery, "", result, detail),
             later=self._send_back,
             wake=self._wake.set,
@@ -150,6 +153,10 @@ class _Run:
                 await self._pump()
             finally:
                 await self._drain()
+
+    def close(self) -> None:
+        """End what runs beside the loop."""
+        self._supply.close()
 
     def withdraw(self, campaign: int) -> None:
         """Mark what is not written to the end; the sessions give it back."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from gateway.channels.email_domains import DomainSettings
+from gateway.channels.email_signing import DkimSettings
 from gateway.channels.email_writer import Identity
 from gateway.smtp.link import LinkSettings, PoolSettings, Security
 from gateway.smtp.message import parse_address, url_field
@@ -82,7 +83,8 @@ class EmailSettings(BaseModel):
 
     `envelope_address` gets a tag behind a plus (bounce@x -> bounce+TAG@x); `unsubscribe_url` holds {tag} and is
     never used for urgent messages; `max_unrecorded` bounds the answers that the store has not confirmed yet.
-    `domains` are ceilings of recipients' domains, `domain_max_per_s` that of every other one (None: no ceiling).
+    `dkim` are keys that sign, in `dkim_workers` processes of their own. `domains` are ceilings of recipients' domains,
+    `domain_max_per_s` that of every other one (None: no ceiling).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,6 +97,8 @@ class EmailSettings(BaseModel):
     verp_secret: SecretStr = SecretStr("")
     unsubscribe_url: str = ""
     relays: tuple[RelaySettings, ...] = ()
+    dkim: tuple[DkimSettings, ...] = ()
+    dkim_workers: int = Field(default=1, ge=1, le=64)
     domains: tuple[DomainSettings, ...] = ()
     domain_max_per_s: float | None = Field(default=None, gt=0, le=1_000_000)
     max_unrecorded: int = Field(default=2000, ge=1)
@@ -122,6 +126,16 @@ class EmailSettings(BaseModel):
             raise ValueError("must be an https URL that holds {tag} once")
         url_field("List-Unsubscribe", value.replace("{tag}", "1") or "x")
         return value
+
+    @model_validator(mode="after")
+    def _signs_for_its_sender(self) -> "EmailSettings":
+        sender = self.from_address.rpartition("@")[2].lower()
+        for one in self.dkim:
+            if sender != one.domain and not sender.endswith("." + one.domain):
+                raise ValueError(
+                    f"dkim: {one.domain} is not the domain of from_address, so receivers would not count it"
+                )
+        return self
 
     def identity(self) -> Identity:
         """The part that the writer of mails needs."""

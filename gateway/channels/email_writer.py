@@ -18,6 +18,7 @@ from typing import NamedTuple
 from gateway.model import Delivery, MessageClass, Text
 from gateway.smtp.envelope import Envelope
 from gateway.smtp.message import Attachment, Content, Inline, Template, field_line, parse_address, render, url_field
+from gateway.smtp.signing import Form, form_of
 
 _PAGES = 64  # texts kept rendered: languages times the campaigns that are sent at the same time
 _TAG = re.compile(r"([0-9]{1,19})\.([0-9]{1,19})(?:\.([a-z2-7]{8}))?")
@@ -81,6 +82,7 @@ class Writer:
         local, _, domain = identity.envelope_address.rpartition("@")
         self._sender = local.encode("ascii").replace(b"%", b"%%") + b"+%b@" + domain.encode("ascii")
         self._pages: OrderedDict[tuple[int, int], _Page] = OrderedDict()
+        self._forms: OrderedDict[tuple[int, int], Form] = OrderedDict()
         self._date_s = -1
         self._date = b""
 
@@ -99,6 +101,17 @@ class Writer:
             extra=page.extra % ((tag,) * page.tags),
         )
         return Envelope(delivery, self._sender % tag, (address.wire,), content, address.utf8, tag)
+
+    def form(self, text: Text) -> Form:
+        """What the signatures of all mails of this text share."""
+        key = text.campaign, text.key
+        form = self._forms.get(key)
+        if form is None:
+            page = self._pages.get(key) or self._render(text)
+            self._forms[key] = form = form_of(page.template.shared())
+            if len(self._forms) > _PAGES:
+                self._forms.popitem(last=False)
+        return form
 
     def _render(self, text: Text) -> _Page:
         attachment = None

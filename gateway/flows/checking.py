@@ -5,12 +5,8 @@ Never knows: rights, the store.
 """
 
 import asyncio
-import gc
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor
 from datetime import datetime
 from typing import TypeVar
 
@@ -20,13 +16,12 @@ from gateway.cap.findings import Finding
 from gateway.cap.parse import Limits
 from gateway.cap.signature import SignatureVerdict, verify
 from gateway.cap.trust import Trust
+from gateway.processes import kill, worker_pool
 
 Read = TypeVar("Read")
 
 START_S = 60.0
 """A fresh worker may take so long to be there on a busy machine: no part of any document's time."""
-COLLECT_EVERY = 50_000
-"""Objects made between two searches for garbage in a worker: about three documents' worth. Little of it is cyclic."""
 
 
 class Checker:
@@ -88,7 +83,7 @@ class _Worker:
     """One process; a fresh one takes its place when it died, hangs, or nobody waits for its answer any more."""
 
     def __init__(self) -> None:
-        self._process = _one_process()
+        self._process = worker_pool(1, preload=__name__)
         self._fresh = True
         self._ended = False
 
@@ -108,42 +103,14 @@ class _Worker:
             return found
         finally:
             if not answered and not self._ended:
-                self._kill()
-                self._process = _one_process()
+                kill(self._process)
+                self._process = worker_pool(1, preload=__name__)
                 self._fresh = True
 
     def end(self) -> None:
         """Kill it for good."""
         self._ended = True
-        self._kill()
-
-    def _kill(self) -> None:
-        for process in list((self._process._processes or {}).values()):
-            process.kill()
-        self._process.shutdown(wait=True, cancel_futures=True)
-
-
-def _one_process() -> ProcessPoolExecutor:
-    # forked from a clean server process: no socket or lock of this one is inherited
-    context = multiprocessing.get_context("forkserver")
-    # that server has read these modules already: a fresh worker is there in milliseconds
-    context.set_forkserver_preload([__name__])
-    return ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
-
-
-def _begin() -> None:
-    """Let the modules be no part of any search for garbage, and end this worker when its node was killed: it holds
-    both ends of the pipe that it waits on, so nothing else would tell it."""
-    gc.freeze()
-    gc.set_threshold(COLLECT_EVERY)
-    threading.Thread(target=_outlive_nobody, daemon=True).start()
-
-
-def _outlive_nobody() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(0)
+        kill(self._process)
 
 
 def check_in(raw: bytes, limits: Limits, received_at: datetime | None, lenient: bool) -> Verdict:

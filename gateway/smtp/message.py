@@ -31,6 +31,7 @@ _PLAIN = re.compile(r"[ -~]*")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _XTEXT = re.compile(rb"[!-*,-<>-~]*")  # printable, neither plus nor equals sign
 _DOT = re.compile(rb"(?m)^\.")
+_STUFFED = re.compile(rb"(?m)^\.(?=\.)")
 
 
 class Address(NamedTuple):
@@ -93,6 +94,10 @@ class Template:
         `url_field`: all are checked there.
         """
         return self._head % (to, message_id, date, extra), self._tail
+
+    def shared(self) -> bytes:
+        """What all recipients share, as it is read: fields, an empty line, the body; for a signature."""
+        return _STUFFED.sub(b"", self._tail[: -len(b".\r\n")])
 
 
 def render(content: Content) -> Template:

@@ -175,6 +175,9 @@ async def running(
         await asyncio.wait([task])
 
 
+SILENCE = "no answer to this line"
+
+
 class Script:
     """A relay that answers by a function of the line, which may wait; "" closes the connection."""
 
@@ -218,4 +221,5 @@ class Script:
             answer = await self._answer(self.lines[-1])
             if not answer:
                 return
-            writer.write(answer.encode())
+            if answer is not SILENCE:
+                writer.write(answer.encode())

@@ -1,8 +1,11 @@
 """What is taken from the lane leaves as a mail, is refused, or comes again: nothing is lost between lane and link."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 from gateway.channels.email_domains import Domains, DomainSettings
+from gateway.channels.email_signing import Unsigned
 from gateway.channels.email_supply import Supply
 from gateway.channels.email_writer import Writer
 from gateway.model import Delivery, Mode, Transport
@@ -15,7 +18,7 @@ SLOW = DomainSettings(names=("slow.example",), max_per_s=20.0)
 class Desk:
     """A supply over a queue, and what it said."""
 
-    def __init__(self, items: list[Delivery], *known: DomainSettings) -> None:
+    def __init__(self, items: list[Delivery], *known: DomainSettings, signer: Any = None) -> None:
         self.queue = Queue(items)
         self.refused: list[tuple[str, str]] = []
         self.later: list[tuple[Delivery, float]] = []
@@ -25,6 +28,7 @@ class Desk:
             writer=Writer(email_settings().identity()),
             transport=Transport.SIMULATED,
             domains=Domains(known, None, asyncio.get_running_loop().time()),
+            signer=signer,
             refuse=self.refuse,
             later=lambda delivery, wait_s: self.later.append((delivery, wait_s)),
             wake=self.wake,
@@ -76,3 +80,59 @@ async def test_an_address_that_is_none_and_a_mode_that_may_not_leave_are_refused
     desk = Desk([*deliveries(["nobody"]), *deliveries(["live@example.net"], mode=Mode.LIVE)])
     assert desk.supply.take(5, 0) == ([], 2)
     assert [name for name, _ in desk.refused] == ["nobody", "live@example.net"]
+
+
+class Pen:
+    """A signer that waits until it is let go, or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.go = asyncio.Event()
+        self.batches: list[int] = []
+        self.error = error
+
+    async def sign(self, mails: Sequence[Unsigned], now_s: int) -> list[bytes]:
+        self.batches.append(len(mails))
+        await self.go.wait()
+        if self.error is not None:
+            raise self.error
+        return [b"DKIM-Signature: x\r\n" for _ in mails]
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+async def test_mails_are_signed_in_bounded_batches_before_they_go() -> None:
+    pen = Pen()
+    desk = Desk(deliveries(people(1000)), signer=pen)
+    for _ in range(10):
+        assert desk.supply.take(50, 0)[0] == []
+        await asyncio.sleep(0)
+    assert (sum(pen.batches), desk.supply.held) == (400, 400)
+    pen.go.set()
+    await until(lambda: desk.woken >= 4)
+    envelopes, _ = desk.supply.take(50, 0)
+    assert len(envelopes) == 50
+    assert {envelope.content[0].partition(b"\r\n")[0] for envelope in envelopes} == {b"DKIM-Signature: x"}
+
+
+async def test_what_is_being_signed_can_be_taken_back() -> None:
+    pen = Pen()
+    desk = Desk(deliveries(people(10)), signer=pen)
+    desk.supply.take(10, 0)
+    desk.supply.take_back(lambda one: one.seq <= 4)
+    pen.go.set()
+    await until(lambda: desk.woken == 1)
+    desk.supply.take_back(lambda one: one.seq <= 6)
+    assert [one.seq for one, _ in desk.later] == [1, 2, 3, 4, 5, 6]
+    assert [one.ticket.seq for one in desk.supply.take(10, 0)[0]] == [7, 8, 9, 10]
+    assert desk.supply.held == 0
+
+
+async def test_a_fault_of_signing_keeps_nobody_from_being_told() -> None:
+    pen = Pen(ValueError("a fault"))
+    pen.go.set()
+    desk = Desk(deliveries(people(3)), signer=pen)
+    desk.supply.take(10, 0)
+    await until(lambda: desk.woken == 1)
+    envelopes, _ = desk.supply.take(10, 0)
+    assert [envelope.content[0][:4] for envelope in envelopes] == [b"To: "] * 3
