@@ -1,7 +1,8 @@
 """What an e-mail link gets next: deliveries from the lane, held to their domains' pace, written as mails.
 
 Knows: which mode may use the transport, which addresses are none, who waits for a domain or for a signature.
-Never knows: relays, sockets, SQL. Nothing is lost here: what was taken leaves as an envelope or through `refuse` or `later`.
+Never knows: relays, sockets, SQL. Nothing is lost here: what was taken leaves as an envelope or through `refuse` or
+`later`.
 """
 
 import asyncio
