@@ -1,6 +1,7 @@
 """The player inside its process: frames shared, slots level, damaged commands survived, the grid kept after a stop."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.channels.voice_player import SLOTS, Player, frames, script
+from gateway.channels.voice_player import PRIORITY, SLOTS, Player, before_others, frames, script
 from gateway.sip import g711
 from gateway.sip.sdp import PCMA, PCMU
 
@@ -113,3 +114,36 @@ async def test_once_the_text_is_read_the_kernel_passes_keys_only(player: Player,
             break
     assert set(kinds) == {101}
     player.close()
+
+
+def test_late_by_less_than_a_slot_is_told_once(player: Player) -> None:
+    player._late.note(0.0031, 4)
+    assert player.figures()["max"] == pytest.approx(3.1)
+    assert player.figures()["max"] == 0.0
+
+
+@pytest.mark.parametrize(("allowed", "done"), [
+    (("real time", "nice"), ["real time"]), (("nice",), ["nice"]), ((), []),
+])  # fmt: skip
+def test_it_goes_before_others_as_far_as_it_may(
+    allowed: tuple[str, ...], done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def asking(what: str) -> None:
+        if what not in allowed:
+            raise PermissionError(what)
+        asked.append(what)
+
+    def scheduler(_pid: int, kind: int, parameter: os.sched_param) -> None:
+        assert kind & os.SCHED_RR and parameter.sched_priority == 1
+        asking("real time")
+
+    def priority(_which: int, _who: int, value: int) -> None:
+        assert value == PRIORITY
+        asking("nice")
+
+    monkeypatch.setattr("gateway.channels.voice_player.os.sched_setscheduler", scheduler)
+    monkeypatch.setattr("gateway.channels.voice_player.os.setpriority", priority)
+    before_others()
+    assert asked == done
