@@ -97,6 +97,12 @@ class Outlets:
             if isinstance(channel, VoiceChannel):
                 channel.settled(call_id, refused=refused)
 
+    async def call_answered_by_machine(self, call_id: str) -> None:
+        """The provider says so: it is to hear what is for machines."""
+        for channel in self.channels:
+            if isinstance(channel, VoiceChannel):
+                await channel.to_machine(call_id)
+
     def _sms(self, transport: Transport, providers: Sequence[SmsProviderSettings]) -> SmsChannel:
         gates = SharedRates(self._store, account_rates(providers), kind="sms", monotonic=time.monotonic)
         channel = SmsChannel(

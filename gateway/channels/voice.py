@@ -203,6 +203,11 @@ class VoiceChannel:
         if len(self._early) > EARLY_ENDS_KEPT:
             self._early.popitem(last=False)
 
+    async def to_machine(self, call_id: str) -> None:
+        """The provider says that a machine answered this call."""
+        if call_id in self._open:
+            await self._driver.to_machine(call_id)
+
     async def _serve(self, work: Work, emit: Emit, attempts: asyncio.TaskGroup) -> None:
         while True:
             await self._lines.acquire()

@@ -118,6 +118,9 @@ class AriDriver:
     def forget(self, call_id: str) -> None:
         """Nobody else learns how our calls end."""
 
+    async def to_machine(self, call_id: str) -> None:
+        """Who answered is found out here."""
+
     async def watch(self, report: Report) -> None:
         """Hand on every end."""
         await self._ends.watch(report)

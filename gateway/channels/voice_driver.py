@@ -84,6 +84,10 @@ class VoiceDriver(Protocol):
         """End a call, ringing or answered; False when the peer did not take it."""
         ...
 
+    async def to_machine(self, call_id: str) -> None:
+        """A machine answered this call, the provider says, and has stopped talking: say what is for machines."""
+        ...
+
     def up(self) -> dict[str, bool]:
         """The ways to the trunk that are watched, and whether each is there."""
         ...

@@ -115,7 +115,7 @@ def judge(end: CallEnd) -> Verdict | None:
     long as one reading of the text takes. A machine that let it play is delivered and named.
     """
     if end.played:
-        return CONFIRMED if end.digits == CONFIRM_KEY else PLAYED
+        return _played(end)
     if end.word == COMPLETED:
         return _completed(end)
     if end.word == "failed":
@@ -151,6 +151,12 @@ def by_sip_code(code: int) -> Verdict:
         return known
     # RFC 3261 §8.1.3.2: an unknown code counts as the x00 of its class. 400 and 600 are final here, 500 is not.
     return FAILED if 400 <= code < 500 or code >= 600 else FAILED_FOR_NOW
+
+
+def _played(end: CallEnd) -> Verdict:
+    if end.digits == CONFIRM_KEY:
+        return CONFIRMED
+    return MACHINE if end.answered_by.startswith("machine") and not end.digits else PLAYED
 
 
 def _completed(end: CallEnd) -> Verdict:

@@ -15,7 +15,15 @@ import aiohttp
 
 from gateway.channels.voice_driver import Call, Leave, Placed, Report
 from gateway.channels.voice_outcomes import COMPLETED, CallEnd, is_final
-from gateway.channels.voice_rest_api import Form, call_form, parsed, read_answer, read_call, whole_seconds
+from gateway.channels.voice_rest_api import (
+    Form,
+    call_form,
+    machine_twiml,
+    parsed,
+    read_answer,
+    read_call,
+    whole_seconds,
+)
 from gateway.channels.voice_settings import VoiceSettings
 from gateway.channels.voice_trunks import RestTrunk
 from gateway.model import OutcomeKind
@@ -34,11 +42,12 @@ class Refused(aiohttp.ClientError):
 
 @dataclass(slots=True)
 class Watched:
-    """A call whose end is not known yet; times by the driver's clock."""
+    """A call whose end is not known yet; times by the driver's clock. `call` is known when this process started it."""
 
     needed_s: float
     poll_at: float
     give_up_at: float
+    call: Call | None = None
 
 
 class RestDriver:
@@ -102,6 +111,7 @@ class RestDriver:
         placed = read_answer(status, retry_after_s, body)
         if placed.kind is OutcomeKind.ACCEPTED:
             self.follow(placed.call_id, call.text, call.needed_s)
+            self._watched[placed.call_id].call = call
         return placed
 
     async def hang_up(self, call_id: str) -> bool:
@@ -114,6 +124,14 @@ class RestDriver:
         if (watched := self._watched.get(call_id)) is not None:
             watched.poll_at = min(watched.poll_at, self._clock() + self._trunk.poll_interval_s)
         return status is not None
+
+    async def to_machine(self, call_id: str) -> None:
+        """From its tone on it hears what is for machines. A call of another process goes on as it was."""
+        watched = self._watched.get(call_id)
+        if watched is None or watched.call is None or self._session is None:
+            return
+        if twiml := machine_twiml(watched.call, self._trunk, self._settings):
+            await self._change(call_id, [("Twiml", twiml)])
 
     def follow(self, call_id: str, text: str, needed_s: float) -> None:
         """First poll at once where the provider can not reach us, else when its last callback is overdue."""
@@ -168,13 +186,18 @@ class RestDriver:
         return read_call(call_id, needed_s, body) if response.status == 200 else None
 
     async def _set_status(self, call_id: str, word: str) -> str | None:
+        status, body = await self._change(call_id, [("Status", word)])
+        return str(parsed(body).get("status", word)) if status == 200 else None
+
+    async def _change(self, call_id: str, form: Form) -> tuple[int, bytes]:
+        """The answer to a change of a call; 0 when there was none."""
         url = f"{self._calls_url}/{quote(call_id, safe='')}.json"
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
-                status, _, body = await self._post(url, [("Status", word)], None)
+                status, _, body = await self._post(url, form, None)
         except (aiohttp.ClientError, TimeoutError, OSError):
-            return None
-        return str(parsed(body).get("status", word)) if status == 200 else None
+            return 0, b""
+        return status, body
 
     async def _post(self, url: str, form: Form, leaving: Leave | None) -> tuple[int, float | None, bytes]:
         async with self._http.post(

@@ -41,14 +41,37 @@ def call_form(call: Call, trunk: RestTrunk, settings: VoiceSettings) -> Form | N
         form.append(("StatusCallback", callback_url(trunk, "status", f"need={call.needed_s}")))
         form += [("StatusCallbackEvent", event) for event in ("initiated", "ringing", "answered", "completed")]
         form.append(("StatusCallbackMethod", "POST"))
+    form += _detection(trunk, settings)
     if call.transport is Transport.SIMULATED:
         form.append(("GatewayMode", call.mode.value))
     return form
 
 
+def _detection(trunk: RestTrunk, settings: VoiceSettings) -> Form:
+    """Has the provider tell machines apart, by our rules as far as it lets us.
+
+    Where it can reach us it speaks at once, and says later that a machine has stopped talking: nobody waits. Elsewhere
+    it speaks when it knows.
+    """
+    machine = settings.machine
+    if not machine.detect or not trunk.machine_detection:
+        return []
+    form = [
+        ("MachineDetection", "DetectMessageEnd"),
+        ("MachineDetectionSpeechThreshold", str(min(max(machine.greeting_ms, 1000), 6000))),
+        ("MachineDetectionSpeechEndThreshold", str(min(max(machine.after_greeting_ms, 500), 5000))),
+        ("MachineDetectionSilenceTimeout", str(min(max(machine.initial_silence_ms, 2000), 10_000))),
+    ]
+    if trunk.public_url:
+        form.append(("AsyncAmd", "true"))
+        form.append(("AsyncAmdStatusCallback", callback_url(trunk, "heard", "")))
+        form.append(("AsyncAmdStatusCallbackMethod", "POST"))
+    return form
+
+
 def callback_url(trunk: RestTrunk, kind: str, query: str) -> str:
     """Where the provider tells us something; what the handler needs to know of the call is in the signed query."""
-    return f"{trunk.public_url.rstrip('/')}/callbacks/voice/{trunk.name}/{kind}?{query}"
+    return f"{trunk.public_url.rstrip('/')}/callbacks/voice/{trunk.name}/{kind}" + (query and f"?{query}")
 
 
 def call_twiml(call: Call, trunk: RestTrunk, settings: VoiceSettings) -> str:
@@ -56,17 +79,38 @@ def call_twiml(call: Call, trunk: RestTrunk, settings: VoiceSettings) -> str:
 
     The request that the gather makes, key or not, comes after the last reading: it proves the playout.
     """
-    voice = quoteattr(phrase(trunk.voices, call.language) or _NOT_XML.sub("", call.language))
-    said = f'<Say language={voice} loop="{settings.repeat}">{_text(settings.spoken(call.text, call.language))}</Say>'
+    said = _say(settings.spoken(call.text, call.language), call.language, trunk, settings.repeat)
     if trunk.public_url:
-        action = quoteattr(callback_url(trunk, "played", f"lang={quote(call.language, safe='')}"))
+        action = quoteattr(callback_url(trunk, "played", _language(call)))
         prompt = phrase(settings.prompts, call.language)
-        asked = f"<Say language={voice}>{_text(prompt)}</Say>" if prompt else ""
+        asked = _say(prompt, call.language, trunk) if prompt else ""
         said += (
-            f'<Gather input="dtmf" numDigits="1" timeout="{settings.key_timeout_s}" action={action} method="POST"'
-            f' actionOnEmptyResult="true">{asked}</Gather>'
+            f'<Gather input="dtmf" numDigits="1" timeout="{settings.key_timeout_s}" action={action}'
+            f' method="POST" actionOnEmptyResult="true">{asked}</Gather>'
         )
     return f"<Response>{said}</Response>"
+
+
+def machine_twiml(call: Call, trunk: RestTrunk, settings: VoiceSettings) -> str:
+    """What a machine is told, from its tone on: its own text, then the text once; the request at the end proves it. ""
+    when that does not fit the API: then it goes on with what it hears."""
+    words = phrase(settings.machine.texts, call.language)
+    own = _say(words, call.language, trunk) if words else ""
+    text = _say(settings.spoken(call.text, call.language), call.language, trunk)
+    played = escape(callback_url(trunk, "played", f"{_language(call)}&by=machine"))
+    twiml = f'<Response>{own}{text}<Redirect method="POST">{played}</Redirect></Response>'
+    return twiml if len(twiml) <= TWIML_MAX_CHARACTERS else ""
+
+
+def _say(text: str, language: str, trunk: RestTrunk, readings: int = 1) -> str:
+    """The verb that speaks."""
+    voice = quoteattr(phrase(trunk.voices, language) or _NOT_XML.sub("", language))
+    loop = f' loop="{readings}"' if readings > 1 else ""
+    return f"<Say language={voice}{loop}>{_text(text)}</Say>"
+
+
+def _language(call: Call) -> str:
+    return f"lang={quote(call.language, safe='')}"
 
 
 # HTTP status -> what it means for the call, our word, and whether it is the trunk's trouble and not this call's.

@@ -29,6 +29,9 @@ THANKS: Mapping[str, str] = {
 }
 
 
+MACHINE_TALKS_S = 30
+
+
 def phrase(phrases: Mapping[str, str], language: str) -> str:
     """The phrase for `fr`, `fr-BE` or `FR`; "" when there is none."""
     return phrases.get(language) or phrases.get(language.partition("-")[0].lower(), "")
@@ -127,8 +130,10 @@ class VoiceSettings(_Settings):
         return round(len(text) / self.characters_per_s, 1)
 
     def longest_s(self, text: str) -> int:
-        """Seconds after which a call is ended by the provider: all readings, the prompt, the key, and some air."""
-        return min(self.max_call_s, int(self.repeat * self.reading_s(text) * 1.5) + self.key_timeout_s + 20)
+        """Seconds after which a call is ended by the provider: all readings, the prompt, the key, and some air; a
+        machine is heard out."""
+        air_s = 20 + (MACHINE_TALKS_S if self.machine.detect else 0)
+        return min(self.max_call_s, int(self.repeat * self.reading_s(text) * 1.5) + self.key_timeout_s + air_s)
 
     def spoken(self, text: str, language: str) -> str:
         """The text with its words as they are to be pronounced; whole words only, longest first."""

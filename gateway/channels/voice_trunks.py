@@ -39,10 +39,18 @@ class RestTrunk(TrunkSettings):
     public_url: str = Field(default="", description="How the provider reaches us. Empty: calls are polled instead.")
     plaintext: bool = Field(default=False, description="Allow http:// to a host that is not this machine.")
     voices: dict[str, str] = Field(default_factory=lambda: dict(VOICES), description="Language of a text -> of <Say>.")
+    machine_detection: bool = Field(
+        default=True, description="Have the provider tell machines, if voice.machine.detect does; it may charge for it."
+    )
     connect_timeout_s: float = Field(default=5.0, gt=0, le=60)
     answer_timeout_s: float = Field(default=15.0, gt=0, le=120)
     poll_interval_s: float = Field(default=5.0, gt=0, le=300)
-    connections: int = Field(default=16, ge=4, le=200)
+    connections: int = Field(
+        default=40,
+        ge=4,
+        le=200,
+        description="40 are enough for ten starts a second, each answered after three seconds.",
+    )
 
     @model_validator(mode="after")
     def _urls_are_safe(self) -> Self:

@@ -159,6 +159,8 @@ class VoiceSimulator:
             callback=fields.get("StatusCallback", ""),
             events=events,
             ring_timeout_s=_seconds(fields.get("Timeout", ""), 60.0),
+            detects=fields.get("MachineDetection", "") in ("Enable", "DetectMessageEnd"),
+            heard=fields.get("AsyncAmdStatusCallback", "") if fields.get("AsyncAmd") == "true" else "",
         )
         self._calls[call.sid] = call
         if reference := fields.get("GatewayReference"):
@@ -181,17 +183,29 @@ class VoiceSimulator:
         return web.json_response(self._resource(call)) if call else _problem(404, 20404, "Not Found")
 
     async def _change(self, request: web.Request) -> web.Response:
-        """`canceled` ends a call that is not answered yet, `completed` ends any."""
+        """`canceled` ends a call that is not answered yet, `completed` any; `Twiml` is what it says from now on."""
         if not self._authorized(request):
             return _problem(401, 20003, "Authenticate")
         call = self._calls.get(request.match_info["sid"])
         if call is None:
             return _problem(404, 20404, "Not Found")
-        word = (await request.post()).get("Status")
+        form = await request.post()
+        word, twiml = form.get("Status"), form.get("Twiml")
+        if isinstance(twiml, str) and word is None:
+            return self._instead(call, twiml)
         if word not in ("canceled", "completed"):
             return _problem(400, 20001, "Invalid Status")
         if word == "completed" or call.status != "in-progress":
             self._runner.end(call)
+        return web.json_response(self._resource(call))
+
+    def _instead(self, call: SimulatedCall, twiml: str) -> web.Response:
+        script = read_twiml(twiml)
+        if script is None:
+            return _problem(400, 12100, "Document parse failure")
+        if call.status != "in-progress":
+            return _problem(400, 21220, "Call is not in-progress. Cannot redirect.")
+        call.script = script
         return web.json_response(self._resource(call))
 
     async def _received(self, request: web.Request) -> web.StreamResponse:

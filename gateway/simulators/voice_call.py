@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import aiohttp
 
-from gateway.simulators.voice_script import SILENT, Script, Step, course
+from gateway.simulators.voice_script import MACHINE, SILENT, Script, Step, ringing, spoken
 
 ANSWER_MAX_BYTES = 65_536
 FINAL = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
@@ -30,6 +30,7 @@ class VoiceBehaviour:
     """How the provider behaves and misbehaves; times are nominal seconds unless they say real."""
 
     ring_s: float = 4.0
+    greeting_s: float = 6.0  # of a machine
     key_timeout_s: float = 5.0
     max_starts_per_s: int | None = None  # above it: 429
     retry_after_s: int = 1  # real
@@ -53,6 +54,8 @@ class SimulatedCall:
     callback: str
     events: frozenset[str]
     ring_timeout_s: float
+    detects: bool = False  # the provider is to say who answered
+    heard: str = ""  # where it is to say so while the call goes on; "" = it speaks only when it knows
     status: str = "queued"
     sequence: int = 0
     answered_by: str = ""
@@ -114,28 +117,39 @@ class CallRunner:
         call.task.cancel()
 
     async def _run(self, call: SimulatedCall) -> None:
-        steps = course(
-            call.outcome,
-            call.script,
-            ring_s=self._behaviour.ring_s,
-            ring_timeout_s=call.ring_timeout_s,
-            key_timeout_s=self._behaviour.key_timeout_s,
-        )
+        behaviour = self._behaviour
         try:
-            for step in steps:
-                call.step_began = time.monotonic()
-                await asyncio.sleep(step.after_s / self._time_scale)
-                await self._take(call, step)
+            for step in ringing(call.outcome, ring_s=behaviour.ring_s, ring_timeout_s=call.ring_timeout_s):
+                await self._after(call, step)
+            if call.status == "in-progress":
+                await self._who_answered(call)
+                for step in spoken(call.outcome, call.script, key_timeout_s=behaviour.key_timeout_s):
+                    await self._after(call, step)
         except asyncio.CancelledError:
             if call.status not in FINAL or self._http is None:
                 raise
             # Ended by the caller: the status is set, its callback is still owed.
             await self._call_back(call, Step(0.0, call.status, "completed", 487 if call.status == "canceled" else 200))
 
+    async def _after(self, call: SimulatedCall, step: Step) -> None:
+        call.step_began = time.monotonic()
+        await asyncio.sleep(step.after_s / self._time_scale)
+        await self._take(call, step)
+
+    async def _who_answered(self, call: SimulatedCall) -> None:
+        """A machine talks first. Where it is told while the call goes on, the caller may have something else to say."""
+        machine = call.outcome == MACHINE
+        if machine:
+            await self._after(call, Step(self._behaviour.greeting_s, "in-progress"))
+        if call.detects and call.outcome != SILENT:
+            call.answered_by = "machine_end_beep" if machine else "human"
+            if call.heard:
+                await self._send(call.heard, self._form(call))
+
     async def _take(self, call: SimulatedCall, step: Step) -> None:
         if call.status == "in-progress":
             call.spoken_s += step.after_s
-        call.status, call.answered_by = step.status, step.answered_by or call.answered_by
+        call.status = step.status
         call.step_began = time.monotonic()
         if not step.action:
             await self._call_back(call, step)

@@ -1,6 +1,6 @@
 """What a simulated called party does: TwiML read safely, and the course of a call for each outcome. No I/O.
 
-Knows: <Say>, <Gather>, <Pause>, <Hangup>; the words for outcomes; how long speech takes.
+Knows: <Say>, <Gather>, <Pause>, <Redirect>, <Hangup>; the words for outcomes; how long speech takes.
 Never knows: HTTP, callbacks, clocks.
 """
 
@@ -32,13 +32,14 @@ NOT_ANSWERED: Mapping[str, tuple[str, int]] = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
     """What the caller has to say: the text once, its language, the nominal seconds that one reading and all of it
-    take, and the URL to ask when the key was pressed or was not ("" without a gather)."""
+    take, and the URL to ask at the end ("" without one); `waits` says that a key is waited for before that."""
 
     text: str = ""
     language: str = ""
     reading_s: float = 0.0
     spoken_s: float = 0.0
     action: str = ""
+    waits: bool = True
 
 
 class Step(NamedTuple):
@@ -50,7 +51,6 @@ class Step(NamedTuple):
     sip_code: int = 0
     action: bool = False
     digits: str = ""
-    answered_by: str = ""
 
 
 def read_twiml(twiml: str) -> Script | None:
@@ -63,7 +63,7 @@ def read_twiml(twiml: str) -> Script | None:
         return None
     if root.tag != "Response":
         return None
-    text, language, reading_s, spoken_s, action = "", "", 0.0, 0.0, ""
+    text, language, reading_s, spoken_s, action, waits = "", "", 0.0, 0.0, "", True
     for verb in root:
         if verb.tag == "Say":
             said = _said(verb)
@@ -75,30 +75,35 @@ def read_twiml(twiml: str) -> Script | None:
             action = verb.get("action", "")
             prompt = _said(verb)
             spoken_s += len(prompt) / CHARACTERS_PER_S
+        elif verb.tag == "Redirect":
+            action, waits = _said(verb), False
         elif verb.tag == "Pause":
             spoken_s += _count(verb.get("length", "1"), 600)
         else:
             break  # <Hangup/>, or a verb that is not played here
-    return Script(text=text, language=language, reading_s=reading_s, spoken_s=spoken_s, action=action)
+    return Script(text=text, language=language, reading_s=reading_s, spoken_s=spoken_s, action=action, waits=waits)
 
 
-def course(outcome: str, script: Script, *, ring_s: float, ring_timeout_s: float, key_timeout_s: float) -> list[Step]:
-    """The steps of a call with this outcome, in nominal seconds."""
+def ringing(outcome: str, *, ring_s: float, ring_timeout_s: float) -> list[Step]:
+    """The steps of a call with this outcome until it is answered or has ended, in nominal seconds."""
     steps = [Step(0.0, "queued", "initiated"), Step(0.0, "ringing", "ringing")]
-    if outcome in NOT_ANSWERED:
-        status, sip_code = NOT_ANSWERED[outcome]
-        waits_s = ring_timeout_s if status == "no-answer" else ring_s
-        return [*steps, Step(waits_s, status, "completed", sip_code)]
-    answered_by = "machine_start" if outcome == MACHINE else ""
-    steps.append(Step(ring_s, "in-progress", "answered", 200, answered_by=answered_by))
+    if outcome not in NOT_ANSWERED:
+        return [*steps, Step(ring_s, "in-progress", "answered", 200)]
+    status, sip_code = NOT_ANSWERED[outcome]
+    waits_s = ring_timeout_s if status == "no-answer" else ring_s
+    return [*steps, Step(waits_s, status, "completed", sip_code)]
+
+
+def spoken(outcome: str, script: Script, *, key_timeout_s: float) -> list[Step]:
+    """The steps after the answer, or after a machine has stopped talking."""
     if outcome == HUNG_UP:
-        return [*steps, Step(script.reading_s / 3, "completed", "completed", 200)]
+        return [Step(script.reading_s / 3, "completed", "completed", 200)]
+    if not script.action:
+        return [Step(script.spoken_s, "completed", "completed", 200)]
     digits = "1" if outcome == CONFIRMED else ""
-    key_s = 1.0 if digits else key_timeout_s
-    if script.action:
-        steps.append(Step(script.spoken_s + key_s, "in-progress", "", 200, action=True, digits=digits))
-        return [*steps, Step(1.0, "completed", "completed", 200, answered_by=answered_by)]
-    return [*steps, Step(script.spoken_s, "completed", "completed", 200, answered_by=answered_by)]
+    waits_s = (1.0 if digits else key_timeout_s) if script.waits else 0.0
+    asked = Step(script.spoken_s + waits_s, "in-progress", "", 200, action=True, digits=digits)
+    return [asked, Step(1.0, "completed", "completed", 200)]
 
 
 def _said(verb: etree._Element) -> str:

@@ -8,10 +8,11 @@ import asyncio
 import hmac
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha1
 from http import HTTPStatus
+from math import inf
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape, quoteattr
@@ -78,8 +79,13 @@ def ignore(_provider: str, _call_id: str, _refused: bool) -> None:
     """The callback of a process that holds no lines."""
 
 
+async def no_machine(_call_id: str) -> None:
+    """The same, of one that speaks to no machine."""
+
+
 class VoiceCallbacks:
-    """POST /callbacks/voice/{provider}/{kind}, kind `status` (the life of a call) or `played` (the gather's action).
+    """POST /callbacks/voice/{provider}/{kind}, kind `status` (the life of a call), `played` (all is said, perhaps with
+    a key) or `heard` (who answered).
 
     Repeated, late and out-of-order callbacks are answered like the first and change nothing: a status that is not
     final gives no receipt, and neither does a final one after another with a higher SequenceNumber. `played` wins over
@@ -91,10 +97,12 @@ class VoiceCallbacks:
         sources: Mapping[str, CallbackSource],
         emit: Emit,
         settled: Callable[[str, str, bool], None] = ignore,
+        machine: Callable[[str], Awaitable[None]] = no_machine,
     ) -> None:
         self._sources = sources
         self._emit = emit
         self._settled = settled
+        self._machine = machine
         self._heard: OrderedDict[tuple[str, str], Heard] = OrderedDict()
 
     def routes(self) -> list[web.RouteDef]:
@@ -102,6 +110,7 @@ class VoiceCallbacks:
         return [
             web.post("/callbacks/voice/{provider}/status", self.status),
             web.post("/callbacks/voice/{provider}/played", self.played),
+            web.post("/callbacks/voice/{provider}/heard", self.heard),
         ]
 
     async def status(self, request: web.Request) -> web.Response:
@@ -109,14 +118,16 @@ class VoiceCallbacks:
         form = await self._signed_form(request)
         if isinstance(form, Refusal):
             return _refuse(form)
-        needed_s = _number(request.query.get("need", ""))
+        answered_by = form.get("AnsweredBy", "")
+        # a machine hears its own text first: that a call lasted long enough is no proof, the request at the end is
+        needed_s = inf if answered_by.startswith("machine") else _number(request.query.get("need", ""))
         end = CallEnd(
             call_id=form["CallSid"],
             word=form.get("CallStatus", "").lower(),
             needed_s=needed_s,
             sip_code=int(_number(form.get("SipResponseCode", ""))),
             duration_s=_number(form.get("CallDuration", "")),
-            answered_by=form.get("AnsweredBy", ""),
+            answered_by=answered_by,
         )
         provider = request.match_info["provider"]
         if (refusal := await self._record(provider, end, int(_number(form.get("SequenceNumber", ""))))) is not None:
@@ -128,12 +139,24 @@ class VoiceCallbacks:
         form = await self._signed_form(request)
         if isinstance(form, Refusal):
             return _refuse(form)
-        end = CallEnd(form["CallSid"], "in-progress", played=True, digits=form.get("Digits", ""))
+        answered_by = form.get("AnsweredBy", "") or request.query.get("by", "")
+        end = CallEnd(
+            form["CallSid"], "in-progress", played=True, digits=form.get("Digits", ""), answered_by=answered_by
+        )  # fmt: skip
         provider = request.match_info["provider"]
         if (refusal := await self._record(provider, end, -1)) is not None:
             return _refuse(refusal)
         twiml = self._thanks(provider, request.query.get("lang", "")) if end.digits == CONFIRM_KEY else ""
         return web.Response(text=f"<Response>{twiml}<Hangup/></Response>", content_type="application/xml")
+
+    async def heard(self, request: web.Request) -> web.Response:
+        """Who answered. A machine that has stopped talking hears what is for machines; there is nothing to record."""
+        form = await self._signed_form(request)
+        if isinstance(form, Refusal):
+            return _refuse(form)
+        if form.get("AnsweredBy", "").startswith("machine_end"):
+            await self._machine(form["CallSid"])
+        return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _signed_form(self, request: web.Request) -> dict[str, str] | Refusal:
         source = self._sources.get(request.match_info["provider"])

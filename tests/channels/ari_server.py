@@ -34,6 +34,7 @@ class AriServer:
                 web.post("/ari/channels/{id}", self.originate),
                 web.delete("/ari/channels/{id}", self.delete),
                 web.post("/ari/channels/{id}/play/{playback}", self.play),
+                web.post("/ari/channels/{id}/variable", self.variable),
                 web.delete("/ari/playbacks/{id}", self.stop),
             ]
         )
@@ -94,6 +95,11 @@ class AriServer:
         ended = {"type": "PlaybackFinished", "playback": {"id": playback, "target_uri": f"channel:{channel}"}}
         self._later(PLAY_S, partial(self.say, ended))
         return web.Response(status=201)
+
+    async def variable(self, request: web.Request) -> web.Response:
+        """Talk detection: whoever answers here says nothing."""
+        self.asked.append(f"{request.query['variable']} {request.query['value']}".strip())
+        return web.Response(status=204)
 
     async def stop(self, request: web.Request) -> web.Response:
         self.asked.append(f"stop {request.match_info['id']}")

@@ -40,6 +40,7 @@ class FakeDriver:
         self.answer = answer
         self.left: list[Call] = []
         self.hung_up: list[str] = []
+        self.machines: list[str] = []
         self.forgotten: list[str] = []
         self.followed: list[tuple[str, float]] = []
         self.is_open = False
@@ -71,6 +72,9 @@ class FakeDriver:
 
     def up(self) -> dict[str, bool]:
         return {"voice fake": True}
+
+    async def to_machine(self, call_id: str) -> None:
+        self.machines.append(call_id)
 
     async def hang_up(self, call_id: str) -> bool:
         self.hung_up.append(call_id)
@@ -196,6 +200,16 @@ async def test_no_more_calls_than_lines_and_a_line_is_free_when_its_call_ended()
         await tracking.until(outcomes=3)
         assert line.in_flight == 2
     assert driver.forgotten == ["id+3222345670"]
+
+
+async def test_a_machine_is_spoken_to_over_the_trunk_that_has_the_call() -> None:
+    driver, tracking = FakeDriver(), Tracking()
+    line = channel(driver)
+    async with running(line, Queue([delivery()]), tracking):
+        await tracking.until(outcomes=1)
+        for call_id in ("of another trunk", "id+3222345670"):
+            await line.to_machine(call_id)
+        assert driver.machines == ["id+3222345670"]
 
 
 async def test_an_end_that_is_heard_of_before_the_answer_to_the_start_frees_the_line_too() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,10 +11,12 @@ import pytest
 
 from gateway.channels.voice_ari import AriDriver
 from gateway.channels.voice_driver import Call, VoiceDriver
+from gateway.channels.voice_outcomes import MACHINE as VERDICT_MACHINE
 from gateway.channels.voice_outcomes import CallEnd, judge
 from gateway.channels.voice_rest import RestDriver
 from gateway.channels.voice_sip import SipDriver
 from gateway.model import Mode, OutcomeKind, Transport
+from gateway.simulators.recorder import Outcomes
 from gateway.simulators.sip import SipSimulator
 from gateway.simulators.voice import VoiceSimulator
 from tests.channels.ari_server import AriServer
@@ -70,6 +73,67 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+MACHINE = {"detect": True, "initial_silence_ms": 500, "texts": {"nl": "Dit is een automatische oproep."}}
+"""Nobody says anything: a machine, after half a second. It is quiet after one more second."""
+
+
+@asynccontextmanager
+async def rest_machine() -> AsyncIterator[VoiceDriver]:
+    """A provider that reaches an answering machine, and says so in the call's resource."""
+    async with VoiceSimulator(outcomes=Outcomes(otherwise="machine"), time_scale=50.0) as simulator:
+        driver = RestDriver(trunk(simulator.url), voice(machine=MACHINE))
+        await driver.open()
+        yield driver
+        await driver.close()
+
+
+@asynccontextmanager
+async def sip_machine() -> AsyncIterator[VoiceDriver]:
+    """A called party that answers and says nothing."""
+    async with SipSimulator() as simulator:
+        driver = SipDriver(sip_trunk(simulator.port), sounding(machine=MACHINE))
+        await driver.open()
+        await until(lambda: all(driver.up().values()))
+        yield driver
+        await driver.close()
+
+
+@asynccontextmanager
+async def ari_machine() -> AsyncIterator[VoiceDriver]:
+    """An Asterisk on whose channel nobody talks."""
+    async with AriServer.running() as server:
+        with TemporaryDirectory() as folder:
+            driver = AriDriver(ari_trunk(server.url, Path(folder)), sounding(machine=MACHINE))
+            await driver.open()
+            await until(driver.connected.is_set)
+            yield driver
+            spoken = [asked.startswith("sound:") for asked in server.asked]
+            assert spoken == [False, False, True, True]  # listen, listen no more, its own text, the text
+            await driver.close()
+
+
+@pytest.mark.parametrize("opened", [rest_machine, sip_machine, ari_machine], ids=["rest", "sip", "ari"])
+async def test_a_machine_is_told_from_a_person_and_delivered_by_name(
+    opened: Callable[[], AbstractAsyncContextManager[VoiceDriver]],
+) -> None:
+    ends: list[CallEnd] = []
+
+    async def leave() -> bool:
+        return True
+
+    async def report(end: CallEnd) -> None:
+        ends.append(end)
+
+    async with opened() as driver:
+        watching = asyncio.create_task(driver.watch(report))
+        await driver.place(replace(CALL, needed_s=0.5), leave)
+        await until(lambda: bool(ends))
+        watching.cancel()
+        assert ends[0].answered_by.startswith("machine")
+        assert judge(ends[0]) == VERDICT_MACHINE
+        await driver.to_machine("unknown")
 
 
 Opened = AbstractAsyncContextManager[tuple[VoiceDriver, Callable[[], int]]]

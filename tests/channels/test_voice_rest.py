@@ -61,7 +61,10 @@ async def with_callbacks(
     def settled(_: str, call_id: str, refused: bool) -> None:
         channels[0].settled(call_id, refused=refused)
 
-    callbacks = VoiceCallbacks(sources, tracking.emit, settled)  # type: ignore[arg-type]
+    async def machine(call_id: str) -> None:
+        await channels[0].to_machine(call_id)
+
+    callbacks = VoiceCallbacks(sources, tracking.emit, settled, machine)  # type: ignore[arg-type]
     app.add_routes(callbacks.routes())
     async with listening(app) as public_url:
         line = trunk(simulator.url, public_url)
@@ -78,7 +81,7 @@ async def with_callbacks(
 ENDS = {
     "delivered": (ReceiptKind.DELIVERED, "played"),
     "confirmed": (ReceiptKind.DELIVERED, "confirmed"),
-    "machine": (ReceiptKind.DELIVERED, "played"),  # the gather's request proves the playout; who listened, nobody knows
+    "machine": (ReceiptKind.DELIVERED, "machine"),
     "hung-up": (ReceiptKind.RETRY, "hung up early"),
     "busy": (ReceiptKind.RETRY, "busy"),
     "no-answer": (ReceiptKind.RETRY, "no answer"),
@@ -114,6 +117,35 @@ async def test_every_end_of_a_call_comes_back_once_by_signed_callbacks(behaviour
     assert tracking.details() == {number: ENDS[word][1] for number, word in numbers.items()}
     assert kinds == {detail: kind for kind, detail in ENDS.values()}
     assert len(tracking.receipts) == len(numbers)
+
+
+@pytest.mark.parametrize(("texts", "said"), [
+    ({"nl": "Dit is een oproep."}, "Dit is een oproep."), ({}, BODY),
+])  # fmt: skip
+async def test_a_machine_hears_its_own_text_then_the_text_once_and_is_named(texts: dict[str, str], said: str) -> None:
+    tracking = Tracking()
+    async with provider() as simulator:
+        simulator.outcomes.tell("+3222345670", "machine")
+        async with with_callbacks(simulator, Queue([delivery()]), tracking, machine={"texts": texts}):
+            await tracking.until(receipts=1)
+        (call_id,) = tracking.outcomes[0].message_ids
+        script = simulator.call(call_id).script
+    assert (tracking.receipts[0].detail, script.text, script.waits) == ("machine", said, False)
+    assert script.action.endswith("/callbacks/voice/sim/played?lang=nl&by=machine")
+
+
+async def test_a_machine_of_another_process_and_one_whose_texts_do_not_fit_go_on_as_they_were() -> None:
+    async with provider() as simulator:
+        driver = RestDriver(
+            trunk(simulator.url, "https://alerts.example"), voice(machine={"texts": {"nl": "x" * 4000}})
+        )
+        await driver.open()
+        placed = await driver.place(CALL, yes)
+        before = simulator.call(placed.call_id).script
+        for call_id in (placed.call_id, "of another process"):
+            await driver.to_machine(call_id)
+        assert simulator.call(placed.call_id).script is before
+        await driver.close()
 
 
 async def test_forged_callbacks_are_answered_403_and_right_ones_2xx() -> None:

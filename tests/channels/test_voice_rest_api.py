@@ -12,11 +12,13 @@ from gateway.channels.voice_rest_api import (
     TWIML_MAX_CHARACTERS,
     call_form,
     call_twiml,
+    machine_twiml,
     parsed,
     read_answer,
     read_call,
     whole_seconds,
 )
+from gateway.channels.voice_trunks import RestTrunk
 from gateway.model import Mode, OutcomeKind, Transport
 from tests.channels.voice_line import trunk, voice
 
@@ -41,11 +43,18 @@ def test_the_form_has_what_the_api_wants() -> None:
         "From": "+3221234567",
         "Twiml": call_twiml(CALL, CALLED_BACK, voice()),
         "Timeout": "45",
-        "TimeLimit": "28",
+        "TimeLimit": "58",
         "GatewayReference": "7-0-1-1",
         "StatusCallback": "https://alerts.example/gw/callbacks/voice/sim/status?need=1.1",
         "StatusCallbackEvent": "completed",
         "StatusCallbackMethod": "POST",
+        "MachineDetection": "DetectMessageEnd",
+        "MachineDetectionSpeechThreshold": "1500",
+        "MachineDetectionSpeechEndThreshold": "800",
+        "MachineDetectionSilenceTimeout": "2500",
+        "AsyncAmd": "true",
+        "AsyncAmdStatusCallback": "https://alerts.example/gw/callbacks/voice/sim/heard",
+        "AsyncAmdStatusCallbackMethod": "POST",
         "GatewayMode": "exercise",
     }
     assert [value for name, value in form if name == "StatusCallbackEvent"] == [
@@ -57,9 +66,38 @@ def test_the_form_has_what_the_api_wants() -> None:
 
 
 def test_only_a_simulator_is_told_the_mode_and_without_a_public_url_nobody_calls_back() -> None:
-    form = call_form(replace(CALL, transport=Transport.LIVE), POLLED, voice())
+    form = call_form(replace(CALL, transport=Transport.LIVE), POLLED, voice(machine={"detect": False}))
     assert form is not None
     assert set(dict(form)) == {"To", "From", "Twiml", "Timeout", "TimeLimit", "GatewayReference"}
+
+
+def detection(trunk: RestTrunk, **machine: object) -> dict[str, str]:
+    form = call_form(CALL, trunk, voice(machine=machine))
+    assert form is not None
+    return {name: value for name, value in form if name.startswith(("MachineDetection", "AsyncAmd"))}
+
+
+def test_machines_are_told_by_our_rules_inside_the_bounds_of_the_api() -> None:
+    assert detection(POLLED, greeting_ms=10_000, after_greeting_ms=200, initial_silence_ms=500) == {
+        "MachineDetection": "DetectMessageEnd",  # it speaks when it knows: nobody could be told meanwhile
+        "MachineDetectionSpeechThreshold": "6000",
+        "MachineDetectionSpeechEndThreshold": "500",
+        "MachineDetectionSilenceTimeout": "2000",
+    }
+
+
+def test_nobody_is_asked_to_tell_machines_who_need_not() -> None:
+    assert detection(CALLED_BACK, detect=False) == {}
+    assert detection(CALLED_BACK.model_copy(update={"machine_detection": False})) == {}
+
+
+def test_a_machine_hears_its_own_text_and_the_text_once_and_then_it_is_asked() -> None:
+    settings = voice(machine={"texts": {"nl": "Een & oproep."}})
+    own, text, redirect = etree.fromstring(machine_twiml(CALL, CALLED_BACK, settings))
+    assert (own.text, text.text) == ("Een & oproep.", "Blijf binnen.")
+    assert own.get("language") == "nl-NL" and text.get("loop") is None
+    assert redirect.text == "https://alerts.example/gw/callbacks/voice/sim/played?lang=nl&by=machine"
+    assert machine_twiml(replace(CALL, text="x" * TWIML_MAX_CHARACTERS), CALLED_BACK, settings) == ""
 
 
 def test_the_text_is_read_n_times_and_then_a_key_is_asked_for() -> None:

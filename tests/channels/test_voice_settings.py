@@ -77,7 +77,8 @@ def test_an_unknown_language_has_none() -> None:
 def test_the_estimate_of_a_reading_grows_with_the_text_and_the_longest_call_is_bounded() -> None:
     settings = VoiceSettings(max_call_s=120)
     assert settings.reading_s("x" * 120) == 10.0
-    assert settings.longest_s("x" * 120) == 55
+    assert settings.longest_s("x" * 120) == 85
+    assert VoiceSettings(machine={"detect": False}).longest_s("x" * 120) == 55
     assert settings.longest_s("x" * 3000) == 120
 
 

@@ -159,6 +159,21 @@ async def test_canceled_ends_a_ringing_call_only_and_completed_any() -> None:
         assert (await client.post("/CAunknown.json", Status="canceled"))[0] == 404
 
 
+async def test_what_an_answered_call_says_can_be_changed_and_no_other() -> None:
+    words = "<Response><Say>Andere woorden.</Say></Response>"
+    async with provider(behaviour=VoiceBehaviour(ring_s=0.2)) as (simulator, client):
+        _, call, _ = await client.post(**FORM)
+        path, one = f"/{call['sid']}.json", simulator.call(call["sid"])
+        assert (await client.post(path, Twiml=words))[0] == 400
+        async with asyncio.timeout(5):
+            while one.status != "in-progress":
+                await asyncio.sleep(0.01)
+        assert (await client.post(path, Twiml="no TwiML"))[0] == 400
+        assert one.script.text == "Blijf binnen."
+        assert (await client.post(path, Twiml=words))[0] == 200
+        assert one.script.text == "Andere woorden."
+
+
 async def test_a_form_that_is_too_large_is_refused() -> None:
     async with provider() as (_, client), client.http.post(f"{client.calls}.json", data={"a": "x" * 100_000}) as answer:
         assert answer.status == 413

@@ -74,6 +74,26 @@ async def test_a_call_is_told_step_by_step_signed_and_numbered() -> None:
     assert (last["CallDuration"], last["SipResponseCode"], last["AccountSid"]) == ("14", "200", "AC1")
 
 
+async def test_a_machine_is_named_to_those_who_asked_and_may_be_told_something_else() -> None:
+    async with runner(VoiceBehaviour()) as (calls, url, posted):
+        silent = call(url, "machine")
+        await finished(calls, silent)
+        assert not any("AnsweredBy" in form for form, _ in posted)
+        posted.clear()
+        named = call(url, "machine", detects=True, heard=f"{url}/heard")
+        await finished(calls, named)
+    told = [form for form, _ in posted]
+    assert [form.get("AnsweredBy") for form in told] == [None] * 3 + ["machine_end_beep"] * 3
+    assert "SequenceNumber" not in told[3]
+    assert named.spoken_s == silent.spoken_s == 6 + 12 + 5 + 1
+
+
+async def test_a_person_is_named_at_once() -> None:
+    async with runner(VoiceBehaviour()) as (calls, url, posted):
+        await finished(calls, call(url, detects=True, heard=f"{url}/heard"))
+    assert [form.get("AnsweredBy") for form, _ in posted][3:] == ["human"] * 3
+
+
 async def test_only_the_events_asked_for_are_told() -> None:
     async with runner(VoiceBehaviour()) as (calls, url, posted):
         await finished(calls, call(url, "busy", events=frozenset({"completed"})))

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.simulators.voice_script import NOT_ANSWERED, TWIML_MAX_CHARACTERS, Script, course, read_twiml
+from gateway.simulators.voice_script import (
+    NOT_ANSWERED,
+    TWIML_MAX_CHARACTERS,
+    Script,
+    Step,
+    read_twiml,
+    ringing,
+    spoken,
+)
 
 TWIML = (
     '<Response><Say language="nl-NL" loop="2">Blijf binnen. Sluit alles.</Say><Pause length="3"/>'
@@ -56,9 +64,15 @@ def test_a_deep_or_wide_document_is_read_in_no_time() -> None:
     assert script.spoken_s == pytest.approx(150 * 20 / 15)
 
 
+def course(outcome: str, script: Script) -> list[Step]:
+    """The whole call."""
+    made = ringing(outcome, ring_s=4.0, ring_timeout_s=45.0)
+    return made + (spoken(outcome, script, key_timeout_s=5.0) if made[-1].status == "in-progress" else [])
+
+
 def steps(outcome: str, script: Script | None = None) -> list[tuple[str, int]]:
     script = script or Script(text="t", reading_s=6.0, spoken_s=12.0, action="https://x")
-    made = course(outcome, script, ring_s=4.0, ring_timeout_s=45.0, key_timeout_s=5.0)
+    made = course(outcome, script)
     return [(step.status, step.sip_code) for step in made]
 
 
@@ -70,7 +84,7 @@ def test_a_call_that_is_not_answered_ends_with_its_code(outcome: str) -> None:
 
 def test_an_unanswered_phone_rings_for_as_long_as_the_caller_asked() -> None:
     script = Script()
-    made = course("no-answer", script, ring_s=4.0, ring_timeout_s=45.0, key_timeout_s=5.0)
+    made = course("no-answer", script)
     assert made[-1].after_s == 45.0
 
 
@@ -80,16 +94,25 @@ def test_an_unanswered_phone_rings_for_as_long_as_the_caller_asked() -> None:
 )
 def test_an_answered_call_plays_everything_and_then_asks(outcome: str, digits: str, total_s: float) -> None:
     script = Script(text="t", reading_s=6.0, spoken_s=12.0, action="https://x")
-    made = course(outcome, script, ring_s=4.0, ring_timeout_s=45.0, key_timeout_s=5.0)
+    made = course(outcome, script)
     (asked,) = [step for step in made if step.action]
     assert asked.digits == digits
     assert sum(step.after_s for step in made) - 4.0 == total_s
-    assert (made[-1].answered_by == "machine_start") is (outcome == "machine")
+
+
+def test_a_request_at_the_end_waits_for_no_key() -> None:
+    script = read_twiml(
+        '<Response><Say>a</Say><Redirect method="POST">https://x/played?by=machine</Redirect></Response>'
+    )
+    assert script is not None
+    assert (script.action, script.waits) == ("https://x/played?by=machine", False)
+    asked, _ = spoken("machine", script, key_timeout_s=5.0)
+    assert asked.after_s == script.spoken_s
 
 
 def test_who_hangs_up_early_hears_less_than_one_reading() -> None:
     script = Script(text="t", reading_s=6.0, spoken_s=12.0, action="https://x")
-    made = course("hung-up", script, ring_s=4.0, ring_timeout_s=45.0, key_timeout_s=5.0)
+    made = course("hung-up", script)
     assert made[-1].after_s < script.reading_s
     assert not any(step.action for step in made)
 

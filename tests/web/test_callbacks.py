@@ -33,6 +33,7 @@ class Site:
 
     def __init__(self, url: str, http: aiohttp.ClientSession, tracking: Tracking, settled: list[tuple[str, str]]):
         self.url, self.http, self.tracking, self.settled = url, http, tracking, settled
+        self.machines: list[str] = []
 
     async def post(
         self, path: str, form: Mapping[str, str] | bytes, signed: str | None = None, public: str = PUBLIC
@@ -58,13 +59,20 @@ class Site:
 async def site(tracking: Tracking | None = None) -> AsyncIterator[Site]:
     tracking = tracking or Tracking()
     settled: list[tuple[str, str]] = []
+    machines: list[str] = []
+
+    async def machine(call_id: str) -> None:
+        machines.append(call_id)
+
     callbacks = VoiceCallbacks(
-        {"sim": source(), "polled": source("")}, tracking.emit, lambda *what: settled.append(what[:2])
+        {"sim": source(), "polled": source("")}, tracking.emit, lambda *what: settled.append(what[:2]), machine
     )
     app = web.Application()
     app.add_routes(callbacks.routes())
     async with listening(app) as url, aiohttp.ClientSession() as http:
-        yield Site(url, http, tracking, settled)
+        on = Site(url, http, tracking, settled)
+        on.machines = machines
+        yield on
 
 
 def test_the_signature_is_that_of_the_provider_s_published_example() -> None:
@@ -85,6 +93,28 @@ async def test_a_final_status_becomes_a_receipt_and_is_answered_204() -> None:
         assert await line.status("busy", 2, SipResponseCode="486") == 204
         assert line.tracking.receipts == [Receipt("sim", "CA1", ReceiptKind.RETRY, 486, "busy")]
         assert line.settled == [("sim", "CA1")]
+
+
+@pytest.mark.parametrize(("word", "machines"), [
+    ("machine_end_beep", ["CA1"]), ("machine_end_silence", ["CA1"]), ("machine_end_other", ["CA1"]),
+    ("machine_start", []), ("human", []), ("fax", []), ("unknown", []), ("", []),
+])  # fmt: skip
+async def test_a_machine_that_has_stopped_talking_is_spoken_to(word: str, machines: list[str]) -> None:
+    async with site() as line:
+        code, _ = await line.post("/callbacks/voice/sim/heard", {"CallSid": "CA1", "AnsweredBy": word})
+        assert (code, line.machines, line.tracking.receipts) == (204, machines, [])
+        forged, _ = await line.post("/callbacks/voice/sim/heard", {"CallSid": "CA2", "AnsweredBy": word}, "x")
+        assert (forged, line.machines) == (403, machines)
+
+
+async def test_a_machine_is_named_when_all_was_said_to_it_and_called_again_when_it_hung_up_before() -> None:
+    async with site() as line:
+        await line.post(f"{PLAYED}&by=machine", {"CallSid": "CA1", "CallStatus": "in-progress"})
+        await line.status("completed", 3, CallDuration="60", AnsweredBy="machine_end_beep")
+        await line.status("completed", 3, "CA2", CallDuration="60", AnsweredBy="machine_end_beep")
+        assert [(r.message_id, r.detail) for r in line.tracking.receipts] == [
+            ("CA1", "machine"), ("CA2", "hung up early"),
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("word", ["initiated", "ringing", "in-progress", "queued", "unheard-of", ""])
