@@ -5,6 +5,7 @@
 #   asterisk.sh stop DIR | cli DIR COMMAND...
 # User gw / password gwpass: SIP digest from 127.0.0.1 (From user free) and ARI. From 127.0.0.2: trunk by IP, no digest.
 # Dialplan: 7xxx.. answers itself (prompt, one key, records); anything else goes to 127.0.0.1:CALLEDPORT (sipp, baresip).
+# Context people, for ARI by Local/NUMBER@people: a machine talks, gives a tone and records; a person says a word.
 . "$(dirname "$0")/lib.sh"
 ROOT=${PEER_AST_ROOT:-/var/tmp/peer-asterisk}
 
@@ -57,7 +58,7 @@ X
       res_pjsip_authenticator_digest res_pjsip_outbound_authenticator_digest res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user \
       res_pjsip_endpoint_identifier_anonymous res_pjsip_caller_id res_pjsip_nat res_pjsip_rfc3326 res_pjsip_dtmf_info res_pjsip_logger \
       res_pjsip_header_funcs res_pjsip_empty_info res_pjsip_dlg_options res_pjsip_acl res_rtp_asterisk chan_pjsip pbx_config app_dial app_playback app_read \
-      app_mixmonitor app_verbose app_userevent app_stasis app_senddtmf app_echo func_channel func_callerid func_env func_strings func_hangupcause func_logic func_timeout \
+      app_mixmonitor app_record app_verbose app_userevent app_stasis app_senddtmf app_echo func_channel func_callerid func_env func_strings func_hangupcause func_logic func_timeout func_talkdetect \
       bridge_simple bridge_softmix bridge_holding bridge_builtin_features codec_alaw codec_ulaw codec_a_mu codec_gsm codec_resample format_wav format_pcm format_gsm format_sln \
       res_http_websocket res_stasis res_stasis_answer res_stasis_playback res_stasis_recording res_stasis_snoop res_stasis_device_state res_ari_model res_ari \
       res_ari_applications res_ari_asterisk res_ari_bridges res_ari_channels res_ari_device_states res_ari_endpoints res_ari_events res_ari_playbacks res_ari_recordings res_ari_sounds
@@ -135,6 +136,14 @@ exten => _6X.,1,Answer()
 ; everything else goes to the called party; its cause comes back as the SIP code
 exten => _[+0-9].,1,Dial(PJSIP/\${EXTEN}@called,30)
  same => n,Hangup(\${HANGUPCAUSE})
+[people]
+exten => machine,1,Answer()
+ same => n,Playback($DIR/sounds/greeting)
+ same => n,Record($DIR/rec/machine-\${UNIQUEID}.wav,0,60,q)
+exten => person,1,Answer()
+ same => n,Wait(0.5)
+ same => n,Playback($DIR/sounds/hello)
+ same => n,Record($DIR/rec/person-\${UNIQUEID}.wav,0,60,q)
 [globals]
 IVRWAIT=8
 X
@@ -143,6 +152,10 @@ X
     need sox
     if command -v espeak-ng >/dev/null; then espeak-ng -v en -w "$DIR/sounds/p.wav" "This is a test alert. Press one to confirm." && sox "$DIR/sounds/p.wav" -r 8000 -c 1 -b 16 "$DIR/sounds/prompt.wav" && rm "$DIR/sounds/p.wav"
     else sox -n -r 8000 -c 1 -b 16 "$DIR/sounds/prompt.wav" synth 2 sine 440 vol 0.5; fi; }
+  # who talks for four seconds is a machine, who says a word is a person
+  [ -s "$DIR/sounds/hello.wav" ] || {
+    sox -n -r 8000 -c 1 -b 16 "$DIR/sounds/greeting.wav" synth 4 sine 300 vol 0.5
+    sox -n -r 8000 -c 1 -b 16 "$DIR/sounds/hello.wav" synth 0.5 sine 300 vol 0.5; }
 }
 case ${1:-} in
 fetch) fetch ;;

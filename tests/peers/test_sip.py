@@ -225,9 +225,37 @@ async def test_through_asterisk_with_a_password_every_outcome_comes_back_and_the
         sent = (await calls.driver._announcer.ready(SENTENCE, "en")).wav
         found = likeness(sent, await recorded(folder / "rec", "in-*.wav"))
         assert found.whole > 0.9 and found.worst > 0.9 and found.pieces >= 15
+    async with calling(port, local_host="127.0.0.2") as calls:  # this address needs no password there
+        await calls.paced(["+32470000000", "+32470000006"], 10)
+        assert calls.words == {"+32470000000": "played", "+32470000006": "busy"}
     async with calling(port, **{**password, "password": "wrong"}) as calls:
         placed = await calls.place("+32470000000")
         assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.RETRY, "credentials refused", True)
+
+
+@asynccontextmanager
+async def by_ari(http: int, settings: VoiceSettings, sounds: Path) -> AsyncIterator[tuple[Calls, AriDriver]]:
+    """A driver that calls by this Asterisk."""
+    trunk = AriTrunk(
+        driver="ari", name="ari", caller_id="+3222345678", base_url=f"http://127.0.0.1:{http}/ari", username="gw",
+        password=SecretStr("gwpass"), endpoint="PJSIP/{number}@called", sounds_folder=str(sounds),
+    )  # fmt: skip
+    driver = AriDriver(trunk, settings)
+    await driver.open()
+    async with asyncio.timeout(10):
+        await driver.connected.wait()
+    calls = Calls(driver)
+    watching = asyncio.create_task(driver.watch(calls.report))
+    try:
+        yield calls, driver
+    finally:
+        watching.cancel()
+        await driver.close()
+
+
+def dialled(driver: AriDriver, endpoint: str) -> None:
+    """From now on."""
+    driver._trunk = driver._trunk.model_copy(update={"endpoint": endpoint})
 
 
 @pytest.mark.peer("asterisk")
@@ -240,30 +268,42 @@ async def test_asterisk_calls_for_us_every_outcome_and_the_sound_is_whole(
     """ARI: sipp behind it for the outcomes, baresip for the sound."""
     _, _, http = asterisk
     port = free_port(UDP)
-    trunk = AriTrunk(
-        driver="ari", name="ari", caller_id="+3222345678", base_url=f"http://127.0.0.1:{http}/ari", username="gw",
-        password=SecretStr("gwpass"), endpoint="PJSIP/{number}@called", sounds_folder=str(public_path / "sounds"),
-    )  # fmt: skip
     settings = sounding(audio={}, repeat=1, key_timeout_s=3, prompts={"en": "Press one."})
-    driver = AriDriver(trunk, settings)
-    await driver.open()
-    async with asyncio.timeout(10):
-        await driver.connected.wait()
-    calls = Calls(driver)
-    watching = asyncio.create_task(driver.watch(calls.report))
-    driver._settings = settings.model_copy(update={"ring_timeout_s": 2})
-    numbers = [f"+3247000000{digit}" for digit in "01246789"]
-    await calls.paced(numbers, 10)
-    assert {number[-1]: word for number, word in calls.words.items()} == {
-        number[-1]: EXPECTED[number[-1]] for number in numbers
-    }
-    with peers.running("baresip.sh", public_path / "baresip", port, free_port(), free_port(UDP)) as folder:
-        driver._trunk = trunk.model_copy(update={"endpoint": f"PJSIP/called/sip:{{number}}@127.0.0.1:{port}"})
-        await calls.place("+32470000010", SENTENCE)
-        await calls.all(len(numbers) + 1)
-        sent = (await driver._announcer.ready(SENTENCE, "en")).wav
-        found = likeness(sent, await recorded(folder / "rec", "dump-*-dec.wav"))
-    assert calls.words["+32470000010"] == "played"
-    assert found.worst > 0.9 and found.pieces >= 15
-    watching.cancel()
-    await driver.close()
+    async with by_ari(http, settings, public_path / "sounds") as (calls, driver):
+        short_ring(calls)
+        numbers = [f"+3247000000{digit}" for digit in "01246789"]
+        await calls.paced(numbers, 10)
+        assert {number[-1]: word for number, word in calls.words.items()} == {
+            number[-1]: EXPECTED[number[-1]] for number in numbers
+        }
+        with peers.running("baresip.sh", public_path / "baresip", port, free_port(), free_port(UDP)) as folder:
+            dialled(driver, f"PJSIP/called/sip:{{number}}@127.0.0.1:{port}")
+            await calls.place("+32470000010", SENTENCE)
+            await calls.all(len(numbers) + 1)
+            sent = (await driver._announcer.ready(SENTENCE, "en")).wav
+            found = likeness(sent, await recorded(folder / "rec", "dump-*-dec.wav"))
+        assert calls.words["+32470000010"] == "played"
+        assert found.worst > 0.9 and found.pieces >= 15
+
+
+@pytest.mark.peer("asterisk")
+@pytest.mark.peer("sipp")
+@pytest.mark.peer("espeak")
+async def test_asterisk_tells_a_machine_from_a_person_and_the_machine_records_its_own_text_and_the_text(
+    asterisk: tuple[Path, int, int], public_path: Path
+) -> None:
+    folder, _, http = asterisk
+    own = "This is an automatic call."
+    settings = sounding(audio={}, repeat=1, machine={"detect": True, "texts": {"en": own}})
+    async with by_ari(http, settings, public_path / "sounds") as (calls, driver):
+        for who in ("machine", "person"):
+            dialled(driver, f"Local/{who}@people/n")
+            await calls.place(who, SENTENCE)
+        await calls.all(2)
+        assert calls.words == {"machine": "machine", "person": "played"}
+        text, first = [(await driver._announcer.ready(words, "en")).wav for words in (SENTENCE, own)]
+        records = {who: await recorded(folder / "rec", f"{who}-*.wav") for who in calls.words}
+    assert likeness(text, records["person"]).worst > 0.9
+    assert likeness(text, records["machine"]).worst > 0.9
+    assert likeness(first, records["machine"]).worst > 0.9
+    assert likeness(first, records["person"]).worst < 0.9
