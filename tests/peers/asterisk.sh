@@ -51,6 +51,8 @@ astcachedir => $DIR/cache
 astsbindir => $ROOT/usr/sbin
 [options]
 defaultlanguage = en
+; telephones send silence, too
+transmit_silence = yes
 X
   # autoload=no: the default loads chan_iax2, chan_skinny, unistim, mgcp, dundi..., which listen on 0.0.0.0
   { echo "[modules]"; echo "autoload=no"
