@@ -141,11 +141,11 @@ exten => _[+0-9].,1,Dial(PJSIP/\${EXTEN}@called,30)
 [people]
 exten => machine,1,Answer()
  same => n,Playback($DIR/sounds/greeting)
- same => n,Record($DIR/rec/machine-\${UNIQUEID}.wav,0,60,q)
+ same => n,Record($DIR/rec/machine-\${UNIQUEID}.wav,0,60,qk)
 exten => person,1,Answer()
  same => n,Wait(0.5)
  same => n,Playback($DIR/sounds/hello)
- same => n,Record($DIR/rec/person-\${UNIQUEID}.wav,0,60,q)
+ same => n,Record($DIR/rec/person-\${UNIQUEID}.wav,0,60,qk)
 [globals]
 IVRWAIT=8
 X
