@@ -299,16 +299,15 @@ def test_no_document_takes_long(name: str, lenient: bool) -> None:
     assert time.process_time() - begun < 3
 
 
-def spoil(count: int, seed: int, most_s: float = math.inf) -> tuple[int, int]:
-    """Check that many spoiled alerts, or as many as the time allows; how many, and how many were still read as CAP."""
-    ends = time.process_time() + most_s
+def spoil(count: int, seed: int) -> int:
+    """Check that many spoiled alerts; how many were still read as CAP."""
     chance = random.Random(seed)
     good = [case.path.read_bytes() for case in cases(CORPUS) if case.name.startswith("valid/")]
     good = [raw for raw in good if len(raw) < 20_000]
-    readable = done = 0
-    while done < count and time.process_time() < ends:
+    readable = 0
+    for number in range(count):
         raw = chance.choice(good)
-        if done % 2:
+        if number % 2:
             root = etree.fromstring(raw)
             mutate_tree(root, chance)
             raw = etree.tostring(root)
@@ -317,14 +316,11 @@ def spoil(count: int, seed: int, most_s: float = math.inf) -> tuple[int, int]:
         verdict = check(raw, lenient=chance.random() < 0.5, received_at=NOW)
         assert verdict.valid == (verdict.alert is not None) == (not verdict.errors), raw
         readable += verdict.readable
-        done += 1
-    return done, readable
+    return readable
 
 
 def test_no_spoiled_alert_upsets_the_check() -> None:
-    done, readable = spoil(10_000, seed=1, most_s=6.0)
-    assert done > 500
-    assert readable > done // 3
+    assert spoil(10_000, seed=1) > 10_000 // 3
 
 
 @pytest.mark.long
@@ -332,8 +328,7 @@ def test_no_spoiled_alert_upsets_the_check() -> None:
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_no_spoiled_alert_of_very_many_upsets_the_check(seed: int) -> None:
     count = int(os.environ.get("GATEWAY_MUTATIONS", "10000"))
-    done, readable = spoil(count, seed)
-    assert (done, readable > done // 3) == (count, True)
+    assert spoil(count, seed) > count // 3
 
 
 @settings(max_examples=200, deadline=None)
