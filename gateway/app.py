@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import uvloop
@@ -21,7 +20,6 @@ from aiohttp import web
 
 from gateway import log as logging_
 from gateway.cap.parse import Limits
-from gateway.channels.base import Channel
 from gateway.channels.voice_trunks import RestTrunk
 from gateway.flows.adopting import Adopter
 from gateway.flows.campaigns import Campaigns
@@ -35,7 +33,7 @@ from gateway.flows.forgetting import Forgetter
 from gateway.flows.gate import Gates
 from gateway.flows.hub import Hub
 from gateway.flows.intake import Intake
-from gateway.flows.lane import Fence, Lane, Texts
+from gateway.flows.lane import Fence
 from gateway.flows.planning import Planner
 from gateway.flows.publishing import Publisher
 from gateway.flows.sealing import sealer
@@ -46,6 +44,7 @@ from gateway.model import ChannelName
 from gateway.outlets import Outlets
 from gateway.policy.heartbeat import Pulse
 from gateway.settings import Role, Settings
+from gateway.store.clock import StoreClock
 from gateway.store.opening import opened
 from gateway.store.pool import PoolLimits, Store
 from gateway.store.presence import Presence
@@ -63,13 +62,6 @@ from gateway.web.listening import listen
 from gateway.web.outward import Guard, Outward, networks
 from gateway.web.unsubscribe import UnsubscribePages
 from gateway.web.validate import ValidatePages
-
-MARK_AHEAD_S = 0.5
-
-
-def utcnow() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
 
 
 def boottime() -> float:
@@ -125,9 +117,11 @@ class Gateway:
         )  # fmt: skip
         self.store = await Store.open(self.dsn, limits=limits, name=f"gateway {self.name}")
         stack.push_async_callback(self.store.close)
+        self.now = StoreClock(self.store, boottime)
+        await self.now.read()
         self.presence = Presence(self.dsn, self.name, duties=self.roles, news=self._news, log=self.log)
         self._wakes: list[asyncio.Event] = []
-        self._parts: list[Callable[[], Coroutine[None, None, None]]] = []  # what runs because of a role
+        self._parts: list[Callable[[], Coroutine[None, None, None]]] = [self.now.run]  # roles add theirs
         self.number = await self.presence.enter()
         stack.push_async_callback(self.presence.leave)
         bounds = Limits(max_bytes=self.settings.intake.max_bytes)
@@ -141,12 +135,12 @@ class Gateway:
         dispatch = self.settings.dispatch
         rules = {channel: self.settings.retry.of(channel) for channel in ChannelName}
         self.tracking = Tracking(
-            self.store, rules=rules, metrics=self.metrics, log=logging_.unit_logger("gateway.tracking"), utcnow=utcnow,
-            monotonic=time.monotonic, batch_rows=dispatch.batch_rows, linger_s=dispatch.linger_ms / 1000,
-            grace_s=dispatch.unknown_grace_s,
+            self.store, rules=rules, metrics=self.metrics, log=logging_.unit_logger("gateway.tracking"),
+            utcnow=self.now, monotonic=time.monotonic, batch_rows=dispatch.batch_rows,
+            linger_s=dispatch.linger_ms / 1000, grace_s=dispatch.unknown_grace_s,
         )  # fmt: skip
         self.closer = Closer(
-            self.store, metrics=self.metrics, log=logging_.unit_logger("gateway.closing"), utcnow=utcnow,
+            self.store, metrics=self.metrics, log=logging_.unit_logger("gateway.closing"), utcnow=self.now,
             receipt_window_s=dispatch.receipt_window_s, leads=lambda: Role.DISPATCH in self.presence.leads,
             zone=self.settings.compose.time_zone,
         )  # fmt: skip
@@ -160,13 +154,14 @@ class Gateway:
         )  # fmt: skip
         await self.gates.open()
         fence = Fence(boottime, dispatch.lease_s)
-        self.outlets = Outlets(self.settings, self.store, metrics=self.metrics, gates=self.gates, fence=fence)
+        self.outlets = Outlets(
+            self.settings, self.store, metrics=self.metrics, gates=self.gates, fence=fence, utcnow=self.now
+        )
         self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
         self.outlets.watch_operators(lambda: Role.DISPATCH in self.presence.leads)
         self.outlets.recall_stopped(lambda: Role.DISPATCH in self.presence.leads)
-        self.outlets.keep_books(lambda: Role.DISPATCH in self.presence.leads, utcnow)
-        texts = Texts(self.store)
-        lanes = {(c.name, c.transport): self._lane(c, texts, fence) for c in self.channels}
+        self.outlets.keep_books(lambda: Role.DISPATCH in self.presence.leads, self.now)
+        lanes = self.outlets.lanes(self.tracking, self.number)
         self._parts += self.outlets.parts
         self.dispatcher = Dispatcher(
             store=self.store, tracking=self.tracking, lanes=lanes, channels=self.channels, fence=fence,
@@ -190,17 +185,6 @@ class Gateway:
             log=self.log,
         )  # fmt: skip
         self._wakes += [self.dispatcher.wake, self.planner.wake]
-
-    def _lane(self, channel: Channel, texts: Texts, fence: Fence) -> Lane:
-        dispatch = self.settings.dispatch
-        rate = self.settings.rates()[channel.name]
-        pacer = self.outlets.pacer(channel)
-        ahead = max(10, int(rate * MARK_AHEAD_S)) if pacer is not None else 5
-        return Lane(
-            channel=channel.name, transport=channel.transport, store=self.store, texts=texts, tracking=self.tracking,
-            fence=fence, node=self.number, mark_ahead=min(dispatch.mark_ahead, ahead), lease_s=dispatch.lease_s,
-            pacer=pacer, monotonic=time.monotonic, able=channel.able, replacing=self.outlets.replacing(channel),
-        )  # fmt: skip
 
     async def _build_web(self, stack: AsyncExitStack) -> None:
         http, support = self.settings.http, self.settings.support
@@ -230,9 +214,9 @@ class Gateway:
         feed = self.settings.feed
         sender = urlsplit(self.url).hostname or "gateway"
         self.publisher = Publisher(
-            self.store, self.checker, url=self.url, log=logging_.unit_logger("gateway.feed"), utcnow=utcnow,
+            self.store, self.checker, url=self.url, log=logging_.unit_logger("gateway.feed"), utcnow=self.now,
             pulse=Pulse(period_s=feed.heartbeat_s, sender=sender) if feed.heartbeat_s else None,
-            sign=sealer(feed.pairs(), self.metrics, utcnow),
+            sign=sealer(feed.pairs(), self.metrics, self.now),
         )  # fmt: skip
         self._wakes.append(self.publisher.wake)
         if Role.FEED in self.roles:
@@ -244,23 +228,29 @@ class Gateway:
         if {Role.API, Role.MAILBOX} & self.roles:
             self.intake = Intake(
                 self.store, self.checker, intake_rules(self.settings, self.url), metrics=self.metrics,
-                log=logging_.unit_logger("gateway.intake"), utcnow=utcnow, accepted=self._news,
+                log=logging_.unit_logger("gateway.intake"), utcnow=self.now, accepted=self._news,
             )  # fmt: skip
         if self.settings.citizens.enabled:
             self._citizens(app)
         if Role.MAILBOX in self.roles and self.settings.mailbox.boxes:
             self.mailboxes = Mailboxes(
-                self.settings, self.store, self.intake, self.checker, counted=self.metrics.mail, utcnow=utcnow,
+                self.settings, self.store, self.intake, self.checker, counted=self.metrics.mail, utcnow=self.now,
                 leads=lambda: Role.MAILBOX in self.presence.leads,
             )  # fmt: skip
             self._parts.append(self.mailboxes.run)
         if Role.API in self.roles:
             self.access = Access(self.store, self.url)
             self.api = self._api()
-            app.add_routes(authority_routes(self.store, self.campaigns.agreeing, self.access, utcnow=utcnow))
+            app.add_routes(authority_routes(self.store, self.campaigns.agreeing, self.access, utcnow=self.now))
             app.add_routes(identity_routes(self.store, self.access, self.url, self.settings.sign_in))
             opened_ = Upstream.opened(
-                self.settings, self.store, self.intake, self.checker, url=self.url, known=self.api.known, utcnow=utcnow
+                self.settings,
+                self.store,
+                self.intake,
+                self.checker,
+                url=self.url,
+                known=self.api.known,
+                utcnow=self.now,
             )
             upstream = await stack.enter_async_context(opened_)
             self._parts.append(upstream.run)
@@ -284,7 +274,7 @@ class Gateway:
         )  # fmt: skip
         examiner = Examiner()
         stack.callback(examiner.close)
-        app.add_routes([*pages.routes(), *ValidatePages(examiner.examine, utcnow=utcnow).routes()])
+        app.add_routes([*pages.routes(), *ValidatePages(examiner.examine, utcnow=self.now).routes()])
         if not hub.enabled:
             return
         guard = Guard(allowed=networks(hub.allowed_networks), refused=networks(hub.refused_networks))
@@ -292,7 +282,7 @@ class Gateway:
         outward = await stack.enter_async_context(way)
         hub_ = Hub(
             self.store, self.publisher, page_of=pages.content, fetch=outward.fetch, url=f"{self.url}/cap/hub",
-            rules=hub.rules(), workers=hub.workers, utcnow=utcnow, log=logging_.unit_logger("gateway.hub"),
+            rules=hub.rules(), workers=hub.workers, utcnow=self.now, log=logging_.unit_logger("gateway.hub"),
         )  # fmt: skip
         self._parts.append(hub_.run)
         self._wakes += [hub_.asking.wake, hub_.telling.wake]
@@ -311,12 +301,12 @@ class Gateway:
 
     def _api(self) -> Api:
         most = min(self.settings.intake.max_bytes, self.settings.http.max_body_bytes)
-        self.campaigns = Campaigns(self.store, public_url=self.url, utcnow=utcnow, changed=self._news)
+        self.campaigns = Campaigns(self.store, public_url=self.url, utcnow=self.now, changed=self._news)
         zone, capacity = self.settings.compose.time_zone, self.outlets.capacity
-        self.forecasting = Forecasting(self.store, self.intake, capacity=capacity, utcnow=utcnow, zone=zone)
+        self.forecasting = Forecasting(self.store, self.intake, capacity=capacity, utcnow=self.now, zone=zone)
         sender = self.settings.mailbox.sender or urlsplit(self.url).hostname or "gateway"
         doors = (self.store, self.intake, self.campaigns, self.forecasting)
-        return Api(*doors, access=self.access, max_bytes=most, utcnow=utcnow, sender=sender)
+        return Api(*doors, access=self.access, max_bytes=most, utcnow=self.now, sender=sender)
 
     def channel_states(self) -> tuple[dict[str, bool], dict[ChannelName, int]]:
         """Links and whether they are up; deliveries in flight by channel."""

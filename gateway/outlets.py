@@ -18,10 +18,11 @@ from gateway.channels.voice_settings import Trunk
 from gateway.flows.canaries import Canaries
 from gateway.flows.costing import Bookkeeper
 from gateway.flows.gate import Gates
-from gateway.flows.lane import Fence
+from gateway.flows.lane import Fence, Lane, Texts
 from gateway.flows.rates import SharedRates
 from gateway.flows.recalling import Recaller
 from gateway.flows.replacing import Replacing
+from gateway.flows.tracking import Tracking
 from gateway.log import unit_logger
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, MessageClass, Mode, Text, Transport
@@ -29,11 +30,22 @@ from gateway.policy.allowance import Allowance
 from gateway.settings import Settings
 from gateway.store.pool import Store
 
+MARK_AHEAD_S = 0.5
+
 
 class Outlets:
     """`open` builds the channels; `parts` is what has to run beside them."""
 
-    def __init__(self, settings: Settings, store: Store, *, metrics: Metrics, gates: Gates, fence: Fence) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        *,
+        metrics: Metrics,
+        gates: Gates,
+        fence: Fence,
+        utcnow: Callable[[], datetime],
+    ) -> None:
         self.channels: list[Channel] = []
         self.parts: list[Callable[[], Coroutine[None, None, None]]] = []
         self._settings = settings
@@ -41,6 +53,7 @@ class Outlets:
         self._metrics = metrics
         self._gates = gates
         self._fence = fence
+        self._utcnow = utcnow
 
     def open(self) -> list[Channel]:
         """Every channel that has a provider, for the live transports and for the simulated ones."""
@@ -111,6 +124,7 @@ class Outlets:
             fence=self._fence.holds,
             parts_submitted=self._metrics.sms_parts,
             allowances=gates.allowances,
+            wall=self._utcnow,
         )
         gates.granted = channel.granted
         self.parts.append(gates.run)
@@ -156,7 +170,21 @@ class Outlets:
             recaller = Recaller(self._store, carriers, leads=leads, log=unit_logger("gateway.recalling"))
             self.parts.append(recaller.run)
 
-    def pacer(self, channel: Channel) -> Allowance | None:
+    def lanes(self, tracking: Tracking, node: int) -> dict[tuple[ChannelName, Transport], Lane]:
+        """A lane for each channel."""
+        texts = Texts(self._store)
+        return {(c.name, c.transport): self._lane(c, texts, tracking, node) for c in self.channels}
+
+    def _lane(self, channel: Channel, texts: Texts, tracking: Tracking, node: int) -> Lane:
+        dispatch, pacer = self._settings.dispatch, self._pacer(channel)
+        ahead = max(10, int(self._settings.rates()[channel.name] * MARK_AHEAD_S)) if pacer is not None else 5
+        return Lane(
+            channel=channel.name, transport=channel.transport, store=self._store, texts=texts, tracking=tracking,
+            fence=self._fence, node=node, mark_ahead=min(dispatch.mark_ahead, ahead), lease_s=dispatch.lease_s,
+            pacer=pacer, monotonic=time.monotonic, able=channel.able, replacing=self._replacing(channel),
+        )  # fmt: skip
+
+    def _pacer(self, channel: Channel) -> Allowance | None:
         """The rate of a channel's lane, one for all nodes; calls are paced by their gate."""
         if channel.name is ChannelName.VOICE:
             return None
@@ -166,7 +194,7 @@ class Outlets:
         self.parts.append(rates.run)
         return rates.allowances[lane]
 
-    def replacing(self, channel: Channel) -> Replacing | None:
+    def _replacing(self, channel: Channel) -> Replacing | None:
         """Who finds what an Update's messages by this channel could take the place of."""
         names = channel.carriers.replacing if isinstance(channel, SmsChannel) else frozenset()
         return Replacing(self._store, names) if names else None
@@ -190,6 +218,7 @@ class Outlets:
             lines=trunk.max_concurrent_calls,
             fence=lambda _lease: self._fence.holds(),
             meters=VoiceMeters(started=self._metrics.calls),
+            utcnow=self._utcnow,
         )
 
 

@@ -22,7 +22,9 @@ def outlets(document: dict[str, Any]) -> Outlets:
     nothing: Any = None
     store: Store = nothing
     gates: Gates = nothing
-    return Outlets(settings, store, metrics=Metrics(), gates=gates, fence=Fence(lambda: 0.0, 8.0))
+    return Outlets(
+        settings, store, metrics=Metrics(), gates=gates, fence=Fence(lambda: 0.0, 8.0), utcnow=lambda: datetime.now(UTC)
+    )
 
 
 def test_without_providers_there_is_no_way_out() -> None:

@@ -5,7 +5,8 @@ Knows: connections, how their plans are pinned, which errors mean "not now". Nev
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -49,6 +50,10 @@ NEVER = (ValueError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationErro
 of whose classes asyncpg uses for them as well."""
 
 
+FULL_S = 10.0
+"""So long after it had no room a server is thought to be full: others may try, to see whether that has changed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLimits:
     """Connections of each pool, and the longest that connecting and one statement may take."""
@@ -62,9 +67,16 @@ class PoolLimits:
 class Store:
     """Two pools of one database. `queue` sessions have pinned plans; `ask` sessions plan freely."""
 
-    def __init__(self, ask: asyncpg.Pool, queue: asyncpg.Pool) -> None:
+    def __init__(self, ask: asyncpg.Pool, queue: asyncpg.Pool, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.ask = ask
         self.queue = queue
+        self._monotonic = monotonic
+        self._no_room_at = float("-inf")
+
+    @property
+    def full(self) -> bool:
+        """Whether the server has said lately that it has no room for what was to be written."""
+        return self._monotonic() - self._no_room_at < FULL_S
 
     @classmethod
     async def open(cls, dsn: str, *, limits: PoolLimits = PoolLimits(), name: str = "gateway") -> Self:
@@ -93,6 +105,8 @@ class Store:
         except NEVER:
             raise
         except GONE as error:
+            if isinstance(error, asyncpg.exceptions.DiskFullError):
+                self._no_room_at = self._monotonic()
             raise StoreUnavailable(f"PostgreSQL can not take this now: {type(error).__name__}") from error
 
     @asynccontextmanager

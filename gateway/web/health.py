@@ -63,6 +63,8 @@ class Health:
                 await connection.fetchval("SELECT 1", timeout=2)
         except StoreUnavailable:
             problems.append("the database does not answer")
+        if self._node.store.full:
+            problems.append("the database has no room")
         links, _flight = self._node.channel_states()
         if links and not any(links.values()):
             problems.append("no bind, relay or trunk is up")

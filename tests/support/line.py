@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import signal
 import sys
@@ -274,6 +275,7 @@ class Process:
         document = world.document_for(line.simulators, line.cluster.app_dsn, host=HOST, port=port, more=more)
         self._config.write_text(toml(document), encoding="utf-8")
         self._errors = folder / "gateway.log"
+        self.environment: dict[str, str] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
         self.url = line.url = f"http://{HOST}:{port}"
@@ -286,6 +288,7 @@ class Process:
                 *(sys.executable, "-m", "gateway", "serve", "--config", str(self._config)),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
+                env=os.environ | self.environment,
             )
 
     async def ready(self, within_s: float = 30.0) -> None:

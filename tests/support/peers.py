@@ -17,6 +17,7 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "chromium": ("chromium",),
     "dovecot": ("dovecot",),
     "espeak": ("espeak-ng", "sox"),
+    "faketime": ("faketime",),
     "gcc": ("gcc",),
     "kannel": ("bearerbox", "smsbox", "curl"),
     "node-smpp": ("node", "npm"),
@@ -28,11 +29,13 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "sipp": ("sipp",),
     "smtp-sink": ("smtp-sink",),
     "sox": ("sox",),
+    "tmpfs": ("mount", "umount"),
     "wrk": ("wrk",),
     "xmlsec1": ("xmlsec1",),
 }
-ROOT_ONLY = frozenset({"dovecot", "postfix"})
-MAY_BE_MISSING = frozenset({"asterisk"})  # of an older Debian, whose packages may go any day
+ROOT_ONLY = frozenset({"dovecot", "postfix", "tmpfs"})
+MAY_BE_MISSING = frozenset({"asterisk", "tmpfs"})  # packages of an older Debian; a right that containers rarely have
+MAY_MOUNT = 1 << 21  # CAP_SYS_ADMIN
 
 
 def missing(peer: str) -> str | None:
@@ -42,7 +45,15 @@ def missing(peer: str) -> str | None:
         return f"{peer} needs {', '.join(absent)}, which this machine does not have"
     if peer in ROOT_ONLY and os.geteuid() != 0:
         return f"{peer} can be started by root only"
+    if peer == "tmpfs" and not _capabilities() & MAY_MOUNT:
+        return "tmpfs needs the right to mount, which this container does not have"
     return None
+
+
+def _capabilities() -> int:
+    """The rights of this process, as Linux says them."""
+    words = Path("/proc/self/status").read_text(encoding="utf-8").split()
+    return int(words[words.index("CapEff:") + 1], 16)
 
 
 def may_skip(peer: str) -> bool:

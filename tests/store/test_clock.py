@@ -1,0 +1,76 @@
+"""The database's time, carried on between two questions."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from gateway.errors import StoreUnavailable
+from gateway.store.clock import StoreClock
+from gateway.store.embedded import Cluster
+from gateway.store.pool import Store
+from tests.support.sending import Ticks
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+class Told:
+    """A store that is asked the time; it may be away."""
+
+    def __init__(self) -> None:
+        self.says = NOON
+        self.asked = 0
+        self.away = False
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator["Told"]:
+        self.asked += 1
+        if self.away:
+            raise StoreUnavailable("away")
+        yield self
+
+    async def fetchval(self, _statement: str) -> datetime:
+        return self.says
+
+
+async def test_it_goes_by_the_steady_clock_between_two_questions() -> None:
+    told, ticks = Told(), Ticks()
+    store: Any = told
+    clock = StoreClock(store, ticks)
+    await clock.read()
+    ticks.now += 90.5
+    assert clock() == NOON + timedelta(seconds=90.5)
+
+
+async def test_it_follows_the_database_and_goes_on_without_it() -> None:
+    told, ticks = Told(), Ticks()
+    store: Any = told
+    clock = StoreClock(store, ticks, every_s=0.001)
+    await clock.read()
+    told.away = True
+    running = asyncio.create_task(clock.run())
+    async with asyncio.timeout(5):
+        while told.asked < 3:
+            await asyncio.sleep(0.001)
+        assert clock() == NOON
+        told.away, told.says = False, NOON + timedelta(hours=1)
+        while clock() == NOON:
+            await asyncio.sleep(0.001)
+    assert clock() == NOON + timedelta(hours=1)
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_it_is_the_time_of_the_server(pg: Cluster) -> None:
+    store = await Store.open(pg.app_dsn, name="clock")
+    try:
+        clock = StoreClock(store, Ticks())
+        await clock.read()
+        assert clock().utcoffset() == timedelta(0)
+        assert clock() == pytest.approx(datetime.now(UTC), abs=timedelta(seconds=10))
+    finally:
+        await store.close()
