@@ -193,7 +193,7 @@ def as_columns(cells: Iterable[Cell]) -> Columns:
     """
     columns = Columns([], [], [], [], [], [], [], [], [], [])
     for cell in _joined(cells):
-        rings = [_polygon(test) for test in cell.tests if isinstance(test, Ring)]
+        rings = [polygon(test) for test in cell.tests if isinstance(test, Ring)]
         discs = [(d.lon, d.lat, disc_limit(d.radius_km)) for d in cell.tests if isinstance(d, Disc)]
         if len(rings) > 2 or len(discs) > 2:
             raise ValueError("a cell can carry two rings and two discs")
@@ -221,6 +221,6 @@ def _joined(cells: Iterable[Cell]) -> list[Cell]:
     return joined + tested
 
 
-def _polygon(ring: Ring) -> str:
+def polygon(ring: Ring) -> str:
     """PostgreSQL's text form of a polygon, in units of 1e-7 degree; three decimals are a hundredth of a millimetre."""
     return "(" + ",".join(f"({x * 1e7:.3f},{y * 1e7:.3f})" for x, y in ring.points) + ")"

@@ -11,8 +11,10 @@ from typing import Any
 from gateway.commands.console import Exit, as_json, complain, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
+from gateway.policy.contacts import wanted
 from gateway.policy.spreadsheet import as_csv
-from gateway.store import admin, audit, contacts
+from gateway.store import admin, audit, contacts, entities, erasing
+from gateway.store.erasing import as_told
 from gateway.store.pool import Connection
 
 EXAMPLES = """\
@@ -21,11 +23,15 @@ Contacts come in by `gateway import contacts`, which also changes those whose ke
 examples:
   gateway contact list --entity brugge --begins jan
   gateway contact find +32470000001 --entity brugge
+  gateway contact search "peet an" --entity brugge        names, numbers in any spelling, addresses, @domain
   gateway contact remove KEY... --entity brugge
+  gateway contact data KEY --entity brugge --reason "their request of 2 May" > person.json
+  gateway contact erase KEY --entity brugge
   gateway contact export --entity brugge --reason "the contract ends" > contacts.csv
 """
 SHOWN = ("key", "name", "language", "mobile", "landline", "email", "partnership")
 LEAST_REASON = 10
+MOST_FOUND = 100
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,13 +42,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--begins", default="", metavar="TEXT", help="whose name begins so")
     find = actions.add_parser("find", help="who has a number or address")
     find.add_argument("endpoint", metavar="ENDPOINT", help="+32... or an e-mail address")
+    search = actions.add_parser("search", help="whose name, number or address has words that begin so")
+    search.add_argument("words", metavar="WORDS")
+    data = actions.add_parser("data", help="everything that is held of one person, as JSON")
+    erase = actions.add_parser("erase", help="a person leaves for good; counts stay")
+    for below in (data, erase):
+        below.add_argument("key", metavar="KEY")
     remove = actions.add_parser("remove", help="contacts leave, with their places and memberships")
     remove.add_argument("keys", nargs="+", metavar="KEY")
     export = actions.add_parser("export", help="all contacts as CSV, without formulas")
     export.add_argument("--reason", required=True, help="a sentence; it is written down")
-    for below in (listing, find):
+    data.add_argument("--reason", required=True, help="a sentence; it is written down")
+    for below in (listing, find, search):
         below.add_argument("--json", action="store_true", help="one JSON object a line")
-    for below in (listing, find, remove, export):
+    for below in (listing, find, search, data, erase, remove, export):
         below.add_argument("--entity", required=True, metavar="SLUG")
         database_arguments(below)
 
@@ -70,6 +83,46 @@ async def _find(connection: Connection, entity: int, options: argparse.Namespace
     return Exit.DONE if rows else Exit.NO
 
 
+async def _search(connection: Connection, entity: int, options: argparse.Namespace) -> int:
+    asked = wanted(options.words, (await entities.show(connection, options.entity))["region"])
+    rows = await contacts.search(connection, entity, None, asked, ("", 0), MOST_FOUND)
+    await _shown(connection, entity, rows, options)
+    return Exit.DONE if rows else Exit.NO
+
+
+async def _data(connection: Connection, entity: int, options: argparse.Namespace) -> int:
+    if (code := _no_reason(options)) is not None:
+        return code
+    found = await erasing.held(connection, entity, None, options.key)
+    if found is None:
+        return _nobody(options)
+    number = await erasing.note_taken(connection, entity, found, options.reason.strip(), "command")
+    await audit.write(connection, entity, "contacts.data-taken", f"export_request:{number}", {"count": 1}, "command")
+    say(as_json(as_told(found)))
+    return Exit.DONE
+
+
+async def _erase(connection: Connection, entity: int, options: argparse.Namespace) -> int:
+    number = await erasing.erase(connection, entity, None, options.key, "command")
+    if number is None:
+        return _nobody(options)
+    await audit.write(connection, entity, "contacts.erased", f"erasure:{number}", {"count": 1}, "command")
+    note("erased; what was sent loses the address when its campaign is closed, within ten minutes")
+    return Exit.DONE
+
+
+def _nobody(options: argparse.Namespace) -> int:
+    complain(f"{options.entity} has no contact with this key")
+    return Exit.NO
+
+
+def _no_reason(options: argparse.Namespace) -> int | None:
+    if len(options.reason.strip()) >= LEAST_REASON:
+        return None
+    complain("say in a sentence why: it is written down")
+    return Exit.UNREADABLE
+
+
 async def _shown(connection: Connection, entity: int, rows: list[Any], options: argparse.Namespace) -> int:
     await audit.write(connection, entity, "contacts.seen", "contacts", {"count": len(rows)}, "command")
     if options.json:
@@ -87,9 +140,8 @@ async def _remove(connection: Connection, entity: int, options: argparse.Namespa
 
 
 async def _export(connection: Connection, entity: int, options: argparse.Namespace) -> int:
-    if len(options.reason.strip()) < LEAST_REASON:
-        complain("say in a sentence why: it is written down")
-        return Exit.UNREADABLE
+    if (code := _no_reason(options)) is not None:
+        return code
     rows = await _all(connection, entity)
     number = await contacts.ask_export(connection, entity, options.reason.strip(), "command")
     subject = f"export_request:{number}"
@@ -108,5 +160,6 @@ async def _all(connection: Connection, entity: int, begins: str = "") -> list[An
 
 
 _ACTIONS: Mapping[str, Callable[[Connection, int, argparse.Namespace], Awaitable[int]]] = {
-    "list": _list, "find": _find, "remove": _remove, "export": _export,
+    "list": _list, "find": _find, "search": _search, "data": _data, "erase": _erase, "remove": _remove,
+    "export": _export,
 }  # fmt: skip

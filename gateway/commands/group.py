@@ -7,11 +7,15 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 from gateway.commands.console import Exit, as_json, complain, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
-from gateway.store import admin
+from gateway.model import ChannelName
+from gateway.policy.contacts import GroupFilter
+from gateway.policy.outlines import read_outlines
+from gateway.store import admin, contacts
 from gateway.store.pool import Connection
 
 EXAMPLES = """\
@@ -19,6 +23,9 @@ An alert names groups by slug: <addresses>plp-centre "key actors"</addresses>
 
 examples:
   gateway group create plp-centre --entity brugge --name "PLP Centre"
+  gateway group create french-8000 --entity brugge --language fr --postcode 8000 --channel sms
+  gateway group create quay --entity brugge --tag "floor=0" --area quay.geojson
+  gateway group show quay --entity brugge
   gateway group add plp-centre --entity brugge +32470000000 jan@example.org
   gateway import contacts members.csv --entity brugge --group plp-centre
   gateway group list --entity brugge
@@ -36,6 +43,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument(
         "--exercises", action="store_true", help="its members get exercises for real: SMS, calls and e-mails leave"
     )
+    asked = create.add_argument_group("a filter instead of members", "who is in it is looked up whenever it is used")
+    asked.add_argument("--language", action="append", default=[], metavar="LANGUAGE", help="one of them")
+    asked.add_argument("--postcode", action="append", default=[], metavar="CODE", help="one of them")
+    asked.add_argument("--municipality", action="append", default=[], metavar="NAME", help="one of them")
+    asked.add_argument("--tag", action="append", default=[], metavar="TAG", help="all of them")
+    asked.add_argument("--channel", action="append", default=[], choices=[c.value for c in ChannelName])
+    asked.add_argument("--area", type=Path, metavar="FILE", help="GeoJSON outlines in which an address lies")
+    show = actions.add_parser("show", help="one group with its filter and its size, by channel")
+    show.add_argument("slug", metavar="GROUP")
+    show.add_argument("--entity", required=True, metavar="SLUG")
     add = actions.add_parser("add", help="put contacts of the entity into a group")
     add.add_argument("slug", metavar="GROUP")
     add.add_argument("contacts", nargs="+", metavar="CONTACT", help="its key, number (+32...) or e-mail address")
@@ -43,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="groups with their sizes")
     listing.add_argument("--entity", metavar="SLUG", help="of this entity only")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
-    for below in (create, add, listing):
+    for below in (create, add, listing, show):
         database_arguments(below)
 
 
@@ -68,7 +85,40 @@ async def _run(options: argparse.Namespace) -> int:
         return await _ACTIONS[options.action](connection, options, entity.id)
 
 
+async def _show(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+    found = await contacts.show_group(connection, entity_id, None, options.slug)
+    if found is None:
+        complain(f"{options.entity} has no group {options.slug}")
+        return Exit.NO
+    row, counts = found
+    say(as_json({name: value for name, value in row.items() if name != "id"} | dict(counts)))
+    return Exit.DONE
+
+
+def _filter(options: argparse.Namespace) -> GroupFilter | None:
+    """What the options ask for; None when the file of outlines can not be used."""
+    rings: tuple[tuple[tuple[float, float], ...], ...] = ()
+    if options.area:
+        found = read_outlines(options.area.read_bytes())
+        if found.problems:
+            complain(f"{options.area} can not be used:", *(f"  {line}" for line in found.problems))
+            return None
+        rings = tuple(tuple(ring.points) for outline in found.outlines for ring in outline.rings)
+    return GroupFilter(
+        languages=tuple(options.language), postcodes=tuple(code.upper() for code in options.postcode),
+        municipalities=tuple(options.municipality), tags=tuple(tag.lower() for tag in options.tag),
+        channels=tuple(ChannelName(name) for name in options.channel), rings=rings,
+    )  # fmt: skip
+
+
 async def _create(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+    try:
+        asked = _filter(options)
+    except OSError as error:
+        complain(f"{options.area}: {error.strerror}")
+        return Exit.UNREADABLE
+    if asked is None:
+        return Exit.UNREADABLE
     number = await admin.create_group(
         connection,
         entity_id=entity_id,
@@ -79,6 +129,8 @@ async def _create(connection: Connection, options: argparse.Namespace, entity_id
     if number is None:
         complain(f"{options.entity} has a group {options.slug} already")
         return Exit.NO
+    if asked:
+        await contacts.put_filter(connection, entity_id, number, asked)
     note(f"created {options.slug} of {options.entity}")
     return Exit.DONE
 
@@ -86,6 +138,9 @@ async def _create(connection: Connection, options: argparse.Namespace, entity_id
 async def _add(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
     group = await group_of(connection, options.entity, options.slug)
     if group is None:
+        return Exit.NO
+    if (here := await contacts.group(connection, entity_id, None, options.slug)) and here.filtered:
+        complain(f"a filter says who is in {options.slug}: nobody is put into it by hand")
         return Exit.NO
     found = await admin.find_contacts(connection, entity_id, options.contacts)
     absent = [word for word, numbers in found.items() if not numbers]
@@ -119,5 +174,6 @@ async def _list(connection: Connection, options: argparse.Namespace, entity_id: 
 _ACTIONS: Mapping[str, Callable[[Connection, argparse.Namespace, int], Awaitable[int]]] = {
     "create": _create,
     "add": _add,
+    "show": _show,
     "list": _list,
 }

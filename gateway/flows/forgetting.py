@@ -1,5 +1,5 @@
 """Forgetting: deliveries that are older than they may be kept, receipts and sessions that nobody will ever ask for,
-what imports kept for undoing.
+what imports kept for undoing, and the people who left for good in what was sent.
 
 Knows: how long each is kept. Never knows: tables. Reports, counts and what was said are never forgotten here.
 """
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import StoreUnavailable
 from gateway.log import UnitLogger
-from gateway.store import deliveries, importing, sessions
+from gateway.store import deliveries, erasing, importing, sessions
 from gateway.store.pool import Store
 
 EVERY_S = 600.0
@@ -53,6 +53,8 @@ class Forgetter:
             orphans = await deliveries.forget_orphans(connection, self._rules.orphan_receipts_days * DAY_S)
             if orphans:
                 self._log.event("orphan_receipts_forgotten", receipts=orphans)
+            if rows := await erasing.forget(connection):
+                self._log.event("deliveries_erased", deliveries=rows)
             if rows := await importing.forget(connection):
                 self._log.event("import_changes_forgotten", rows=rows)
             while (

@@ -7,13 +7,18 @@ own: an administrator gives them, and has none of them by being one.
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.model import Role
+import phonenumbers
+
+from gateway.model import ChannelName, Role
 from gateway.policy.approval import COORDINATING
 from gateway.policy.importing import OPT_OUT_BITS
 from gateway.policy.rights import Authority, Refusal
 
 STALE_DAYS = 365
+LEAST_DIGITS = 3
 WEIGHTS = {"mobile": 60, "landline": 20, "email": 20}
+
+_OF_NUMBERS = dict.fromkeys(map(ord, "0123456789+ ()./-"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +26,48 @@ class Reach:
     """Contacts of the whole entity (`partnerships` None), or of these partnerships only."""
 
     partnerships: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupFilter:
+    """Whom a group holds that nobody fills by hand; what is empty asks for nothing.
+
+    All of `tags`, one of everything else; `rings` are outlines of (lon, lat), one of which an address lies in.
+    """
+
+    languages: tuple[str, ...] = ()
+    postcodes: tuple[str, ...] = ()
+    municipalities: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    channels: tuple[ChannelName, ...] = ()
+    rings: tuple[tuple[tuple[float, float], ...], ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether it asks for anything."""
+        asked = (self.languages, self.postcodes, self.municipalities, self.tags, self.channels, self.rings)
+        return any(asked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What somebody looks for: words of names in `text`, or `exact` beginnings of a number or an address."""
+
+    text: str = ""
+    exact: tuple[str, ...] = ()
+
+
+def wanted(text: str, region: str) -> Wanted:
+    """A number in any usual spelling, the beginning of an address, @domain, or words of a name."""
+    asked = text.strip().lower()
+    digits = "".join(character for character in asked if character.isdigit() and character.isascii())
+    if len(digits) >= LEAST_DIGITS and not asked.translate(_OF_NUMBERS).strip():
+        if asked.startswith("+"):
+            return Wanted(exact=(f"+{digits}",))
+        if digits.startswith("00"):
+            return Wanted(exact=(f"+{digits[2:]}",))
+        country = phonenumbers.country_code_for_region(region)
+        return Wanted(exact=(f"+{country}{digits.removeprefix('0')}",))
+    return Wanted(exact=(asked[:64],)) if "@" in asked else Wanted(text=asked[:200])
 
 
 def may_see(authority: Authority) -> Reach | Refusal:

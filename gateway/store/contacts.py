@@ -5,14 +5,25 @@ entity), numbers' spelling.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from gateway.cap.area import Ring
+from gateway.cap.cover import polygon
+from gateway.policy.contacts import GroupFilter, Wanted
 from gateway.policy.importing import ImportedContact
 from gateway.store.pool import Connection
 from gateway.store.sql import Queries
 
 _SQL = Queries.load("contacts")
 Within = Sequence[int] | None
+MOST_WORDS = 8
+
+
+class FoundGroup(NamedTuple):
+    """A group that may be kept; `filtered`: nobody puts people into it by hand."""
+
+    id: int
+    filtered: bool
 
 
 async def page(
@@ -22,11 +33,41 @@ async def page(
     *,
     begins: str = "",
     after: tuple[str, int] = ("", 0),
-    group: int | None = None,
     limit: int = 100,
 ) -> list[Any]:
     """Contacts by name; `after` is the last one of the page before."""
-    return list(await connection.fetch(_SQL["contact_page"], entity_id, within, begins.lower(), *after, group, limit))
+    if within is None:
+        return list(await connection.fetch(_SQL["contact_page"], entity_id, begins.lower(), *after, limit))
+    return list(
+        await connection.fetch(_SQL["contact_page_within"], entity_id, begins.lower(), *after, limit, list(within))
+    )
+
+
+async def of_group(
+    connection: Connection, entity_id: int, within: Within, group: int, after: int, limit: int
+) -> list[Any]:
+    """Who is in a group now, by number."""
+    return list(await connection.fetch(_SQL["contact_of_group"], entity_id, within, group, after, limit))
+
+
+async def search(
+    connection: Connection, entity_id: int, within: Within, wanted: Wanted, after: tuple[str, int], limit: int
+) -> list[Any]:
+    """Contacts that have a word with each of the wanted beginnings.
+
+    `after` is (`word`, id) of the last one, or (`search`, id) within partnerships.
+    """
+    words = list(wanted.exact) or await connection.fetchval(_SQL["contact_words"], wanted.text)
+    words = sorted(set(words), key=len, reverse=True)[:MOST_WORDS]
+    if not words:
+        return []
+    if within is not None:
+        rows = await connection.fetch(_SQL["contact_search_within"], entity_id, list(within), words, *after, limit)
+    elif len(words) == 1:
+        rows = await connection.fetch(_SQL["contact_search"], entity_id, words[0], *after, limit)
+    else:
+        rows = await connection.fetch(_SQL["contact_search_both"], entity_id, words[0], *after, limit, words, words[1])
+    return list(rows)
 
 
 async def by_endpoint(connection: Connection, entity_id: int, within: Within, endpoint: str) -> list[Any]:
@@ -69,10 +110,31 @@ async def groups(connection: Connection, entity_id: int, within: Within, after: 
     return list(await connection.fetch(_SQL["group_page"], entity_id, within, after, limit))
 
 
-async def group(connection: Connection, entity_id: int, within: Within, slug: str) -> int | None:
-    """The number of a group that may be kept."""
-    number: int | None = await connection.fetchval(_SQL["group_by_slug"], entity_id, within, slug)
-    return number
+async def group(connection: Connection, entity_id: int, within: Within, slug: str) -> FoundGroup | None:
+    """A group that may be kept."""
+    row = await connection.fetchrow(_SQL["group_by_slug"], entity_id, within, slug)
+    return None if row is None else FoundGroup(*row)
+
+
+async def show_group(connection: Connection, entity_id: int, within: Within, slug: str) -> tuple[Any, Any] | None:
+    """A group with its filter, and how many people are in it now: all, and by channel."""
+    row = await connection.fetchrow(_SQL["group_show"], entity_id, within, slug)
+    if row is None:
+        return None
+    return row, await connection.fetchrow(_SQL["group_count"], entity_id, row["id"])
+
+
+async def put_filter(connection: Connection, entity_id: int, number: int, asked: GroupFilter | None) -> bool:
+    """What fills a group; None: people do. False: people were put in by hand, and would be lost."""
+    if asked is None:
+        await connection.execute(_SQL["group_filter_drop"], entity_id, number)
+        return True
+    outlines = [polygon(Ring(ring)) for ring in asked.rings]
+    put = await connection.fetchval(
+        _SQL["group_filter_put"], entity_id, number, list(asked.languages), list(asked.postcodes),
+        [name.lower() for name in asked.municipalities], list(asked.tags), list(asked.channels), asked.rings, outlines,
+    )  # fmt: skip
+    return put is not None
 
 
 async def put_group(
@@ -84,11 +146,12 @@ async def put_group(
     *,
     exercises: bool,
     partnership: int | None,
-) -> bool:
-    """Make or change a group. False: it is another partnership's."""
-    return (
-        await connection.fetchval(_SQL["group_put"], entity_id, within, slug, name, exercises, partnership) is not None
+) -> int | None:
+    """The number of a group that was made or changed. None: it is another partnership's."""
+    number: int | None = await connection.fetchval(
+        _SQL["group_put"], entity_id, within, slug, name, exercises, partnership
     )
+    return number
 
 
 async def remove_group(connection: Connection, entity_id: int, number: int) -> None:

@@ -16,6 +16,7 @@ from gateway.web.audit import AuditPages
 from gateway.web.contacts import ContactPages
 from gateway.web.costs import CostPages
 from gateway.web.entities import EntityPages
+from gateway.web.erasing import ErasingPages
 from gateway.web.exports import ExportPages
 from gateway.web.groups import GroupPages
 from gateway.web.imports import ImportPages
@@ -38,4 +39,5 @@ def authority_routes(
         *ImportPages(store, access).routes(),
         *ExportPages(store, access).routes(),
         *CostPages(store, access, utcnow=utcnow).routes(),
+        *ErasingPages(store, access).routes(),
     ]

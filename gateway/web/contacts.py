@@ -4,6 +4,7 @@ Knows: routes, JSON; that every look is written down. Never knows: SQL, who may 
 it), how numbers are written. See schemas/openapi.yaml.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,11 +12,12 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.model import MessageClass
-from gateway.policy.contacts import classes_of, reachability
+from gateway.policy.contacts import Reach, classes_of, reachability, wanted
 from gateway.policy.importing import MOST_TAGS, ImportedContact, ImportOptions, Problem, read_contacts
+from gateway.policy.rights import Authority
 from gateway.policy.tabular import Row
 from gateway.store import audit, contacts, entities
-from gateway.store.pool import Store
+from gateway.store.pool import Connection, Store
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
 from gateway.web.keeping import REACH, keeping, partnership_of, seeing, word
@@ -68,27 +70,42 @@ class ContactPages:
         ]
 
     async def list_contacts(self, request: web.Request) -> web.Response:
-        """Contacts by name, or those with a number or address (`endpoint`)."""
+        """Contacts by name; those of a group; those of which a word, number or address begins so (`q`)."""
         authority, reach, query = request[AUTHORITY], request[REACH], request.query
         limit = min(PAGE_MOST, max(1, number(query.get("limit", ""), PAGE)))
-        after, _, last = word(query.get("cursor", "")).rpartition(".")
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
-            group = None
-            if "group" in query:
-                group = await contacts.group(connection, authority.entity_id, reach.partnerships, word(query["group"]))
-                if group is None:
-                    return not_found()
-            if "endpoint" in query:
-                endpoint = word(query["endpoint"])
-                rows = await contacts.by_endpoint(connection, authority.entity_id, reach.partnerships, endpoint)
-            else:
-                rows = await contacts.page(
-                    connection, authority.entity_id, reach.partnerships, begins=word(query.get("begins", "")),
-                    after=(after, number(last, 0)), group=group, limit=limit,
-                )  # fmt: skip
+            found = await self._rows(connection, authority, reach, query, limit)
+            if found is None:
+                return not_found()
+            rows, by = found
             await audit.write(connection, authority.entity_id, "contacts.seen", "contacts", {"count": len(rows)})
-        more = f"{rows[-1]['search']}.{rows[-1]['id']}" if len(rows) == limit and "endpoint" not in query else None
+        more = None
+        if len(rows) == limit and by is not None:
+            more = f"{rows[-1][by]}.{rows[-1]['id']}" if by else str(rows[-1]["id"])
         return web.json_response({"contacts": [self._contact(row) for row in rows], "next": more})
+
+    async def _rows(
+        self, connection: Connection, authority: Authority, reach: Reach, query: Mapping[str, str], limit: int
+    ) -> tuple[list[Any], str | None] | None:
+        """A page and the column that it is sorted by before the number ("": by number alone; None: there is only one
+        page); None when there is no such group."""
+        entity_id, within, cursor = authority.entity_id, reach.partnerships, word(query.get("cursor", ""))
+        after, last = cursor.rpartition(".")[0], number(cursor.rpartition(".")[2], 0)
+        if "group" in query:
+            group = await contacts.group(connection, entity_id, within, word(query["group"]))
+            if group is None:
+                return None
+            return await contacts.of_group(connection, entity_id, within, group.id, last, limit), ""
+        if "endpoint" in query:
+            return await contacts.by_endpoint(connection, entity_id, within, word(query["endpoint"])), None
+        if "q" in query:
+            asked = wanted(word(query["q"]), (await entities.show(connection, authority.slug))["region"])
+            rows = await contacts.search(connection, entity_id, within, asked, (after, last), limit)
+            return rows, "word" if within is None else "search"
+        begins = word(query.get("begins", ""))
+        return await contacts.page(
+            connection, entity_id, within, begins=begins, after=(after, last), limit=limit
+        ), "search"
 
     async def get_contact(self, request: web.Request) -> web.Response:
         """One contact."""

@@ -109,9 +109,11 @@ class ImportPages:
             group = await contacts.group(connection, authority.entity_id, reach.partnerships, word(query["group"]))
             if group is None:
                 return not_found()
+            if group.filtered:
+                return problem(409, "filtered-group", "A filter says who is in this group.")
         into = ImportInto(
-            entity_id=authority.entity_id, group_id=group, within=reach.partnerships, partnership=partnership,
-            match=options.match, language=_first(authority),
+            entity_id=authority.entity_id, group_id=group.id if group else None, within=reach.partnerships,
+            partnership=partnership,            match=options.match, language=_first(authority),
         )  # fmt: skip
         dry_run, separator = query.get("dry_run") == "true", SEPARATORS.get(query.get("separator", ""))
         return lambda data: Order(

@@ -27,8 +27,9 @@ def test_contacts_are_listed_found_and_removed_and_every_look_is_written_down(br
     assert brugge("contact", "remove", "1", "none", "--entity", "brugge").code == 1
     assert brugge("contact", "list", "--entity", "brugge", "--begins", "jan", "--json").out == ""
     listed = brugge("audit", "list", "--entity", "brugge", "--act", "contacts.", "--json").out.splitlines()
-    counts = [json.loads(line)["detail"]["count"] for line in reversed(listed)]
-    assert counts == [2, 1, 0, 1, 0]
+    written = [json.loads(line) for line in reversed(listed)]
+    assert written[0]["act"] == "contacts.imported"
+    assert [one["detail"]["count"] for one in written[1:]] == [2, 1, 0, 1, 0]
     assert brugge("contact", "list", "--entity", "nowhere").code == 1
 
 
@@ -38,3 +39,15 @@ def test_an_export_has_a_reason_and_no_formula(brugge: Command) -> None:
     rows = list(csv.DictReader(io.StringIO(ran.out)))
     assert {row["name"] for row in rows} == {"Jan", "'=1+1"}
     assert {row["mobile"] for row in rows} == {"+32470000001", ""}
+
+
+def test_somebody_is_searched_taken_out_and_erased(brugge: Command) -> None:
+    assert "Jan" in brugge("contact", "search", "0470 00 00 01", "--entity", "brugge").out
+    assert brugge("contact", "search", "nobody", "--entity", "brugge").code == 1
+    why = ("--entity", "brugge", "--reason", "their own request")
+    assert brugge("contact", "data", "1", "--entity", "brugge", "--reason", "so").code == 2
+    held = json.loads(brugge("contact", "data", "1", *why).out)
+    assert (held["contact"]["mobile"], held["messages"]) == ("+32470000001", [])
+    assert brugge("contact", "erase", "1", "--entity", "brugge").code == 0
+    assert brugge("contact", "erase", "1", "--entity", "brugge").code == 1
+    assert brugge("contact", "data", "1", *why).code == 1

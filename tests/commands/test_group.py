@@ -48,3 +48,33 @@ def test_a_group_that_is_not_there_and_one_that_is_are_said(brugge: Command) -> 
 @pytest.mark.parametrize("slug", ["", 'a"b', " a", "x" * 101, "a\nb"])
 def test_a_slug_that_an_alert_could_not_name_is_refused(slug: str, command: Command) -> None:
     assert command("group", "create", slug, "--entity", "brugge").code == 2
+
+
+def test_a_filter_fills_a_group_and_nobody_is_added_by_hand(brugge: Command, tmp_path: Path) -> None:
+    outline = tmp_path / "quay.geojson"
+    ring = [[3.2, 51.2], [3.3, 51.2], [3.3, 51.3], [3.2, 51.3], [3.2, 51.2]]
+    outline.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    people = tmp_path / "quay.csv"
+    people.write_text("key,mobile,tags,lon,lat\nq1,0470000091,boat,3.25,51.25\nq2,0470000092,boat,4,51\n")
+    assert brugge("import", "contacts", str(people), "--entity", "brugge").code == 0
+    words = (
+        "group",
+        "create",
+        "quay",
+        "--entity",
+        "brugge",
+        "--tag",
+        "Boat",
+        "--area",
+        str(outline),
+        "--channel",
+        "sms",
+    )
+    assert brugge(*words).code == 0
+    shown = json.loads(brugge("group", "show", "quay", "--entity", "brugge").out)
+    assert (shown["filtered"], shown["members"], shown["tags"], shown["channels"]) == (True, 1, ["boat"], ["sms"])
+    assert brugge("group", "add", "quay", "--entity", "brugge", "q2").code == 1
+    assert brugge("group", "show", "none", "--entity", "brugge").code == 1
+    outline.write_text("{}")
+    assert brugge(*words[:2], "other", *words[3:]).code == 2
+    assert brugge(*words[:2], "other", "--entity", "brugge", "--area", "absent").code == 2

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gateway.model import Role
-from gateway.policy.contacts import Reach, may_keep, may_see, reachability
+from gateway.policy.contacts import GroupFilter, Reach, Wanted, classes_of, may_keep, may_see, reachability, wanted
 from gateway.policy.rights import Refusal
 from tests.policy.test_rights import COMMUNE
 
@@ -40,3 +40,23 @@ def test_reachability_counts_endpoints_and_halves_what_nobody_checked_for_a_year
     assert reachability("+32", None, None, fresh, NOW) == 60
     assert reachability("+32", None, None, old, NOW) == 30
     assert reachability(None, None, "a@b", None, NOW) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0470 12.34/56", Wanted(exact=("+32470123456",))), ("+33 6", Wanted(exact=("+336",))),
+        ("+3", Wanted(text="+3")),
+        ("+33 6 1", Wanted(exact=("+3361",))), ("0032 470", Wanted(exact=("+32470",))),
+        (" Jan@X ", Wanted(exact=("jan@x",))),
+        ("An 12", Wanted(text="an 12")),
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_number_is_one_in_the_entity_s_region(text: str, expected: Wanted) -> None:
+    assert wanted(text, "BE") == expected
+
+
+def test_a_filter_that_asks_for_nothing_is_none() -> None:
+    assert not GroupFilter()
+    assert GroupFilter(tags=("a",))
+    assert classes_of(2 | 8) == ["prevention", "other"]

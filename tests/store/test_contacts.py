@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from gateway.policy.contacts import wanted
 from gateway.policy.importing import ImportedContact
 from gateway.store import admin, contacts, persons
 from gateway.store.embedded import Cluster
@@ -50,13 +51,14 @@ async def test_groups_are_made_filled_and_ended(connection: Connection) -> None:
     assert await contacts.put_group(connection, entity, [plp], "g", "G", **more)  # type: ignore[arg-type]
     assert await contacts.put_group(connection, entity, None, "all", "All", exercises=True, partnership=None)
     assert not await contacts.put_group(connection, entity, [plp], "all", "Mine", **more)  # type: ignore[arg-type]
-    number = await contacts.group(connection, entity, [plp], "g")
-    assert number is not None
+    found = await contacts.group(connection, entity, [plp], "g")
+    assert found is not None
+    number = found.id
     await contacts.change_members(connection, entity, [plp], number, ["1", "2"], [])
     assert [(row["slug"], row["members"]) for row in await contacts.groups(connection, entity, None, "", 9)] == [
         ("all", 0), ("g", 1),
     ]  # fmt: skip
-    assert [row["key"] for row in await contacts.page(connection, entity, None, group=number)] == ["2"]
+    assert [row["key"] for row in await contacts.of_group(connection, entity, None, number, 0, 9)] == ["2"]
     await contacts.change_members(connection, entity, [plp], number, [], ["2"])
     await contacts.remove_group(connection, entity, number)
     assert await contacts.group(connection, entity, None, "g") is None
@@ -80,3 +82,39 @@ async def test_an_export_is_agreed_to_by_another_and_taken_once(connection: Conn
     assert not await contacts.take_export(connection, entity, number, "person:2")
     assert await contacts.take_export(connection, entity, number, "person:1")
     assert not await contacts.take_export(connection, entity, number, "person:1")
+
+
+async def found(connection: Connection, entity: int, text: str, within: list[int] | None = None) -> list[str]:
+    """Who is found, two at a time."""
+    keys: list[str] = []
+    after = ("", 0)
+    while rows := await contacts.search(connection, entity, within, wanted(text, "BE"), after, 2):
+        keys += [row["key"] for row in rows]
+        after = rows[-1]["word" if within is None else "search"], rows[-1]["id"]
+    return keys
+
+
+async def test_contacts_are_found_by_any_word_number_and_address_and_no_one_twice(connection: Connection) -> None:
+    entity, other = await made.entity(connection), await made.entity(connection, "gent")
+    plp = await persons.put_partnership(connection, entity, "plp", "PLP", "none")
+    people = [
+        ImportedContact(row=1, key="1", name="An Peeters-Péeters", mobile="+32470000001", email="An.P@Police.example"),
+        ImportedContact(row=2, key="2", name="Jan PEETERS", landline="+3250000002", email="jan@x.example"),
+        ImportedContact(row=3, key="3", name="Élise (van) Damme", mobile="+33612345678"),
+    ]
+    await admin.import_contacts(connection, entity, people)
+    await admin.import_contacts(connection, other, [ImportedContact(row=1, key="x", name="An Peeters")])
+    await connection.execute("UPDATE contact SET partnership_id = $1 WHERE key = '2'", plp)
+    for text, keys in {
+        "peet": ["1", "2"], "an pee": ["1"], "ELISE": ["3"], "damme v": ["3"], "peeters jan peeters": ["2"],
+        "0470 00 00 01": ["1"], "+32 470": ["1"], "0033 6 12": ["3"], "050/00.00.02": ["2"], "an.p@pol": ["1"],
+        "@police.example": ["1"], "nobody": [], "": [], "an nobody": [], "%": [], "12": [],
+    }.items():  # fmt: skip
+        assert await found(connection, entity, text) == keys, text
+    assert await found(connection, entity, "pee", [plp]) == ["2"]
+    assert await found(connection, entity, "an", [plp]) == []
+    assert [row["key"] for row in await contacts.page(connection, entity, [plp])] == ["2"]
+    await admin.import_contacts(connection, entity, [ImportedContact(row=1, key="1", name="Anna Claes")])
+    assert (await found(connection, entity, "peet"), await found(connection, entity, "claes")) == (["2"], ["1"])
+    await contacts.remove(connection, entity, None, ["1", "2", "3"])
+    assert await connection.fetchval("SELECT count(*) FROM contact_word WHERE entity_id = $1", entity) == 0

@@ -9,9 +9,10 @@ from gateway.cap.area import Disc, Ring
 from gateway.cap.cells import Cell
 from gateway.cap.cover import cover_union
 from gateway.model import CampaignState, ChannelName, DeliveryState, MessageClass, Realm
+from gateway.policy.contacts import GroupFilter
 from gateway.policy.importing import ImportedContact, Place
 from gateway.policy.outlines import Outline
-from gateway.store import admin, registry
+from gateway.store import admin, contacts, persons, registry
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection
 from gateway.store.registry import Citizen, NewRows, Target, Told
@@ -50,8 +51,8 @@ async def citizens(connection: Connection, *people: Citizen) -> None:
 async def group_of(connection: Connection, entity_id: int, slug: str, **people: dict[str, str]) -> int:
     """A group with contacts of the entity, all made now."""
     await admin.create_group(connection, entity_id=entity_id, slug=slug, name=slug)
-    contacts = [ImportedContact(row=1, key=key, **fields) for key, fields in people.items()]  # type: ignore[arg-type]
-    await admin.import_contacts(connection, entity_id, contacts)
+    made_now = [ImportedContact(row=1, key=key, **fields) for key, fields in people.items()]  # type: ignore[arg-type]
+    await admin.import_contacts(connection, entity_id, made_now)
     ((number, *_),) = await registry.groups_by_slug(connection, entity_id, [slug])
     ids = [r["id"] for r in await connection.fetch("SELECT id FROM contact WHERE key = ANY ($1::text[])", list(people))]
     await admin.add_members(connection, number, entity_id, ids)
@@ -356,3 +357,53 @@ async def test_geocodes_on_record_have_their_outlines(connection: Connection) ->
     codes = [("NIS", "11002"), ("NIS", "9"), ("ISO", "11002")]
     assert await registry.geocode_rings(connection, codes) == {("NIS", "11002"): (ring, ring)}
     assert await registry.geocode_rings(connection, []) == {}
+
+
+async def test_a_filter_says_who_is_in_a_group_when_it_is_counted_and_planned(
+    connection: Connection, entity_id: int
+) -> None:
+    await citizens(connection, citizen("c", HERE, mobile="+32479", language="fr"))
+    plp = await persons.put_partnership(connection, entity_id, "plp", "PLP", "none")
+    people = [
+        ImportedContact(
+            row=1,
+            key="1",
+            mobile="+32471",
+            language="fr",
+            postcode="8000",
+            tags=("a", "b=1"),
+            place=Place("home", *HERE),
+        ),
+        ImportedContact(row=2, key="2", mobile="+32472", language="nl", postcode="8000", municipality="Brugge"),
+        ImportedContact(row=3, key="3", email="c@x.example", language="fr", postcode="9000", tags=("a",)),
+    ]
+    await admin.import_contacts(connection, entity_id, people)
+    await connection.execute("UPDATE contact SET partnership_id = $1 WHERE key = '1'", plp)
+    lon, lat = HERE
+    box = tuple((lon + x, lat + y) for x, y in ((-0.1, -0.1), (0.1, -0.1), (0.1, 0.1), (-0.1, 0.1), (-0.1, -0.1)))
+    first, second, third = (SMS, "+32471"), (SMS, "+32472"), (EMAIL, "c@x.example")
+    cases = [
+        (GroupFilter(languages=("fr",)), {first, third}), (GroupFilter(postcodes=("8000",)), {first, second}),
+        (GroupFilter(municipalities=("BRUGGE", "Gent")), {second}), (GroupFilter(tags=("a", "b=1")), {first}),
+        (GroupFilter(channels=(EMAIL,)), {third}), (GroupFilter(channels=(VOICE, EMAIL)), {first, second, third}),
+        (GroupFilter(rings=(box,)), {first}), (GroupFilter(languages=("fr",), postcodes=("9000",)), {third}),
+        (GroupFilter(languages=("de",)), set()),
+    ]  # fmt: skip
+    for number, (asked, expected) in enumerate(cases):
+        group = await contacts.put_group(
+            connection, entity_id, None, f"g{number}", "G", exercises=False, partnership=None
+        )
+        assert group is not None
+        assert await contacts.put_filter(connection, entity_id, group, asked)
+        assert await reached(connection, entity_id, Target(groups=[group])) == expected, asked
+        shown = await contacts.show_group(connection, entity_id, None, f"g{number}")
+        assert shown is not None
+        assert shown[1]["members"] == len(expected)
+    await contacts.put_group(connection, entity_id, [plp], "theirs", "G", exercises=False, partnership=plp)
+    theirs = await contacts.group(connection, entity_id, [plp], "theirs")
+    assert theirs is not None
+    await contacts.put_filter(connection, entity_id, theirs.id, GroupFilter(languages=("fr",)))
+    assert await reached(connection, entity_id, Target(groups=[theirs.id])) == {first}, "the partnership's people only"
+    await contacts.put_filter(connection, entity_id, theirs.id, None)
+    await contacts.change_members(connection, entity_id, [plp], theirs.id, ["1"], [])
+    assert not await contacts.put_filter(connection, entity_id, theirs.id, GroupFilter(languages=("fr",)))

@@ -111,3 +111,23 @@ async def test_a_contact_that_can_not_be_reached_is_refused(
     status, told = await ask(client, tokens["editor"], "POST", "/v1/contacts", json=body)
     assert (status, told["reason"]) == (422, "wrong-body")
     assert told["mistakes"]
+
+
+async def test_contacts_are_searched_page_by_page(client: Client, tokens: dict[str, str]) -> None:
+    for key in "abc":
+        body = {
+            "key": key,
+            "name": f"An Peeters {key}",
+            "email": f"{key}@x.example",
+            "mobile": f"047000000{ord(key) - 96}",
+        }
+        await ask(client, tokens["editor"], "POST", "/v1/contacts", json=body)
+    pages = []
+    query = "?q=peet+an&limit=2"
+    while query:
+        _, page = await ask(client, tokens["viewer"], "GET", f"/v1/contacts{query}")
+        pages.append([contact["key"] for contact in page["contacts"]])
+        query = f"?q=peet+an&limit=2&cursor={page['next']}" if page["next"] else ""
+    assert pages == [["a", "b"], ["c"]]
+    assert await keys(client, tokens["viewer"], "?q=0470+00+00+02") == ["b"]
+    assert await keys(client, tokens["plp coordinator"], "?q=peet") == []

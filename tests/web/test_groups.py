@@ -59,3 +59,29 @@ async def test_a_coordinator_s_groups_are_of_their_partnership(client: Client, t
     assert (told[0], told[1]["reason"]) == (409, "key-taken")
     assert (await ask(client, coordinator, "POST", "/v1/groups/all/members", json={"add": ["a"]}))[0] == 404
     assert (await ask(client, coordinator, "POST", "/v1/groups/all/remove"))[0] == 404
+
+
+async def test_a_filter_fills_a_group(client: Client, tokens: dict[str, str]) -> None:
+    editor = tokens["editor"]
+    for key, language in (("a", "fr"), ("b", "nl")):
+        body = {"key": key, "email": f"{key}@x.example", "language": language, "tags": ["Boat"]}
+        await ask(client, editor, "POST", "/v1/contacts", json=body)
+    asked = {"languages": ["fr"], "tags": ["boat"], "channels": ["email"]}
+    group: dict[str, object] = {"slug": "f", "name": "F", "filter": asked}
+    assert (await ask(client, editor, "POST", "/v1/groups", json=group))[0] == 201
+    _, told = await ask(client, tokens["viewer"], "GET", "/v1/groups/f")
+    assert (told["filtered"], told["members"], told["email"], told["sms"]) == (True, 1, 1, 0)
+    assert told["filter"] == asked | {"postcodes": [], "municipalities": [], "rings": []}
+    _, members = await ask(client, editor, "GET", "/v1/contacts?group=f")
+    assert [contact["key"] for contact in members["contacts"]] == ["a"]
+    refused = await ask(client, editor, "POST", "/v1/groups/f/members", json={"add": ["b"]})
+    assert (refused[0], refused[1]["reason"]) == (409, "filtered-group")
+    assert (await ask(client, editor, "POST", "/v1/imports?group=f", data=b"x"))[0] == 409
+    ring = [[4.0, 50.0], [4.1, 50.0], [4.1, 50.1]]
+    for wrong in ({}, {"rings": [ring]}, {"languages": ["x y"]}, {"tags": ["a b"]}, {"king": 1}):
+        assert (await ask(client, editor, "POST", "/v1/groups", json=group | {"filter": wrong}))[0] == 422, wrong
+    assert (await ask(client, editor, "POST", "/v1/groups", json={"slug": "f", "name": "F"}))[0] == 201
+    assert (await ask(client, editor, "POST", "/v1/groups/f/members", json={"add": ["b"]}))[0] == 200
+    kept = await ask(client, editor, "POST", "/v1/groups", json=group)
+    assert (kept[0], kept[1]["reason"]) == (409, "has-members")
+    assert (await ask(client, editor, "GET", "/v1/groups/none"))[0] == 404

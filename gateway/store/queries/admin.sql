@@ -57,7 +57,7 @@ ON CONFLICT (entity_id, slug) DO NOTHING RETURNING id;
 -- name: admin_groups
 -- The groups of one authority, or of all, with their sizes.
 SELECT g.id, e.slug AS entity, g.slug, g.name, g.exercises,
-    (SELECT count(*) FROM group_member m WHERE m.group_id = g.id) AS members
+    (SELECT count(*) FROM group_people m WHERE m.group_id = g.id) AS members
 FROM contact_group g JOIN entity e ON e.id = g.entity_id
 WHERE $1::text IS NULL OR e.slug = $1 ORDER BY e.slug, g.slug;
 

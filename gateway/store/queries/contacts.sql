@@ -1,14 +1,68 @@
 -- Contacts and groups of an entity, as its people keep them. $2 narrows to partnerships; NULL: the whole entity.
 
 -- name: contact_page
--- Own contacts by name, after (search $4, id $5), whose name begins with $3; in group $6 (NULL: any).
+-- Own contacts by name, after (search $3, id $4), whose name begins with $2.
 SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
     c.verified_at, c.search, s.slug AS partnership
 FROM contact c LEFT JOIN partnership s ON s.id = c.partnership_id
-WHERE c.entity_id = $1 AND NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
-  AND c.search >= $3 AND c.search < $3 || chr(1114111) AND (c.search, c.id) > ($4, $5)
-  AND ($6::int IS NULL OR EXISTS (SELECT FROM group_member m WHERE m.group_id = $6 AND m.contact_id = c.id))
-ORDER BY c.search, c.id LIMIT $7;
+WHERE c.entity_id = $1 AND NOT c.registered
+  AND c.search >= $2 AND c.search < $2 || chr(1114111) AND (c.search, c.id) > ($3, $4)
+ORDER BY c.search, c.id LIMIT $5;
+
+-- name: contact_page_within
+-- The same for partnerships $6: a statement of its own, for its plan is another one.
+SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
+    c.verified_at, c.search, s.slug AS partnership
+FROM contact c LEFT JOIN partnership s ON s.id = c.partnership_id
+WHERE c.entity_id = $1 AND c.partnership_id = ANY ($6::int[])
+  AND c.search >= $2 AND c.search < $2 || chr(1114111) AND (c.search, c.id) > ($3, $4)
+ORDER BY c.search, c.id LIMIT $5;
+
+-- name: contact_of_group
+-- Who is in group $3 now, after contact $4, by number.
+SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
+    c.verified_at, c.search, s.slug AS partnership
+FROM group_people m JOIN contact c ON c.id = m.contact_id LEFT JOIN partnership s ON s.id = c.partnership_id
+WHERE m.group_id = $3 AND c.entity_id = $1 AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2)) AND c.id > $4
+ORDER BY c.id LIMIT $5;
+
+-- name: contact_words
+-- What somebody looks for, as words.
+SELECT contact_words($1, NULL, NULL, NULL);
+
+-- name: contact_search
+-- Own contacts of which a word begins with $2, after (word $3, contact $4); each by the first of its words that does.
+SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
+    c.verified_at, c.search, s.slug AS partnership, w.word
+FROM contact_word w JOIN contact c ON c.id = w.contact_id LEFT JOIN partnership s ON s.id = c.partnership_id
+WHERE w.entity_id = $1 AND w.word >= $2 AND w.word < $2 || chr(1114111) AND (w.word, w.contact_id) > ($3, $4)
+  AND w.word = (SELECT min(v COLLATE "C") FROM unnest(contact_words(c.name, c.mobile, c.landline, c.email)) v WHERE starts_with(v, $2))
+ORDER BY w.word, w.contact_id LIMIT $5;
+
+-- name: contact_search_both
+-- The same for contacts that have a word with every one of the beginnings $6, of which $2 is the longest, $7 the next.
+WITH other AS MATERIALIZED (
+    SELECT DISTINCT x.contact_id FROM contact_word x
+    WHERE x.entity_id = $1 AND x.word >= $7 AND x.word < $7 || chr(1114111))
+SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
+    c.verified_at, c.search, s.slug AS partnership, w.word
+FROM contact_word w JOIN other USING (contact_id) JOIN contact c ON c.id = w.contact_id
+LEFT JOIN partnership s ON s.id = c.partnership_id
+WHERE w.entity_id = $1 AND w.word >= $2 AND w.word < $2 || chr(1114111) AND (w.word, w.contact_id) > ($3, $4)
+  AND w.word = (SELECT min(v COLLATE "C") FROM unnest(contact_words(c.name, c.mobile, c.landline, c.email)) v WHERE starts_with(v, $2))
+  AND NOT EXISTS (SELECT FROM unnest($6::text[]) o WHERE NOT EXISTS (
+      SELECT FROM unnest(contact_words(c.name, c.mobile, c.landline, c.email)) v WHERE starts_with(v, o)))
+ORDER BY w.word, w.contact_id LIMIT $5;
+
+-- name: contact_search_within
+-- Contacts of partnerships $2 that have a word with every one of the beginnings $3, by name, after (search $4, id $5).
+SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
+    c.verified_at, c.search, s.slug AS partnership
+FROM contact c LEFT JOIN partnership s ON s.id = c.partnership_id
+WHERE c.entity_id = $1 AND c.partnership_id = ANY ($2::int[]) AND (c.search, c.id) > ($4, $5)
+  AND NOT EXISTS (SELECT FROM unnest($3::text[]) o WHERE NOT EXISTS (
+      SELECT FROM unnest(contact_words(c.name, c.mobile, c.landline, c.email)) v WHERE starts_with(v, o)))
+ORDER BY c.search, c.id LIMIT $6;
 
 -- name: contact_by_endpoint
 -- Own contacts with this number or address.
@@ -43,15 +97,41 @@ DELETE FROM contact c WHERE c.entity_id = $1 AND NOT c.registered AND ($2::int[]
   AND c.key = ANY ($3::text[]);
 
 -- name: group_page
--- Groups of an entity with their sizes.
-SELECT g.id, g.slug, g.name, g.exercises, s.slug AS partnership,
-    (SELECT count(*) FROM group_member m WHERE m.group_id = g.id) AS members
-FROM contact_group g LEFT JOIN partnership s ON s.id = g.partnership_id
+-- Groups of an entity; those that are filled by hand with their sizes.
+SELECT g.id, g.slug, g.name, g.exercises, s.slug AS partnership, f.group_id IS NOT NULL AS filtered,
+    CASE WHEN f.group_id IS NULL THEN (SELECT count(*) FROM group_member m WHERE m.group_id = g.id) END AS members
+FROM contact_group g LEFT JOIN group_filter f ON f.group_id = g.id LEFT JOIN partnership s ON s.id = g.partnership_id
 WHERE g.entity_id = $1 AND ($2::int[] IS NULL OR g.partnership_id = ANY ($2)) AND g.slug > $3 ORDER BY g.slug LIMIT $4;
 
 -- name: group_by_slug
 -- One group that may be kept.
-SELECT id FROM contact_group WHERE entity_id = $1 AND ($2::int[] IS NULL OR partnership_id = ANY ($2)) AND slug = $3;
+SELECT g.id, f.group_id IS NOT NULL AS filtered FROM contact_group g LEFT JOIN group_filter f ON f.group_id = g.id
+WHERE g.entity_id = $1 AND ($2::int[] IS NULL OR g.partnership_id = ANY ($2)) AND g.slug = $3;
+
+-- name: group_show
+-- One group with its filter.
+SELECT g.id, g.slug, g.name, g.exercises, s.slug AS partnership, f.group_id IS NOT NULL AS filtered,
+    f.languages, f.postcodes, f.municipalities, f.tags, f.channels, f.rings
+FROM contact_group g LEFT JOIN group_filter f ON f.group_id = g.id LEFT JOIN partnership s ON s.id = g.partnership_id
+WHERE g.entity_id = $1 AND ($2::int[] IS NULL OR g.partnership_id = ANY ($2)) AND g.slug = $3;
+
+-- name: group_count
+-- How many people are in a group now, and how many of them each channel reaches.
+SELECT count(*) AS members, count(c.mobile) AS sms, count(coalesce(c.landline, c.mobile)) AS voice, count(c.email) AS email
+FROM group_people m JOIN contact c ON c.id = m.contact_id WHERE m.group_id = $2 AND c.entity_id = $1;
+
+-- name: group_filter_put
+-- A group is filled by this filter; no row comes back when people were put in by hand.
+INSERT INTO group_filter (group_id, entity_id, languages, postcodes, municipalities, tags, channels, rings, outlines)
+SELECT $2, $1, $3, $4, $5, $6, $7, $8::jsonb, $9::text[]::polygon[]
+WHERE NOT EXISTS (SELECT FROM group_member m WHERE m.group_id = $2)
+ON CONFLICT (group_id) DO UPDATE SET languages = EXCLUDED.languages, postcodes = EXCLUDED.postcodes,
+    municipalities = EXCLUDED.municipalities, tags = EXCLUDED.tags, channels = EXCLUDED.channels, rings = EXCLUDED.rings,
+    outlines = EXCLUDED.outlines RETURNING group_id;
+
+-- name: group_filter_drop
+-- A group is filled by hand from now on.
+DELETE FROM group_filter WHERE entity_id = $1 AND group_id = $2;
 
 -- name: group_put
 -- A group, new or with another name; one of another partnership is left alone and no row comes back.
@@ -80,9 +160,50 @@ INSERT INTO export_request (entity_id, reason, asked_by) VALUES ($1, $2, $3) RET
 
 -- name: export_agree
 -- A second person agrees; no row comes back when there is nothing to agree to, or it is their own.
-UPDATE export_request SET agreed_by = $3 WHERE entity_id = $1 AND id = $2 AND agreed_by IS NULL AND asked_by <> $3 RETURNING id;
+UPDATE export_request SET agreed_by = $3 WHERE entity_id = $1 AND id = $2 AND contact_id IS NULL AND agreed_by IS NULL AND asked_by <> $3 RETURNING id;
 
 -- name: export_take
 -- Take what was agreed to, once, by who asked.
 UPDATE export_request SET taken_at = now()
 WHERE entity_id = $1 AND id = $2 AND asked_by = $3 AND agreed_by IS NOT NULL AND taken_at IS NULL RETURNING id;
+
+-- name: export_one
+-- One person's data is taken, for this reason.
+INSERT INTO export_request (entity_id, reason, asked_by, contact_id, taken_at) VALUES ($1, $2, $3, $4, now()) RETURNING id;
+
+-- name: person_places
+-- The address points of one contact.
+SELECT slot, label, lon, lat FROM address WHERE entity_id = $1 AND contact_id = $2 ORDER BY slot;
+
+-- name: person_groups
+-- The groups that one contact is in now.
+SELECT g.slug FROM group_people m JOIN contact_group g ON g.id = m.group_id
+WHERE m.entity_id = $1 AND m.contact_id = $2 ORDER BY g.slug;
+
+-- name: person_deliveries
+-- What was sent to these numbers and addresses, newest first.
+SELECT c.public_id AS campaign, c.mode, d.channel, d.address, d.state, d.submitted_at, d.done_at
+FROM campaign c CROSS JOIN unnest($2::smallint[], $3::text[]) AS e (channel, address)
+JOIN delivery d ON d.campaign_id = c.id AND d.channel = e.channel AND d.address = e.address
+WHERE c.entity_id = $1 AND d.entity_id = $1 ORDER BY c.id DESC, d.seq LIMIT 10000;
+
+-- name: erasure_ask
+-- One own contact leaves for good.
+WITH left_us AS (
+    DELETE FROM contact c WHERE c.entity_id = $1 AND NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
+      AND c.key = $3 RETURNING c.id)
+INSERT INTO erasure (entity_id, contact_id, asked_by) SELECT $1, id, $4 FROM left_us RETURNING id;
+
+-- name: erasure_open
+-- Who is not forgotten everywhere yet.
+SELECT contact_id FROM erasure WHERE done_at IS NULL ORDER BY id LIMIT 1000;
+
+-- name: erasure_deliveries
+-- What was sent to them in campaigns that are closed loses its address and its words; what it counts for stays.
+UPDATE delivery d SET address = 'erased:' || d.seq, contact_id = 0, detail = NULL
+FROM campaign c WHERE d.contact_id = ANY ($1::bigint[]) AND c.id = d.campaign_id AND c.state = 'closed';
+
+-- name: erasure_done
+-- Nothing names them any more; how many are done.
+UPDATE erasure e SET done_at = now() WHERE e.contact_id = ANY ($1::bigint[]) AND e.done_at IS NULL
+  AND NOT EXISTS (SELECT FROM delivery d WHERE d.contact_id = ANY ($1::bigint[]) AND d.contact_id = e.contact_id);

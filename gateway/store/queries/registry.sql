@@ -58,12 +58,12 @@ DELETE FROM contact WHERE registered AND consent_source = $1 AND key > $2;
 WITH told AS (
     SELECT DISTINCT d.contact_id AS id, d.channel, d.address, t.language
     FROM delivery d JOIN text t ON t.campaign_id = d.campaign_id AND t.key = d.text_key
-    WHERE d.campaign_id = $10 AND d.seq BETWEEN $22 AND $23 AND d.transport = $4
+    WHERE d.campaign_id = $10 AND d.seq BETWEEN $22 AND $23 AND d.transport = $4 AND d.contact_id <> 0  -- 0: erased
       AND (d.state IN (1, 2, 3, 8) OR (d.state = 7 AND d.flags & 1 = 1) OR (d.state = 0 AND d.seq <= (
         SELECT k.marked_to FROM chunk k WHERE k.campaign_id = d.campaign_id AND k.lo BETWEEN 1 AND d.seq
         ORDER BY k.lo DESC LIMIT 1)))),
 person AS (
-    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM group_member m
+    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM group_people m
     JOIN contact c ON c.id = m.contact_id
     WHERE m.group_id = ANY ($11::int[]) AND m.entity_id = $3 AND c.entity_id = $3 AND c.opt_out & $5 = 0
     UNION
@@ -110,7 +110,7 @@ SELECT channel, min(seq) AS lo, max(seq) AS hi FROM put GROUP BY channel ORDER B
 -- name: count_targets
 -- How many messages a target would make, by channel and language, without making one.
 WITH person AS (
-    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM group_member m
+    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM group_people m
     JOIN contact c ON c.id = m.contact_id
     WHERE m.group_id = ANY ($4::int[]) AND m.entity_id = $1 AND c.entity_id = $1 AND c.opt_out & $2 = 0
     UNION

@@ -1,0 +1,63 @@
+"""One person's data over HTTP: everything that is held of a contact, and its end.
+
+Knows: routes, JSON. Never knows: SQL, what keeps the counts. See schemas/openapi.yaml.
+"""
+
+from aiohttp import web
+from pydantic import Field
+
+from gateway.model import Role
+from gateway.store import audit, erasing
+from gateway.store.erasing import as_told
+from gateway.store.pool import Store
+from gateway.web.access import AUTHORITY, Access
+from gateway.web.bodies import Body, taking
+from gateway.web.exports import LEAST_REASON
+from gateway.web.keeping import REACH, keeping
+from gateway.web.persons import not_found
+
+
+class Reason(Body):
+    """Why somebody's data is taken out: their own request, as a rule."""
+
+    reason: str = Field(min_length=LEAST_REASON, max_length=1000)
+
+
+class ErasingPages:
+    """Handlers of what concerns one person only."""
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self._store = store
+        self._access = access
+
+    def routes(self) -> list[web.RouteDef]:
+        """The routes to add to the application."""
+        known = self._access.known
+        return [
+            web.post("/v1/contacts/{contact}/data", known(taking(Reason, self.take_data), Role.EXPORTER)),
+            web.post("/v1/contacts/{contact}/erase", known(keeping(self.erase))),
+        ]
+
+    async def take_data(self, request: web.Request, body: Reason) -> web.Response:
+        """Everything that is held of one contact."""
+        authority = request[AUTHORITY]
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            found = await erasing.held(connection, authority.entity_id, None, request.match_info["contact"])
+            if found is None:
+                return not_found()
+            number = await erasing.note_taken(connection, authority.entity_id, found, body.reason, authority.holder)
+            subject = f"export_request:{number}"
+            await audit.write(connection, authority.entity_id, "contacts.data-taken", subject, {"count": 1})
+        return web.json_response(as_told(found), headers={"Cache-Control": "no-store"})
+
+    async def erase(self, request: web.Request) -> web.Response:
+        """A person leaves for good; what was sent loses their address and still counts."""
+        authority, reach = request[AUTHORITY], request[REACH]
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            number = await erasing.erase(
+                connection, authority.entity_id, reach.partnerships, request.match_info["contact"], authority.holder
+            )
+            if number is None:
+                return not_found()
+            await audit.write(connection, authority.entity_id, "contacts.erased", f"erasure:{number}", {"count": 1})
+        return web.json_response({"erased": True, "erasure": number})
