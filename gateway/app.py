@@ -292,12 +292,8 @@ class Gateway:
         voice = self.settings.voice
         trunks = [trunk for trunk in (voice.trunk, voice.simulated) if isinstance(trunk, RestTrunk)]
         sources = {trunk.name: callback_source(trunk, voice) for trunk in trunks}
-        return VoiceCallbacks(
-            sources, self.tracking.emit, self._call_settled, self.outlets.call_answered_by_machine
-        )  # fmt: skip
-
-    def _call_settled(self, _provider: str, call_id: str, refused: bool) -> None:
-        self.outlets.call_settled(call_id, refused=refused)
+        outlets = self.outlets
+        return VoiceCallbacks(sources, self.tracking.emit, outlets.call_settled, outlets.call_answered_by_machine)
 
     def _api(self) -> Api:
         most = min(self.settings.intake.max_bytes, self.settings.http.max_body_bytes)

@@ -104,7 +104,7 @@ class Outlets:
                 rates[channel.name] *= sum(up) / len(up)
         return rates
 
-    def call_settled(self, call_id: str, *, refused: bool) -> None:
+    def call_settled(self, _provider: str, call_id: str, refused: bool) -> None:
         """A call is over: its line is free. `refused`: busy or congested."""
         for channel in self.channels:
             if isinstance(channel, VoiceChannel):

@@ -54,7 +54,7 @@ async def test_every_provider_and_relay_of_both_transports_is_a_way_out() -> Non
     assert links == {"smsc/1": False, "sim/1": False, "relay": False}
     assert flight == dict.fromkeys(ChannelName, 0)
     assert len(made.parts) == 2
-    made.call_settled("nobody's", refused=False)
+    made.call_settled("trunk", "nobody's", False)
 
 
 async def test_canaries_leave_by_the_live_channel_alone() -> None:
