@@ -1,4 +1,4 @@
-"""Draws the lines of compare_kannel.sh as SVG: messages a second, and CPU per 1000 messages of every process.
+"""Draws the lines of compare_kannel.sh or compare_smtp.sh as SVG: messages a second, CPU per 1000 of every process.
 
 usage: plot.py compare.jsonl picture.svg     Bars are the middle run of each, thin lines the slowest and the fastest.
 """
@@ -15,6 +15,7 @@ WIDTH, LEFT, BAR, GAP = 720, 110, 26, 16
 SPAN = WIDTH - LEFT - 150
 COLOURS = {
     "gateway": "#1f6f8b", "postgres": "#99a8b2", "bearerbox": "#1f6f8b", "smsbox": "#99a8b2", "sink": "#e0c097",
+    "aiosmtplib": "#1f6f8b", "smtp-source": "#1f6f8b", "stunnel": "#c9d6df",
 }  # fmt: skip
 FIRST = ("gateway", "kannel")
 
@@ -29,7 +30,7 @@ def box(x: float, y: float, width: float, colour: str) -> str:
 
 def rates(runs: Mapping[str, Sequence[Mapping[str, Any]]], top: float) -> Iterator[str]:
     """One bar a program."""
-    yield text(0, top, "Messages a second, from the first to the last durable receipt", size=15)
+    yield text(0, top, "Messages a second, from the first to the last durable answer", size=15)
     most = max(run["rate_per_s"] for found in runs.values() for run in found)
     for row, (what, found) in enumerate(runs.items()):
         y = top + 14 + row * (BAR + GAP)

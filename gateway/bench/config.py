@@ -55,6 +55,8 @@ def email(peer: Other, wanted: Wanted, rate_per_s: float | None) -> dict[str, An
         "security": "none",
         "connections": wanted.connections,
     }
+    if wanted.tls_ca is not None:
+        relay |= {"security": "tls", "ca_file": str(wanted.tls_ca.resolve())}
     return {
         "rate_per_s": rate_per_s or UNLIMITED_EMAILS_PER_S,
         "from_address": "no-reply@alerts.example",

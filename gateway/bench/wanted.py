@@ -5,6 +5,7 @@ Knows: the kinds of benches and what each does by default. Never knows: how anyt
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -23,14 +24,16 @@ class Wanted:
     """`recipients` 0 and `seconds` 0 stand for the kind's own default; `rate_per_s` None: as fast as it goes.
 
     `binds` and `window` are of SMPP, `connections` of SMTP and HTTP; `call_s` is how long a simulated call lasts;
-    `receipts_ms` is the mean delay of SMS receipts. With `media` calls go over SIP and the gateway plays them, else
-    over a provider's API, which plays them.
+    `receipts_ms` is the mean delay of SMS receipts. With `tls_ca` the relay at `peer` is spoken to over TLS and proves
+    itself by that file. With `media` calls go over SIP and the gateway plays them, else over a provider's API, which
+    plays them.
     """
 
     recipients: int = 0
     seconds: float = 0
     rate_per_s: float | None = None
     peer: Peer | None = None
+    tls_ca: Path | None = None
     binds: int = 4
     window: int = 500
     connections: int = 50

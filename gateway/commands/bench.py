@@ -5,6 +5,7 @@ Knows: what can be measured, and what can be said about a run. Never knows: how 
 
 import argparse
 import re
+from pathlib import Path
 
 from gateway import bench
 from gateway.bench.wanted import KINDS, Peer, Wanted
@@ -61,6 +62,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--no-media", dest="media", action="store_false",
         help="voice, all: calls over a provider's API, which plays them (usually: over SIP, played by the gateway)",
     )  # fmt: skip
+    parser.add_argument(
+        "--tls-ca", type=Path, default=None, metavar="FILE",
+        help="email: the relay at --peer speaks TLS, and its certificate is checked against FILE",
+    )  # fmt: skip
     parser.add_argument("--binds", type=whole(1, 64), default=usual.binds, metavar="N", help=f"SMPP ({usual.binds})")
     parser.add_argument(
         "--window", type=whole(1, 10_000), default=usual.window, metavar="N", help=f"SMPP ({usual.window})"
@@ -76,11 +81,15 @@ def run(options: argparse.Namespace) -> int:
     if options.peer is not None and not KINDS[options.what].foreign:
         complain(f"--peer is for {', '.join(name for name, of in KINDS.items() if of.foreign)}")
         return Exit.UNREADABLE
+    if options.tls_ca is not None and (options.what != "email" or options.peer is None):
+        complain("--tls-ca is for email with a --peer")
+        return Exit.UNREADABLE
     wanted = Wanted(
         recipients=options.recipients,
         seconds=options.seconds,
         rate_per_s=options.rate,
         peer=options.peer,
+        tls_ca=options.tls_ca,
         binds=options.binds,
         window=options.window,
         connections=options.connections,

@@ -64,3 +64,9 @@ def test_without_a_rate_it_is_as_fast_as_the_settings_allow() -> None:
 )
 def test_what_is_written_is_read_again(document: dict[str, object]) -> None:
     assert tomllib.loads(config.as_toml(document)) == document
+
+
+def test_a_relay_over_tls_has_to_prove_itself(tmp_path: Path) -> None:
+    relay = config.email(OTHER, Wanted(tls_ca=tmp_path / "ca.pem"), None)["relays"][0]
+    assert (relay["security"], relay["ca_file"]) == ("tls", str(tmp_path / "ca.pem"))
+    assert config.email(OTHER, Wanted(), None)["relays"][0]["security"] == "none"

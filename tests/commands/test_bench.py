@@ -1,5 +1,7 @@
 """gateway bench."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.bench.wanted import KINDS, Peer, Wanted
@@ -56,3 +58,11 @@ def test_a_peer_for_a_bench_without_one_is_refused(what: str, command: Command, 
 def test_what_can_not_be_measured_is_refused(command: Command) -> None:
     ran = command("bench", "fax")
     assert (ran.code, "sms" in ran.err) == (2, True)
+
+
+def test_tls_is_for_mails_to_a_relay_of_ones_own(command: Command, told: Told) -> None:
+    assert command("bench", "email", "--peer", "127.0.0.1:465", "--tls-ca", "ca.pem").code == 0
+    assert told[0][2] == Wanted(peer=Peer("127.0.0.1", 465), tls_ca=Path("ca.pem"))
+    assert "--tls-ca is for email" in command("bench", "email", "--tls-ca", "ca.pem").err
+    assert command("bench", "sms", "--peer", "127.0.0.1:2775", "--tls-ca", "ca.pem").code == 2
+    assert len(told) == 1
