@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.commands.console import Exit, as_json, complain, note, say
 from gateway.commands.database import database_arguments, session
+from gateway.flows.registrations import registrations
 from gateway.model import ChannelName
 from gateway.policy.registration import RegistrationRules, read_endpoint
 from gateway.store import admin, audit, citizens
@@ -21,6 +22,7 @@ Citizens register and help themselves over HTTP (docs/citizens.md); this is for 
 examples:
   gateway citizen show +32470000001
   gateway citizen erase an@example.org
+  gateway citizen statistics --entity brugge
 """
 PLATFORM = "platform"
 
@@ -31,6 +33,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     show = actions.add_parser("show", help="what is known of whom a number or address belongs to, as JSON")
     erase = actions.add_parser("erase", help="forget a citizen, with all numbers and addresses")
+    statistics = actions.add_parser("statistics", help="how many registered in an entity's territory, as JSON")
+    statistics.add_argument("--entity", required=True, metavar="SLUG")
+    database_arguments(statistics)
     for below in (show, erase):
         below.add_argument("endpoint", metavar="ENDPOINT", help="+32... or an e-mail address")
         database_arguments(below)
@@ -41,7 +46,19 @@ def run(options: argparse.Namespace) -> int:
     return asyncio.run(_run(options))
 
 
+async def _statistics(options: argparse.Namespace) -> int:
+    async with session(options) as connection:
+        found = await registrations(connection, options.entity)
+    if found is None:
+        complain(f"{options.entity} has no territory in which it may reach citizens")
+        return Exit.NO
+    say(as_json(found))
+    return Exit.DONE
+
+
 async def _run(options: argparse.Namespace) -> int:
+    if options.action == "statistics":
+        return await _statistics(options)
     channel = ChannelName.EMAIL if "@" in options.endpoint else ChannelName.SMS
     endpoint = read_endpoint(channel, options.endpoint, RegistrationRules(secret=b"", service="", link=""))
     if isinstance(endpoint, str):

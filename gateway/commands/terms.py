@@ -22,7 +22,8 @@ examples:
   gateway terms publish terms-2026.md
   gateway terms list --entity brugge
   gateway terms answer 2 --entity brugge --refuse
-  gateway terms notice "Maintenance of the mail relay on Sunday; alerts go on."
+  gateway terms notice "Maintenance of the mail relay on Sunday; alerts go on."      prints its name
+  gateway terms readers an_0123456789abcdef
 """
 
 
@@ -38,9 +39,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     answer.add_argument("--refuse", action="store_true")
     notice = actions.add_parser("notice", help="a notice for every member")
     notice.add_argument("text", metavar="TEXT")
+    readers = actions.add_parser("readers", help="who took note of a notice")
+    readers.add_argument("notice", metavar="NOTICE", help="its name, as `notice` printed it")
     for below in (listing, answer, notice):
         below.add_argument("--entity", required=below is not notice, metavar="SLUG")
-    for below in (publish, listing, answer, notice):
+    for below in (publish, listing, answer, notice, readers):
         database_arguments(below)
 
 
@@ -51,6 +54,10 @@ def run(options: argparse.Namespace) -> int:
 
 async def _run(options: argparse.Namespace) -> int:
     async with session(options) as connection, connection.transaction():
+        if options.action == "readers":
+            rows = await entities.readers(connection, options.notice)
+            say(*table(("entity", "told", "read"), [tuple(row) for row in rows]))
+            return Exit.DONE if rows else Exit.NO
         if options.action == "publish":
             say(str(await entities.publish_terms(connection, _read(options.file))))
             return Exit.DONE
@@ -62,7 +69,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 async def _act(connection: Connection, options: argparse.Namespace, entity: int | None) -> int:
     if options.action == "notice" or entity is None:
-        await entities.tell(connection, entity, options.text)
+        say(await entities.tell(connection, None if entity is None else [entity], options.text))
         return Exit.DONE
     if options.action == "list":
         rows = await entities.terms(connection, entity)

@@ -13,8 +13,9 @@ from gateway.flows.answers import Answer, problem
 from gateway.flows.closing import report_of, with_addendum
 from gateway.model import CampaignState, ChannelName, DeliveryState, MessageClass
 from gateway.policy import report as reports
-from gateway.policy.rights import Authority, Refusal, may_act, may_send
-from gateway.store import alerts, approvals, progress, registry
+from gateway.policy.contacts import Reach, may_see
+from gateway.policy.rights import Authority, Refusal, may_act, may_hold_back, may_send
+from gateway.store import alerts, approvals, audit, progress, registry
 from gateway.store.pool import Connection, Store
 
 PAGE = 50
@@ -122,13 +123,17 @@ class Campaigns:
 
     async def deliveries(self, public_id: str, authority: Authority, after: int, limit: int) -> dict[str, Any] | None:
         """A page of deliveries in their order."""
-        async with self._store.tenant(authority.entity_id) as connection:
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
             row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
             if row is None:
                 return None
             rows = await alerts.deliveries_page(connection, row["id"], after, limit)
+            shown = _shows_contacts(authority)
+            if shown and authority.person_id is not None:
+                about = f"campaign:{public_id}"
+                await audit.write(connection, authority.entity_id, "contacts.seen", about, {"count": len(rows)})
         return {
-            "deliveries": [_delivery(r) for r in rows],
+            "deliveries": [_delivery(r, shown=shown) for r in rows],
             "next": rows[-1]["seq"] if len(rows) == limit else None,
         }
 
@@ -153,9 +158,9 @@ class Campaigns:
 
 
 def _may(act: str, row: Any, authority: Authority) -> Refusal | None:
-    """Everybody of the entity may hold back what it sends; to let it go on takes the right to send it."""
+    """Who does not only watch may hold back what is sent; to let it go on takes the right to send it."""
     if act in ("pause", "stop"):
-        return None
+        return may_hold_back(authority)
     channels = [ChannelName(name) for name in row["channels"]]
     own = {place for place, _, _ in authority.within} if row["author"] == authority.holder else ()
     return may_act(authority) or may_send(
@@ -177,12 +182,21 @@ def _approval(row: Any, given: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _delivery(row: Any) -> dict[str, Any]:
+def _shows_contacts(authority: Authority) -> bool:
+    """To see whom something was sent to is the right to view contacts, all of the entity's; machines of the entity have
+    given the contacts themselves."""
+    if authority.person_id is None:
+        return True
+    reach = may_see(authority)
+    return isinstance(reach, Reach) and reach.partnerships is None
+
+
+def _delivery(row: Any, *, shown: bool) -> dict[str, Any]:
     return {
         "seq": row["seq"],
         "channel": registry.CHANNELS[row["channel"]].value,
         # only what is known to be the entity's own contact is shown: an erased citizen is masked, too
-        "to": row["address"] if row["registered"] is False else masked(row["address"]),
+        "to": row["address"] if shown and row["registered"] is False else masked(row["address"]),
         "language": row["language"],
         "state": DeliveryState(row["state"]).name.lower(),
         "attempts": row["attempt"],

@@ -106,6 +106,7 @@ class Refusal:
 
 
 SILENT = frozenset({Status.TEST, Status.SYSTEM, Status.DRAFT})
+WATCHING = frozenset({Role.OBSERVER, Role.VIEWER, Role.EXPORTER})
 TECHNICAL = frozenset({MsgType.ACK, MsgType.ERROR})
 
 
@@ -126,6 +127,14 @@ def may_act(authority: Authority) -> Refusal | None:
             message=f"{authority.name} is not live yet (convention, contacts and accounts first): use a test token.",
         )
     return None
+
+
+def may_hold_back(authority: Authority) -> Refusal | None:
+    """Everybody of the entity may pause and stop what it sends, but who only watches (the CIC over its communes)."""
+    acts = authority.roles - WATCHING or authority.mandates or authority.within or authority.partner_roles
+    if authority.person_id is None or Role.OBSERVER not in authority.roles or acts:
+        return None
+    return Refusal(reason="observer", message="You watch this entity's campaigns: others pause and stop them.")
 
 
 def may_send(

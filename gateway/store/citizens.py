@@ -8,7 +8,10 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gateway.model import ChannelName
+from gateway.cap.area import Ring
+from gateway.cap.cells import Cell
+from gateway.cap.cover import as_columns
+from gateway.model import ChannelName, EntityKind
 from gateway.store import audit, registry
 from gateway.store.pool import Connection
 from gateway.store.sql import Queries
@@ -198,6 +201,19 @@ async def forget(connection: Connection) -> int:
     """Drop everything that has run out; how many proofs and wishes."""
     number: int = await connection.fetchval(_SQL["citizen_forget"])
     return number
+
+
+async def registered_in(connection: Connection, cells: Sequence[Cell]) -> list[Any]:
+    """language, month, citizens, sms, email, voice: who is registered in these cells, counted."""
+    return list(await connection.fetch(_SQL["citizens_in"], *as_columns(cells)))
+
+
+async def territory(connection: Connection, slug: str) -> tuple[EntityKind, list[Ring]] | None:
+    """The kind and territory of an entity."""
+    row = await connection.fetchrow(_SQL["citizen_territory"], slug)
+    if row is None:
+        return None
+    return EntityKind(row["kind"]), [Ring(tuple((lon, lat) for lon, lat in ring)) for ring in row["territory"]]
 
 
 async def _note(connection: Connection, act: str, number: int, by: str = CITIZEN) -> None:

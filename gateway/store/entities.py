@@ -3,6 +3,7 @@
 Knows: the tables of migrations/0001 and 0023. Never knows: who may change what, HTTP.
 """
 
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -91,6 +92,23 @@ async def answer_terms(connection: Connection, entity_id: int, version: int, acc
     return await connection.fetchval(_SQL["terms_answer"], entity_id, version, accepted, by) is not None
 
 
-async def tell(connection: Connection, entity_id: int | None, body: str) -> None:
-    """A notice of the platform for every member of every entity, or of one."""
-    await connection.execute(_SQL["notice_everybody"], entity_id, body)
+async def tell(connection: Connection, entities: Sequence[int] | None, body: str) -> str:
+    """A notice of the platform for every member of every entity, or of these; by which name its readers are counted."""
+    name = f"an_{secrets.token_hex(8)}"
+    await connection.execute(_SQL["notice_everybody"], None if entities is None else list(entities), body, name)
+    return name
+
+
+async def readers(connection: Connection, name: str) -> list[Any]:
+    """entity, told, read: who took note of something that the platform said."""
+    return list(await connection.fetch(_SQL["notice_readers"], name))
+
+
+async def said(connection: Connection, limit: int) -> list[Any]:
+    """What the platform said, newest first."""
+    return list(await connection.fetch(_SQL["notices_sent"], limit))
+
+
+async def numbers(connection: Connection, slugs: Sequence[str]) -> list[int]:
+    """The numbers of those entities that are there."""
+    return [row["id"] for row in await connection.fetch(_SQL["entity_numbers"], list(slugs))]

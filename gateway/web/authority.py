@@ -12,6 +12,7 @@ from gateway.flows.agreeing import Agreeing
 from gateway.store.pool import Store
 from gateway.web.access import Access
 from gateway.web.agreeing import AgreeingPages
+from gateway.web.announcements import AnnouncementPages
 from gateway.web.audit import AuditPages
 from gateway.web.contacts import ContactPages
 from gateway.web.costs import CostPages
@@ -20,6 +21,7 @@ from gateway.web.erasing import ErasingPages
 from gateway.web.exports import ExportPages
 from gateway.web.groups import GroupPages
 from gateway.web.imports import ImportPages
+from gateway.web.manuals import ManualPages
 from gateway.web.partnerships import PartnershipPages
 from gateway.web.persons import PersonPages
 
@@ -34,6 +36,8 @@ def authority_routes(
         *PersonPages(store, access, utcnow=utcnow).routes(),
         *PartnershipPages(store, access).routes(),
         *EntityPages(store, access).routes(),
+        *AnnouncementPages(store, access).routes(),
+        *ManualPages().routes(),
         *ContactPages(store, access, utcnow=utcnow).routes(),
         *GroupPages(store, access).routes(),
         *ImportPages(store, access).routes(),

@@ -130,3 +130,22 @@ proofs AS (DELETE FROM citizen_proof WHERE expires_at < now() RETURNING 1),
 sessions AS (DELETE FROM citizen_session WHERE expires_at < now() RETURNING 1),
 rates AS (DELETE FROM citizen_rate WHERE next_at < now() RETURNING 1)
 SELECT (SELECT count(*) FROM proofs) + (SELECT count(*) FROM wishes);
+
+-- name: citizens_in
+-- Registered citizens with an address in these cells (the columns of gateway.cap.cover), by language, with the month of
+-- their consent and their channels; counts, never a person.
+WITH who AS (
+    SELECT DISTINCT a.contact_id AS id
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[]::polygon[], $4::text[]::polygon[], $5::float8[], $6::float8[],
+        $7::float8[], $8::float8[], $9::float8[], $10::float8[])
+        AS r (lo, hi, ring_a, ring_b, lon_a, lat_a, limit_a, lon_b, lat_b, limit_b)
+    JOIN address a ON a.z BETWEEN r.lo AND r.hi
+    WHERE (r.ring_a IS NULL OR point(a.lon * 1e7, a.lat * 1e7) <@ r.ring_a)
+      AND (r.ring_b IS NULL OR point(a.lon * 1e7, a.lat * 1e7) <@ r.ring_b))
+SELECT c.language, to_char(c.consent_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month, count(*) AS citizens,
+    count(c.mobile) AS sms, count(c.email) AS email, count(coalesce(c.landline, c.mobile)) AS voice
+FROM who JOIN contact c ON c.id = who.id WHERE c.registered GROUP BY 1, 2 ORDER BY 1, 2;
+
+-- name: citizen_territory
+-- Where an entity may target people by place.
+SELECT kind, territory FROM entity WHERE slug = $1;

@@ -61,6 +61,20 @@ INSERT INTO notice (entity_id, person_id, word, subject, body)
 SELECT entity_id, person_id, 'terms', 'terms:' || $1::text, '' FROM membership WHERE 'admin' = ANY (roles);
 
 -- name: notice_everybody
--- A notice of the platform for every member of every entity ($1 NULL), or of one.
+-- A notice of the platform for every member of every entity ($1 NULL), or of these.
 INSERT INTO notice (entity_id, person_id, word, subject, body)
-SELECT entity_id, person_id, 'platform', 'platform', $2 FROM membership WHERE $1::int IS NULL OR entity_id = $1;
+SELECT entity_id, person_id, 'platform', $3, $2 FROM membership WHERE $1::int[] IS NULL OR entity_id = ANY ($1);
+
+-- name: notice_readers
+-- By entity, how many were told something and how many took note.
+SELECT e.slug AS entity, count(*) AS told, count(n.read_at) AS read FROM notice n JOIN entity e ON e.id = n.entity_id
+WHERE n.word = 'platform' AND n.subject = $1 GROUP BY e.slug ORDER BY e.slug;
+
+-- name: notices_sent
+-- What the platform said, newest first.
+SELECT subject, max(body) AS body, min(at) AS at, count(*) AS told, count(read_at) AS read FROM notice
+WHERE word = 'platform' GROUP BY subject ORDER BY min(id) DESC LIMIT $1;
+
+-- name: entity_numbers
+-- The numbers of entities.
+SELECT id FROM entity WHERE slug = ANY ($1::text[]);
