@@ -5,6 +5,7 @@ Knows: gateway.simulators, the store's administration. Never knows: what is show
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -66,6 +67,7 @@ class Simulators:
     sip: SipSimulator
     recorders: Mapping[str, Recorder]
     outcomes: SampleOutcomes = field(default_factory=SampleOutcomes)
+    secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)  # of this run's citizens
 
     @classmethod
     @asynccontextmanager
@@ -148,6 +150,7 @@ def document_for(simulators: Simulators, dsn: str, *, host: str, port: int, more
             "simulated": [_relay(simulators, "test")],
         },
         "voice": {"trunk": _trunk(simulators, "live", url), "simulated": _trunk(simulators, "test", url)},
+        "citizens": {"secret": simulators.secret, "service": "Demo alerts"},
         "support": {"name": "Demo help desk", "phone": "+32 2 555 00 00"},
         "log": {"level": "WARNING"},
     }

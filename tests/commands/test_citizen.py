@@ -30,3 +30,14 @@ def test_a_citizen_is_erased(anna: Command) -> None:
     assert anna("citizen", "erase", "+32470123456").code == 1
     assert anna("citizen", "show", "anna@b.example").code == 1
     assert anna("citizen", "show", "nonsense").code == 2
+
+
+def test_an_entity_is_told_how_many_registered(anna: Command) -> None:
+    anna("entity", "create", "brugge", "--name", "Brugge", "--kind", "type1")
+    assert anna("citizen", "statistics", "--entity", "brugge").code == 1
+    file = Path("brugge.geojson")
+    ring = [[4.0, 50.0], [5.0, 50.0], [5.0, 51.0], [4.0, 51.0], [4.0, 50.0]]
+    file.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    assert anna("import", "territory", str(file), "--entity", "brugge").code == 0
+    shown = json.loads(anna("citizen", "statistics", "--entity", "brugge").out)
+    assert (shown["registered"], shown["languages"]) == (0, {"nl": 0}), "one person is not seen"

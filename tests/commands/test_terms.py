@@ -15,4 +15,9 @@ def test_terms_are_published_listed_and_answered(gateway: Command, tmp_path: Pat
     assert gateway("terms", "answer", "2", "--entity", "brugge").code == 1
     assert gateway("terms", "answer", "1", "--entity", "nowhere").code == 1
     assert gateway("terms", "publish", str(tmp_path / "none")).code == 2
-    assert gateway("terms", "notice", "Hello.").code == 0
+    assert gateway("person", "create", "an@b.example", "--entity", "brugge", "--name", "An").code == 0
+    ran = gateway("terms", "notice", "Hello.")
+    assert (ran.code, ran.out[:3]) == (0, "an_")
+    readers = gateway("terms", "readers", ran.out.strip())
+    assert readers.code == 0 and "brugge" in readers.out
+    assert gateway("terms", "readers", "an_none").code == 1

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from gateway.policy.registered import STEP, RegisteredRow, coarse, statistics
 
+MONTHS = ["2025-12", *(f"2026-{n:02}" for n in range(1, 13))]
 ROWS = st.lists(
     st.builds(
-        RegisteredRow, st.sampled_from(["nl", "fr"]), st.sampled_from([f"2026-{n:02}" for n in range(1, 13)] + ["2025-12"]),
+        RegisteredRow, st.sampled_from(["nl", "fr"]), st.sampled_from(MONTHS),
         st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40),
     ),
     max_size=20,

@@ -50,7 +50,7 @@ async def test_new_terms_and_notices_reach_those_whom_they_are_for(connection: C
     await put_person(connection, number, roles=[Role.ADMIN], email="a@x.example")
     await put_person(connection, other, roles=[Role.VIEWER], email="b@x.example")
     await entities.publish_terms(connection, "Be kind.")
-    await entities.tell(connection, other, "Hello.")
+    await entities.tell(connection, [other], "Hello.")
     await entities.tell(connection, None, "Everybody.")
     told = []
     for entity, email in ((number, "a@x.example"), (other, "b@x.example")):

@@ -21,8 +21,8 @@ async def test_everybody_is_told_and_it_is_counted_who_took_note(pg: Cluster) ->
         assert status == 201
         status, page = await ask(client, anna, "GET", "/v1/notices")
         (notice,) = page["notices"]
-        assert (notice["body"], notice["read"]) == ("Relay work on Sunday.", None)
-        number = notice.get("notice", notice.get("id"))
+        assert (notice["text"], notice["read"]) == ("Relay work on Sunday.", None)
+        number = notice["number"]
         assert (await ask(client, bram, "POST", f"/v1/notices/{number}/read"))[0] == 404, "not for another"
         assert (await ask(client, anna, "POST", f"/v1/notices/{number}/read"))[0] == 200
         path = f"/v1/announcements/{said['announcement']}"
