@@ -5,6 +5,8 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
 from tests.support.line import Line, Process, cap, people, running, scene, until
@@ -42,8 +44,11 @@ async def test_the_chunks_of_a_killed_node_are_sent_by_the_other(pg: Cluster, tm
         assert {counted[address] for address in answered} == {1}
 
 
-async def test_a_node_that_slept_past_its_leases_sends_nothing_of_them(pg: Cluster, tmp_path: Path, port: int) -> None:
-    """Stopped for twice its lease (a snapshot, a debugger), it wakes up, lets go, and takes part again."""
+@pytest.mark.parametrize("slept_s", [4, pytest.param(60, marks=pytest.mark.long)])
+async def test_a_node_that_slept_past_its_leases_sends_nothing_of_them(
+    pg: Cluster, tmp_path: Path, port: int, slept_s: int
+) -> None:
+    """Stopped for twice its lease or a minute (a snapshot, a debugger), it wakes up, lets go, and takes part again."""
     async with scene(pg, people(PEOPLE)) as line:
         process = Process(line, tmp_path, port, node={"name": "two"}, sms=RATE, dispatch=QUICK)
         async with running(line, node={"name": "one"}, sms=RATE, dispatch=QUICK):
@@ -53,7 +58,7 @@ async def test_a_node_that_slept_past_its_leases_sends_nothing_of_them(pg: Clust
                 name = await line.post(cap("one", channels="sms"))
                 await until(lambda: len(line.received("sms")) > 200)
                 process.tell(signal.SIGSTOP)
-                await asyncio.sleep(4)
+                await asyncio.sleep(slept_s)
                 process.tell(signal.SIGCONT)
                 await line.closed(name, within_s=30)
             finally:

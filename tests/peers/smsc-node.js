@@ -72,6 +72,17 @@ function onSubmit(session, submit) {
   if (wanted && digit === '3') setTimeout(receipt, 10);
 }
 
+// what is on its way may be given another text, or taken back: an id that was given once, by the sender who has it
+function onReplace(session, pdu) {
+  const known = /^0000655[0-9]+$/.test(pdu.message_id);
+  const words = pdu.short_message && pdu.short_message.message !== undefined ? pdu.short_message.message : pdu.short_message;
+  log({
+    replace: pdu.message_id, from: pdu.source_addr, ton: pdu.source_addr_ton, npi: pdu.source_addr_npi,
+    schedule: pdu.schedule_delivery_time, validity: pdu.validity_period, receipt: pdu.registered_delivery, text: String(words),
+  });
+  session.send(pdu.response({ command_status: known ? 0 : smpp.errors.ESME_RREPLACEFAIL }));
+}
+
 function onSession(session) {
   let bound = false;
   session.on('error', (error) => log({ error: String(error) }));
@@ -90,6 +101,7 @@ function onSession(session) {
     session.send(pdu.response());
     session.close();
   });
+  session.on('replace_sm', (pdu) => onReplace(session, pdu));
   session.on('submit_sm', (pdu) => (bound ? onSubmit(session, pdu) : session.send(pdu.response({ command_status: smpp.errors.ESME_RINVBNDSTS }))));
 }
 

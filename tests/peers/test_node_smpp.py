@@ -5,13 +5,14 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from gateway.channels.sms import SmsChannel
-from gateway.model import OutcomeKind, ReceiptKind, Transport
-from tests.channels.sms_world import Given, Store, deliveries, provider, running, until, words
+from gateway.model import Earlier, OutcomeKind, ReceiptKind, Transport
+from tests.channels.sms_world import EXPIRES, Given, Store, deliveries, provider, running, until, words
 from tests.support import peers
 
 pytestmark = pytest.mark.peer("node-smpp")
@@ -135,3 +136,28 @@ async def test_tls_is_spoken_with_a_certificate_that_is_checked(tmp_path: Path, 
         async with running(channel, Given(*deliveries(words(), 1)), store):
             await until(lambda: store.receipts)
             assert store.receipts[0].kind is DELIVERED
+
+
+async def test_a_replacement_is_understood_field_by_field(tmp_path: Path, port: int) -> None:
+    """A foreign codec reads our replace_sm; what it refuses is sent like any other message."""
+    async with smsc(tmp_path, port, "none"):
+        channel, store, work = SmsChannel(Transport.SIMULATED, [provider(port, replace_sm=True)]), Store(), Given()
+        async with running(channel, work, store):
+            work.add(deliveries(words("Old words"), 1))
+            await until(lambda: store.outcomes)
+            (given,) = store.outcomes[0].message_ids
+            for campaign, message_id in ((2, given), (3, "nobodys")):
+                (later,) = deliveries(words("New words", campaign=campaign), 1)
+                later.lease.replaces[later.seq] = Earlier("sim", message_id, "Old words")
+                work.add([later])
+                await until(lambda at=campaign: len(store.outcomes) == at)
+            assert [outcome.kind for outcome in store.outcomes[1:]] == [OutcomeKind.REPLACED, OutcomeKind.ACCEPTED]
+            assert store.outcomes[1].message_ids == (given,)
+    asked, refused = (event for event in told(tmp_path) if "replace" in event)
+    assert (asked["replace"], refused["replace"]) == (given, "nobodys")
+    assert (asked["from"], asked["ton"], asked["npi"], asked["receipt"]) == ("BE-Alert", 5, 0, 1)
+    assert asked["text"] == "New words"
+    assert asked["schedule"] in (None, "")
+    assert datetime.fromisoformat(str(asked["validity"])) == EXPIRES.replace(microsecond=0)
+    sent = [event["text"] for event in told(tmp_path) if "submit" in event]
+    assert sent == ["Old words", "New words"]
