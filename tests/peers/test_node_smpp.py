@@ -150,7 +150,7 @@ async def test_a_replacement_is_understood_field_by_field(tmp_path: Path, port: 
                 (later,) = deliveries(words("New words", campaign=campaign), 1)
                 later.lease.replaces[later.seq] = Earlier("sim", message_id, "Old words")
                 work.add([later])
-                await until(lambda at=campaign: len(store.outcomes) == at)
+                await until(lambda: len(store.outcomes) == campaign)  # noqa: B023 - awaited at once
             assert [outcome.kind for outcome in store.outcomes[1:]] == [OutcomeKind.REPLACED, OutcomeKind.ACCEPTED]
             assert store.outcomes[1].message_ids == (given,)
     asked, refused = (event for event in told(tmp_path) if "replace" in event)
