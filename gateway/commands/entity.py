@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from gateway.commands import entity_identity
+from gateway.commands import entity_archive, entity_identity
 from gateway.commands.console import Exit, as_json, complain, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.errors import SettingsError
@@ -35,6 +35,7 @@ examples:
   gateway entity change brugge --suspended --running pause
   gateway entity signatures brugge --pin brugge.pem --rule require
   gateway entity senders brugge --add crisis@brugge.example
+  gateway entity export brugge brugge.zip              gateway entity import brugge.zip --slug brugge-2
   gateway entity list
 """
 RESERVED = frozenset({"alerts", "exercise", "feed", "heartbeat", "hub", "incoming", "validate"})
@@ -99,7 +100,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     entity_identity.signature_arguments(signatures)
     senders = actions.add_parser("senders", help="the CAP senders that it uses")
     entity_identity.sender_arguments(senders)
-    for below in (create, change, listing, show, signatures, senders):
+    export = actions.add_parser("export", help="everything of an authority as one archive")
+    entity_archive.export_arguments(export)
+    restore = actions.add_parser("import", help="an authority from an archive, not live")
+    entity_archive.import_arguments(restore)
+    for below in (create, change, listing, show, signatures, senders, export, restore):
         database_arguments(below)
 
 
@@ -143,6 +148,8 @@ def escalation(text: str) -> dict[str, float]:
 
 def run(options: argparse.Namespace) -> int:
     """Do it."""
+    if options.action in entity_archive.ACTIONS:
+        return asyncio.run(entity_archive.ACTIONS[options.action](options))
     return asyncio.run(_run(options))
 
 

@@ -13,6 +13,7 @@ from gateway.store.pool import Store
 from gateway.web.access import Access
 from gateway.web.agreeing import AgreeingPages
 from gateway.web.announcements import AnnouncementPages
+from gateway.web.archives import ArchivePages
 from gateway.web.audit import AuditPages
 from gateway.web.contacts import ContactPages
 from gateway.web.costs import CostPages
@@ -41,7 +42,8 @@ def authority_routes(
         *ContactPages(store, access, utcnow=utcnow).routes(),
         *GroupPages(store, access).routes(),
         *ImportPages(store, access).routes(),
-        *ExportPages(store, access).routes(),
+        *ExportPages(store, access, utcnow=utcnow).routes(),
+        *ArchivePages(store, access).routes(),
         *CostPages(store, access, utcnow=utcnow).routes(),
         *ErasingPages(store, access).routes(),
     ]

@@ -1,13 +1,17 @@
-"""Contacts taken out of the gateway over HTTP: with a reason, after a second person agreed, once.
+"""Contacts, or a whole entity, taken out over HTTP: with a reason, after a second person agreed, once.
 
 Knows: routes, JSON, CSV. Never knows: SQL, contacts themselves. See schemas/openapi.yaml.
 """
 
-from typing import Any
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import IO, Any
 
 from aiohttp import web
 from pydantic import Field
 
+from gateway.flows import archiving
 from gateway.model import Role
 from gateway.policy.contacts import classes_of
 from gateway.policy.spreadsheet import as_csv
@@ -20,6 +24,7 @@ from gateway.web.persons import number
 from gateway.web.problem import problem
 
 LEAST_REASON = 10
+BLOCK_BYTES = 2**16
 
 
 class Export(Body):
@@ -31,9 +36,10 @@ class Export(Body):
 class ExportPages:
     """Handlers of /v1/exports."""
 
-    def __init__(self, store: Store, access: Access) -> None:
+    def __init__(self, store: Store, access: Access, *, utcnow: Callable[[], datetime]) -> None:
         self._store = store
         self._access = access
+        self._utcnow = utcnow
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""
@@ -42,6 +48,7 @@ class ExportPages:
             web.post("/v1/exports", known(taking(Export, self.ask_export), Role.EXPORTER)),
             web.post("/v1/exports/{export}/agree", known(self.agree_export, Role.EXPORTER, Role.ADMIN)),
             web.get("/v1/exports/{export}/contacts.csv", known(self.take_export, Role.EXPORTER)),
+            web.get("/v1/exports/{export}/entity.zip", known(self.take_entity, Role.EXPORTER)),
         ]
 
     async def ask_export(self, request: web.Request, body: Export) -> web.Response:
@@ -49,7 +56,8 @@ class ExportPages:
         authority = request[AUTHORITY]
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
             asked = await contacts.ask_export(connection, authority.entity_id, body.reason, authority.holder)
-        links = {"agree": f"/v1/exports/{asked}/agree", "contacts": f"/v1/exports/{asked}/contacts.csv"}
+        links = {"agree": f"/v1/exports/{asked}/agree", "contacts": f"/v1/exports/{asked}/contacts.csv",
+                 "entity": f"/v1/exports/{asked}/entity.zip"}  # fmt: skip
         return web.json_response({"export": asked, "links": links}, status=201)
 
     async def agree_export(self, request: web.Request) -> web.Response:
@@ -73,6 +81,28 @@ class ExportPages:
         body = "\ufeff" + as_csv((*COLUMNS, "partnership"), [_cells(row) for row in rows])
         headers = {"Content-Disposition": 'attachment; filename="contacts.csv"', "Cache-Control": "no-store"}
         return web.Response(text=body, content_type="text/csv", charset="utf-8", headers=headers)
+
+    async def take_entity(self, request: web.Request) -> web.StreamResponse:
+        """The whole entity as an archive, once, for who asked."""
+        authority, name = request[AUTHORITY], number(request.match_info["export"], 0)
+        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            if not await contacts.take_export(connection, authority.entity_id, name, authority.holder):
+                return problem(409, "nothing-to-take", "Nobody agreed yet, it was taken, or somebody else asked.")
+            file = await archiving.export(connection, authority.entity_id, authority.slug, self._utcnow())
+            await audit.write(connection, authority.entity_id, "entity.exported", f"export_request:{name}", {})
+        headers = {"Content-Disposition": f'attachment; filename="{authority.slug}.zip"', "Cache-Control": "no-store"}
+        with file:
+            return await _sent(request, file, headers)
+
+
+async def _sent(request: web.Request, file: IO[bytes], headers: Mapping[str, str]) -> web.StreamResponse:
+    """A file, block by block."""
+    answer = web.StreamResponse(headers={"Content-Type": "application/zip", **headers})
+    await answer.prepare(request)
+    while block := await asyncio.to_thread(file.read, BLOCK_BYTES):
+        await answer.write(block)
+    await answer.write_eof()
+    return answer
 
 
 async def _all(connection: Connection, entity_id: int) -> list[Any]:
