@@ -253,7 +253,7 @@ class _Run:
 
     def _turn(self) -> int:
         """One turn for all links: answers in, next mails out, one write per link, one batch to the store."""
-        if (self._supply.held or self.in_flight) and not self._fence():
+        if not self._fence() and (self._supply.held or self.in_flight):
             self._take_back(lambda _delivery: True)
         self._wake.clear()
         touched, self._touched = self._touched, {}

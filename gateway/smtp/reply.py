@@ -14,6 +14,7 @@ from typing import NamedTuple
 MAX_LINE_BYTES = 2048
 MAX_LINES = 100
 
+_CODES = {b"%d" % code: code for code in range(200, 600)}
 _ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?=[ \n]|\Z)")
 
 
@@ -100,6 +101,10 @@ class ReplyParser:
         self._rest = lines.pop()
         replies: list[Reply] = []
         for line in lines:
+            code = _CODES.get(line[:3])
+            if code is not None and line[3:4] == b" " and not self._lines and len(line) <= MAX_LINE_BYTES:
+                replies.append(Reply(code, line[4:-1] if line[-1:] == b"\r" else line[4:]))  # nearly all are such
+                continue
             fault = self._line(line[:-1] if line[-1:] == b"\r" else line, replies)
             if fault:
                 self.fault = fault

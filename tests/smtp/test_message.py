@@ -15,6 +15,7 @@ from gateway.smtp.message import (
     Attachment,
     Content,
     Inline,
+    _parse_address,
     clean,
     encoded_words,
     field_line,
@@ -133,6 +134,16 @@ def test_a_picture_belongs_to_the_page_that_names_it() -> None:
     assert (drawn["Content-ID"], drawn.get_content_disposition()) == ("<x1@map.invalid>", "inline")
     assert drawn.get_payload(decode=True) == picture.data
     assert not message.defects
+
+
+@given(
+    st.one_of(
+        st.from_regex(r"[a-z0-9._+-]{1,70}@[a-z0-9.-]{1,70}\.[a-z]{1,5}", fullmatch=True),
+        st.text(alphabet="ab.@-_+\n ", max_size=12),
+    )
+)
+def test_the_short_way_through_usual_addresses_says_what_the_rules_say(text: str) -> None:
+    assert parse_address(text) == _parse_address(text)
 
 
 @pytest.mark.parametrize("content_id", ["x", "x@y\r\nBcc: z@z.example", "a b@map.invalid", "x>@map.invalid"])
