@@ -184,6 +184,8 @@ class Gateway:
             self.store, self.outlets.adopters(), node=self.number, leads=lambda: Role.DISPATCH in self.presence.leads,
             log=self.log,
         )  # fmt: skip
+        if Role.DISPATCH in self.roles:
+            self._parts += [self.planner.run, self.closer.run, self.escalator.run, self.forgetter.run, self.adopter.run]
         self._wakes += [self.dispatcher.wake, self.planner.wake]
 
     async def _build_web(self, stack: AsyncExitStack) -> None:
@@ -242,7 +244,9 @@ class Gateway:
             self.access = Access(self.store, self.url)
             self.api = self._api()
             app.add_routes(authority_routes(self.store, self.campaigns.agreeing, self.access, utcnow=self.now))
-            app.add_routes(identity_routes(self.store, self.access, self.url, self.settings.sign_in))
+            proxies = self.settings.citizens.networks()
+            signing_in = identity_routes(self.store, self.access, self.url, self.settings.sign_in, proxies)
+            app.add_routes(await stack.enter_async_context(signing_in))
             opened_ = Upstream.opened(
                 self.settings,
                 self.store,
@@ -335,11 +339,6 @@ class Gateway:
                 for run in self._parts:
                     tasks.create_task(run())
                 if Role.DISPATCH in self.roles:
-                    tasks.create_task(self.planner.run())
-                    tasks.create_task(self.closer.run())
-                    tasks.create_task(self.escalator.run())
-                    tasks.create_task(self.forgetter.run())
-                    tasks.create_task(self.adopter.run())
                     tasks.create_task(self.dispatcher.run())
         except* Exception as failures:
             self.failed = failures

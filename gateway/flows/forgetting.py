@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import StoreUnavailable
 from gateway.log import UnitLogger
-from gateway.store import deliveries, erasing, importing, sessions
+from gateway.store import deliveries, erasing, importing, sessions, ways
 from gateway.store.pool import Store
 
 EVERY_S = 600.0
@@ -50,6 +50,7 @@ class Forgetter:
         """Everything that is too old now, one partition after the other."""
         async with self._store.connection() as connection:
             await sessions.forget(connection)
+            await ways.forget(connection)
             orphans = await deliveries.forget_orphans(connection, self._rules.orphan_receipts_days * DAY_S)
             if orphans:
                 self._log.event("orphan_receipts_forgotten", receipts=orphans)

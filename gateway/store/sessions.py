@@ -184,7 +184,7 @@ async def open_invitation(
 async def drop_ways(connection: Connection, person_id: int, but_entity: int) -> None:
     """Nothing that somebody signed in with works any more, and nobody but one entity is open to them."""
     await end_all(connection, person_id)  # first: who is adding a way just now holds their session
-    await connection.execute(_SQL["passkeys_drop"], person_id)
+    await connection.execute(_SQL["ways_drop"], person_id)
     await connection.execute(_SQL["memberships_close"], person_id, but_entity)
 
 
@@ -239,7 +239,12 @@ async def passkeys(connection: Connection, person_id: int) -> list[Any]:
     return list(await connection.fetch(_SQL["passkeys_of_person"], person_id))
 
 
+async def lock_person(connection: Connection, person_id: int) -> None:
+    """Nobody else changes their ways until the transaction ends: two who remove one would each see the other's."""
+    await connection.execute(_SQL["person_lock"], person_id)
+
+
 async def remove_passkey(connection: Connection, person_id: int, number: int) -> bool:
     """Remove one. False: there is none, or it is the last way to sign in."""
-    await connection.execute(_SQL["person_lock"], person_id)  # two at once would each see the other's
+    await lock_person(connection, person_id)
     return await connection.fetchval(_SQL["passkey_remove"], person_id, number) is not None

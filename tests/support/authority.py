@@ -19,17 +19,18 @@ Client = TestClient[web.Request, web.Application]
 
 
 @asynccontextmanager
-async def a_client(scene: Scene) -> AsyncIterator[Client]:
+async def a_client(scene: Scene, sign_in: SignInSettings | None = None, url: str = URL) -> AsyncIterator[Client]:
     """Everything of /v1 over this scene."""
     application = web.Application(middlewares=[middleware(HELP)])
-    access = Access(scene.store, URL)
+    access = Access(scene.store, url)
     api = Api(*scene.doors, access=access, max_bytes=200_000, utcnow=scene.clock)
     application.add_routes(api.routes())
     application.add_routes(authority_routes(scene.store, scene.campaigns.agreeing, access, utcnow=scene.clock))
-    application.add_routes(identity_routes(scene.store, access, URL, SignInSettings()))
-    async with TestClient(TestServer(application)) as client:
-        yield client
-        api.close_streams()
+    async with identity_routes(scene.store, access, url, sign_in or SignInSettings()) as routes:
+        application.add_routes(routes)
+        async with TestClient(TestServer(application)) as client:
+            yield client
+            api.close_streams()
 
 
 async def ask(client: Client, token: str, method: str, path: str, **more: Any) -> tuple[int, Any]:

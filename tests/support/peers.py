@@ -21,6 +21,7 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "gcc": ("gcc",),
     "kannel": ("bearerbox", "smsbox", "curl"),
     "node-smpp": ("node", "npm"),
+    "oidc-provider": ("node", "npm"),
     "openssl": ("openssl",),
     "postfix": ("postfix",),
     "postgresql-15": ("/usr/lib/postgresql/15/bin/postgres",),

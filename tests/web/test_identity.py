@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from aiohttp import web
 
 from gateway.model import Realm
 from gateway.store.embedded import Cluster
@@ -14,7 +15,8 @@ from gateway.web.sign_in_settings import SignInSettings
 from tests.support.authority import Client, a_client, ask
 from tests.support.scene import URL, Scene, a_scene
 
-OPEN = {"/v1/sign-in/invitation", "/v1/sign-in/passkey", "/v1/sign-in/passkey/end"}
+OPEN = {"/v1/sign-in/invitation", "/v1/sign-in/passkey", "/v1/sign-in/passkey/end", "/v1/sign-in/providers"}
+OPEN |= {"/v1/sign-in/oidc/x", "/v1/sign-in/oidc/x/end"}
 
 
 @pytest_asyncio.fixture
@@ -29,15 +31,17 @@ async def client(scene: Scene) -> AsyncIterator[Client]:
         yield made
 
 
-def routes(store: Store) -> list[tuple[str, str]]:
-    made = identity_routes(store, Access(store, URL), URL, SignInSettings())
-    return [(route.method, re.sub(r"\{\w+\}", "x", route.path)) for route in made]
+async def of_identity(store: Store) -> list[tuple[str, str]]:
+    async with identity_routes(store, Access(store, URL), URL, SignInSettings()) as made:
+        return [
+            (route.method, re.sub(r"\{\w+\}", "x", route.path)) for route in made if isinstance(route, web.RouteDef)
+        ]
 
 
 async def test_nothing_of_an_identity_opens_with_a_token_or_with_nothing(client: Client, scene: Scene) -> None:
     commune = await scene.entity()
-    found = [(method, path) for method, path in routes(scene.store) if path not in OPEN]
-    assert len(found) >= 10
+    found = [(method, path) for method, path in await of_identity(scene.store) if path not in OPEN]
+    assert len(found) >= 18
     for method, path in found:
         assert (await ask(client, "", method, path))[0] == 401, path
         if not path.startswith("/v1/persons"):

@@ -80,7 +80,8 @@ SELECT id, public_id FROM person WHERE public_id = $1 OR lower(email) = lower($1
 -- name: invitation_look
 -- An invitation that works, locked, with the person it is for; ways: they can sign in already.
 SELECT i.id, i.entity_id, i.person_id, i.realm, i.anew, p.public_id AS person,
-    EXISTS (SELECT FROM passkey k WHERE k.person_id = i.person_id) AS ways
+    EXISTS (SELECT FROM passkey k WHERE k.person_id = i.person_id)
+    OR EXISTS (SELECT FROM identity_link l WHERE l.person_id = i.person_id) AS ways
 FROM invitation i JOIN person p ON p.id = i.person_id
 WHERE i.digest = $1 AND i.used_at IS NULL AND i.confirmed_by IS NOT NULL AND i.expires_at > now() AND p.suspended_at IS NULL
 FOR UPDATE OF i, p;
@@ -100,9 +101,11 @@ UPDATE membership SET accepted_at = NULL, live_at = NULL WHERE person_id = $1 AN
 -- Whether a person is open to another entity as well.
 SELECT EXISTS (SELECT FROM membership WHERE person_id = $1 AND entity_id <> $2 AND accepted_at IS NOT NULL);
 
--- name: passkeys_drop
--- No passkey of a person works any more.
-DELETE FROM passkey WHERE person_id = $1;
+-- name: ways_drop
+-- Nothing that a person signed in with works any more.
+WITH passkeys AS (DELETE FROM passkey WHERE person_id = $1), links AS (DELETE FROM identity_link WHERE person_id = $1),
+    codes AS (DELETE FROM second_way WHERE person_id = $1), recovery AS (DELETE FROM recovery_code WHERE person_id = $1)
+SELECT 1;
 
 -- name: passkey_put
 -- A new passkey; no row comes back when there is one of this id, whoever has it.
@@ -124,7 +127,9 @@ SELECT id, name, credential_id, created_at, last_used_at FROM passkey WHERE pers
 
 -- name: passkey_remove
 -- Remove a passkey, but never the last way to sign in.
-DELETE FROM passkey WHERE person_id = $1 AND id = $2 AND (SELECT count(*) FROM passkey WHERE person_id = $1) > 1 RETURNING id;
+DELETE FROM passkey WHERE person_id = $1 AND id = $2 
+  AND (SELECT count(*) FROM passkey WHERE person_id = $1) + (SELECT count(*) FROM identity_link WHERE person_id = $1) > 1
+RETURNING id;
 
 -- name: ceremony_put
 -- A ceremony begins; those that nobody finished go.
