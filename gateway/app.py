@@ -185,7 +185,8 @@ class Gateway:
             log=self.log,
         )  # fmt: skip
         if Role.DISPATCH in self.roles:
-            self._parts += [self.planner.run, self.closer.run, self.escalator.run, self.forgetter.run, self.adopter.run]
+            sending = (self.planner, self.closer, self.escalator, self.forgetter, self.adopter, self.dispatcher)
+            self._parts += [part.run for part in sending]
         self._wakes += [self.dispatcher.wake, self.planner.wake]
 
     async def _build_web(self, stack: AsyncExitStack) -> None:
@@ -338,8 +339,6 @@ class Gateway:
                 tasks.create_task(self.publisher.run())
                 for run in self._parts:
                     tasks.create_task(run())
-                if Role.DISPATCH in self.roles:
-                    tasks.create_task(self.dispatcher.run())
         except* Exception as failures:
             self.failed = failures
             self.log.error("node_failed", error=failures.exceptions[0])
