@@ -90,6 +90,11 @@ class EmailChannel:
         """How many recipients' domains are asked more slowly now."""
         return self._run.slowed() if self._run is not None else 0
 
+    def relays_slowed(self) -> dict[str, bool]:
+        """Which relays are asked more slowly, because they said of themselves: not now."""
+        slowed = self._run.relays_slowed() if self._run is not None else frozenset[str]()
+        return {relay.name: relay.name in slowed for relay in self._relays}
+
     def relays_up(self) -> dict[str, bool]:
         """Which relays have a link that takes mail."""
         up = self._run.up() if self._run is not None else frozenset[str]()
@@ -177,6 +182,10 @@ class _Run:
     def slowed(self) -> int:
         """How many domains are asked more slowly, because they said: not now."""
         return self._domains.slowed(self._loop.time())
+
+    def relays_slowed(self) -> frozenset[str]:
+        """Names of the relays that are asked more slowly."""
+        return frozenset(pool.settings.name for _, pool in self._pools if pool.pace.slowed)
 
     def up(self) -> frozenset[str]:
         """Names of the relays with an open link."""

@@ -302,6 +302,16 @@ async def test_a_domain_that_says_not_now_is_slowed_and_the_others_are_not() -> 
     assert sum(kinds.values()) == 400
 
 
+async def test_a_relay_that_says_not_now_of_itself_is_slowed_and_no_domain_is() -> None:
+    queue = Queue(deliveries(people(300)))
+    ledger = Ledger(queue)
+    refusing = Outcomes(otherwise="retry")
+    async with Sink(refusing) as sink, running(email_settings(relay(sink.port)), queue, ledger) as channel:
+        await until(lambda: channel.relays_slowed() == {"sink": True})
+        assert channel.domains_slowed() == 0
+        assert queue.taken < 300
+
+
 async def test_outcomes_gather_into_batches_while_the_store_is_busy() -> None:
     queue = Queue(deliveries(people(100)))
     ledger = Ledger(queue)
