@@ -34,8 +34,9 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 class StartGate(Protocol):
     """Hands out starts under the ceiling of all drivers, campaigns and nodes."""
 
-    async def permit(self, to: str = "") -> float | None:
-        """Wait for a start slot for this number and return its time. None: no start now (the gate is closed)."""
+    async def permit(self, to: str = "", wanted: Callable[[], bool] = ...) -> float | None:
+        """Wait for a start slot for this number and return its time. None: no start now (the gate is closed), or it is
+        not wanted any more when its turn comes; then no slot is spent on it."""
         ...
 
 
@@ -53,9 +54,11 @@ class LocalGate:
         self._sleep = sleep
         self._turn = asyncio.Lock()
 
-    async def permit(self, to: str = "") -> float | None:
+    async def permit(self, to: str = "", wanted: Callable[[], bool] = lambda: True) -> float | None:
         """In the order of asking, whoever is called."""
         async with self._turn:
+            if not wanted():
+                return None
             while not self._pacer.start(now := self._clock()):
                 await self._sleep(self._pacer.next_at(now) - now)
             return now
@@ -246,6 +249,8 @@ class VoiceChannel:
     async def _place(self, attempt: Attempt) -> Placed:
         if not E164.fullmatch(attempt.delivery.address):
             return Placed(OutcomeKind.FAILED, detail="invalid number")
+        if not self._allowed(attempt):  # before anything is made ready for it: others could start meanwhile
+            return Placed(attempt.refusal[0], detail=attempt.refusal[1])
         placed = await self._driver.place(self._call(attempt.delivery), partial(self._leave, attempt))
         if attempt.left or placed.kind is not OutcomeKind.UNSENT or not attempt.refusal[1]:
             return placed
@@ -255,13 +260,15 @@ class VoiceChannel:
     async def _leave(self, attempt: Attempt) -> bool:
         """Asked before the first byte, and again before each further server that a driver tries for the same call.
 
-        What can be known is checked before a permit is spent, and again after it.
+        What can be known is checked before a permit is spent, when its turn comes, and again after it.
         """
         if not self._allowed(attempt):
             return False
         while (rest_s := max(self._rest_until, self._breaker.rests_until) - self._clock()) > 0:
             await asyncio.sleep(rest_s)
-        if await self._gate.permit(attempt.delivery.address) is None:
+        if await self._gate.permit(attempt.delivery.address, partial(self._allowed, attempt)) is None:
+            if not self._allowed(attempt):
+                return False
             self._rest_until = self._clock() + REST_FIRST_S
             attempt.refusal = (OutcomeKind.UNSENT, "gate closed")
             return False

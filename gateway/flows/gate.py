@@ -20,6 +20,11 @@ LOW = 3
 AHEAD_S = 1.0
 
 
+def always() -> bool:
+    """Of a start that is wanted whatever happens."""
+    return True
+
+
 class StoreGate:
     """Gives permits to start a call (channels.voice.StartGate)."""
 
@@ -50,13 +55,14 @@ class StoreGate:
         async with self._store.queue.acquire(timeout=5) as connection:
             await deliveries.open_gate(connection, self._name, self._period_s)
 
-    async def permit(self, to: str = "") -> float | None:
-        """Wait for a start slot and take it; its time on the monotonic clock. None: the store gives none now.
+    async def permit(self, to: str = "", wanted: Callable[[], bool] = always) -> float | None:
+        """Wait for a start slot and take it; its time on the monotonic clock. None: the store gives none now, or it is
+        not wanted any more when its turn comes, and no slot is spent.
 
         Whom the call is for makes no difference here (it does to NarrowGate).
         """
         async with self._turn:
-            while bool(self._slots) or await asyncio.shield(self._ask()):
+            while wanted() and (bool(self._slots) or await asyncio.shield(self._ask())):
                 slot = self._slots.popleft()
                 if len(self._slots) < self._low:
                     self._ask()
@@ -105,13 +111,13 @@ class NarrowGate:
         self._trunk = trunk
         self._prefixes = sorted(prefixes.items(), key=lambda item: -len(item[0]))
 
-    async def permit(self, to: str = "") -> float | None:
+    async def permit(self, to: str = "", wanted: Callable[[], bool] = always) -> float | None:
         """Wait for a slot of every gate that the number has to pass. None: the store gives none now."""
         prefix = next((gate for digits, gate in self._prefixes if to.startswith(digits)), None)
         for gate in (prefix, self._trunk):
-            if gate is not None and await gate.permit(to) is None:
+            if gate is not None and await gate.permit(to, wanted) is None:
                 return None
-        return await self._whole.permit(to)
+        return await self._whole.permit(to, wanted)
 
 
 class Gates:

@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
@@ -18,6 +19,7 @@ from gateway.policy.breaker import Breaker, BreakerRules
 from gateway.policy.pacing import CeilingPacer
 from gateway.simulators.voice import VoiceSimulator
 from tests.channels.voice_line import Queue, Tracking, delivery, running, trunk, voice
+from tests.support.clock import run_ahead
 
 Answer = Callable[[Call], Awaitable[Placed]]
 
@@ -93,7 +95,7 @@ class OpenGate:
         for _ in range(permits):
             self._permits.release()
 
-    async def permit(self, to: str = "") -> float | None:
+    async def permit(self, to: str = "", wanted: Callable[[], bool] = lambda: True) -> float | None:
         self.asked += 1
         if self._permits is not None:
             await self._permits.acquire()
@@ -101,7 +103,7 @@ class OpenGate:
 
 
 class ClosedGate:
-    async def permit(self, to: str = "") -> float | None:
+    async def permit(self, to: str = "", wanted: Callable[[], bool] = lambda: True) -> float | None:
         return None
 
 
@@ -160,7 +162,8 @@ async def test_what_may_not_leave_is_failed_with_its_reason_and_costs_no_permit(
 async def test_a_text_that_expires_while_it_waits_for_its_permit_is_not_started() -> None:
     driver, gate, tracking = FakeDriver(), OpenGate(0), Tracking()
     late = delivery()
-    times = iter([late.text.expires_at.replace(year=2000), late.text.expires_at])
+    early = late.text.expires_at.replace(year=2000)
+    times = iter([early, early, late.text.expires_at])  # when it is taken, before its permit, after it
     async with running(channel(driver, gate, utcnow=lambda: next(times)), Queue([late]), tracking):
         await until(lambda: gate.asked)
         gate.allow()
@@ -395,7 +398,7 @@ async def test_a_gate_is_told_who_is_called() -> None:
     asked: list[str] = []
 
     class Listening:
-        async def permit(self, to: str = "") -> float | None:
+        async def permit(self, to: str = "", wanted: Callable[[], bool] = lambda: True) -> float | None:
             asked.append(to)
             return 0.0
 
@@ -483,6 +486,52 @@ async def test_a_lone_node_s_gate_gives_permits_in_order_on_the_grid() -> None:
     permits = [await gate.permit() for _ in range(50)]
     gaps = {round(b - a, 4) for a, b in itertools.pairwise(permits) if a is not None and b is not None}
     assert gaps == {0.1003}
+
+
+class SlowDriver(FakeDriver):
+    """Makes ready slowly, and answers slowly; remembers when each call left."""
+
+    def __init__(self, ready_s: float, answer_s: float) -> None:
+        super().__init__(self._slowly)
+        self.ready_s, self.answer_s = ready_s, answer_s
+        self.starts: list[float] = []
+        self._dice = Random(5)
+
+    async def place(self, call: Call, leave: Leave) -> Placed:
+        await asyncio.sleep(self.ready_s * self._dice.random())
+        return await super().place(call, leave)
+
+    async def _slowly(self, call: Call) -> Placed:
+        self.starts.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(self.answer_s * self._dice.expovariate(1.0))
+        return await accept(call)
+
+
+@pytest.mark.parametrize(("ready_s", "answer_s"), [(0.0, 0.0), (0.2, 0.41), (0.3, 2.0)])
+def test_a_backlog_gets_597_to_600_starts_in_every_minute_though_provider_and_campaigns_come_and_go(
+    ready_s: float, answer_s: float
+) -> None:
+    """Calls are made ready and answered slowly; in the middle one campaign expires and another is withdrawn."""
+    driver, tracking, began = SlowDriver(ready_s, answer_s), Tracking(), datetime.now(UTC)
+
+    async def calling() -> None:
+        loop = asyncio.get_running_loop()
+        gate = LocalGate(CeilingPacer(), loop.time)
+        clocks = {"clock": loop.time, "utcnow": lambda: began + timedelta(seconds=loop.time())}
+        line = channel(driver, gate, max_concurrent_calls=5_000, drain_s=0, **clocks)
+        mixed = [delivery(f"+3222{n:06d}", seq=n, campaign=n // 8 % 3, expires_in_s=(9e4, 75.75, 9e4)[n // 8 % 3])
+                 for n in range(4_000)]  # fmt: skip
+        async with running(line, Queue(mixed), tracking):
+            await asyncio.sleep(110)
+            await line.withdraw(2)
+            await asyncio.sleep(70)
+
+    run_ahead(calling())
+    starts = [at for at in driver.starts if at <= 180.0]
+    begins = [at for at in starts if at + 60.0 <= 180.0] + [120.0]
+    assert max(bisect_right(starts, at + 60.0) - i for i, at in enumerate(starts)) <= 600
+    assert min(bisect_right(starts, at + 60.0) - bisect_left(starts, at) for at in begins) >= 597
+    assert {outcome.detail for outcome in tracking.outcomes} >= {"expired", "withdrawn"}
 
 
 @pytest.mark.long

@@ -199,6 +199,15 @@ async def test_no_permit_while_the_store_is_away_and_again_afterwards(world: Wor
     assert await gate.permit() is not None
 
 
+async def test_a_start_that_is_not_wanted_any_more_spends_no_slot(world: World) -> None:
+    gate = world.gate()
+    first = await gate.permit()
+    assert [await gate.permit(wanted=lambda: False) for _ in range(5)] == [None] * 5
+    second = await gate.permit()
+    assert first is not None and second is not None
+    assert second - first < 0.11
+
+
 async def test_those_who_wait_are_served_one_after_the_other(world: World) -> None:
     gate = world.gate()
     starts = [at for at in await asyncio.gather(*(gate.permit() for _ in range(20))) if at is not None]
