@@ -62,12 +62,11 @@ async def search(
     if not words:
         return []
     if within is not None:
-        rows = await connection.fetch(_SQL["contact_search_within"], entity_id, list(within), words, *after, limit)
-    elif len(words) == 1:
-        rows = await connection.fetch(_SQL["contact_search"], entity_id, words[0], *after, limit)
-    else:
-        rows = await connection.fetch(_SQL["contact_search_both"], entity_id, words[0], *after, limit, words, words[1])
-    return list(rows)
+        return list(
+            await connection.fetch(_SQL["contact_search_within"], entity_id, list(within), words, *after, limit)
+        )
+    rarest, *others = [row["o"] for row in await connection.fetch(_SQL["contact_rare"], entity_id, words)]
+    return list(await connection.fetch(_SQL["contact_search"], entity_id, rarest, *after, limit, others))
 
 
 async def by_endpoint(connection: Connection, entity_id: int, within: Within, endpoint: str) -> list[Any]:

@@ -30,28 +30,22 @@ ORDER BY c.id LIMIT $5;
 -- What somebody looks for, as words.
 SELECT contact_words($1, NULL, NULL, NULL);
 
+-- name: contact_rare
+-- The words $2 by how many contacts have one that begins so, the rarest first; more than a thousand are many.
+SELECT o FROM unnest($2::text[]) o
+ORDER BY (SELECT count(*) FROM (SELECT FROM contact_word x WHERE x.entity_id = $1 AND x.word >= o COLLATE "C"
+    AND x.word < (o || chr(1114111)) COLLATE "C" LIMIT 1000) few), length(o) DESC;
+
 -- name: contact_search
--- Own contacts of which a word begins with $2, after (word $3, contact $4); each by the first of its words that does.
+-- Own contacts of which a word begins with $2, after (word $3, contact $4), each by the first of its words that does, and
+-- that have a word with every one of the beginnings $6. Scalar sub-selects: a look for each row of the page, no join.
 SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
     c.verified_at, c.search, s.slug AS partnership, w.word
 FROM contact_word w JOIN contact c ON c.id = w.contact_id LEFT JOIN partnership s ON s.id = c.partnership_id
 WHERE w.entity_id = $1 AND w.word >= $2 AND w.word < $2 || chr(1114111) AND (w.word, w.contact_id) > ($3, $4)
-  AND w.word = (SELECT min(v COLLATE "C") FROM unnest(contact_words(c.name, c.mobile, c.landline, c.email)) v WHERE starts_with(v, $2))
-ORDER BY w.word, w.contact_id LIMIT $5;
-
--- name: contact_search_both
--- The same for contacts that have a word with every one of the beginnings $6, of which $2 is the longest, $7 the next.
-WITH other AS MATERIALIZED (
-    SELECT DISTINCT x.contact_id FROM contact_word x
-    WHERE x.entity_id = $1 AND x.word >= $7 AND x.word < $7 || chr(1114111))
-SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
-    c.verified_at, c.search, s.slug AS partnership, w.word
-FROM contact_word w JOIN other USING (contact_id) JOIN contact c ON c.id = w.contact_id
-LEFT JOIN partnership s ON s.id = c.partnership_id
-WHERE w.entity_id = $1 AND w.word >= $2 AND w.word < $2 || chr(1114111) AND (w.word, w.contact_id) > ($3, $4)
-  AND w.word = (SELECT min(v COLLATE "C") FROM unnest(contact_words(c.name, c.mobile, c.landline, c.email)) v WHERE starts_with(v, $2))
-  AND NOT EXISTS (SELECT FROM unnest($6::text[]) o WHERE NOT EXISTS (
-      SELECT FROM unnest(contact_words(c.name, c.mobile, c.landline, c.email)) v WHERE starts_with(v, o)))
+  AND (SELECT true FROM contact_word x WHERE x.contact_id = w.contact_id AND x.word >= $2 AND x.word < w.word LIMIT 1) IS NULL
+  AND (SELECT true FROM unnest($6::text[]) o WHERE (SELECT true FROM contact_word x WHERE x.contact_id = w.contact_id
+      AND x.word >= o COLLATE "C" AND x.word < (o || chr(1114111)) COLLATE "C" LIMIT 1) IS NULL LIMIT 1) IS NULL
 ORDER BY w.word, w.contact_id LIMIT $5;
 
 -- name: contact_search_within
