@@ -33,7 +33,7 @@ COMMANDS: Mapping[str, Command] = {
     "validate": Command("validate", "check CAP files"),
     "sign": Command("sign", "sign a CAP alert"),
     "verify": Command("verify", "verify the signatures of a CAP alert"),
-    "campaign": Command("campaign", "campaigns: list the open ones, pause, resume, stop"),
+    "campaign": Command("campaign", "campaigns: forecast, list the open ones, pause, resume, stop"),
     "forecast": Command("forecast", "rehearse a dispatch of any size: when each channel would be done"),
     "report": Command("report", "print a campaign's report"),
     "cost": Command("cost", "prices, prepaid units, statements"),

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+from gateway.commands import forecasts
 from gateway.commands.console import Exit, as_json, complain, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.flows import lineage
@@ -23,6 +24,7 @@ examples:
   gateway campaign pause ca_0f1e2d3c4b5a6978
   gateway campaign resume ca_0f1e2d3c4b5a6978
   gateway campaign stop ca_0f1e2d3c4b5a6978
+  GATEWAY_TOKEN=$(cat live.token) gateway campaign forecast alert.xml --url https://alerts.example
 """
 ACTOR = "command line"
 HEADS = ("campaign", "entity", "mode", "class", "state", "created", "planned", "waiting")
@@ -41,6 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="every campaign that is not closed")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     database_arguments(listing)
+    forecasts.arguments(actions.add_parser("forecast", help="what an alert would reach, take and cost"))
     helps = {"pause": "send no more until it is resumed", "resume": "go on", "stop": "send no more, for ever"}
     for act, words in helps.items():
         below = actions.add_parser(act, help=words)
@@ -50,6 +53,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it."""
+    if options.action == "forecast":
+        return forecasts.run(options)
     return asyncio.run(_run(options))
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
+from pathlib import Path
 from typing import TextIO
 
 BAR_WIDTH = 30
@@ -30,6 +31,16 @@ def say(*lines: str) -> None:
     """Lines of the answer, on stdout, at once: somebody may be reading them through a pipe."""
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
+
+
+def deliver(made: bytes, file: Path | None) -> None:
+    """A document: into a file, else on stdout as it is."""
+    if file is not None:
+        file.write_bytes(made)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(made)
+    sys.stdout.buffer.flush()
 
 
 def complain(*lines: str) -> None:

@@ -6,14 +6,13 @@ Knows: the options. Never knows: SQL, how units are drawn.
 import argparse
 import asyncio
 import re
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from gateway.commands.console import Exit, as_json, complain, note, say, table
+from gateway.commands.console import Exit, as_json, complain, deliver, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
 from gateway.commands.numbers import whole
@@ -142,11 +141,7 @@ async def _statement(connection: Connection, entity: admin.EntityRow, options: a
         made = "".join(f"{line}\n" for line in _lines(found)).encode()
     else:
         made = FORMS[options.format].make(paper_of(found), datetime.now(UTC))
-    if options.output is not None:
-        options.output.write_bytes(made)
-    else:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(made)
+    deliver(made, options.output)
     return Exit.DONE
 
 

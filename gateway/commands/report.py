@@ -1,4 +1,4 @@
-"""`gateway report`: what became of a campaign, as text, JSON or CSV.
+"""`gateway report`: what became of a campaign, as text, JSON, CSV, XLSX or PDF.
 
 Knows: how a report is asked for. Never knows: what is in it (gateway.policy.report).
 """
@@ -6,12 +6,16 @@ Knows: how a report is asked for. Never knows: what is in it (gateway.policy.rep
 import argparse
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from gateway.commands.console import Exit, complain, note, say
+from gateway.commands.console import Exit, complain, deliver, note
 from gateway.commands.database import database_arguments, session
 from gateway.flows.closing import report_of, with_addendum
 from gateway.policy import report
+from gateway.policy.forms import FORMS
+from gateway.policy.report_paper import paper_of
 from gateway.store import admin
 
 EXAMPLES = """\
@@ -20,9 +24,11 @@ A campaign has its final report when it is closed. Before that the report says h
 examples:
   gateway report ca_0f1e2d3c4b5a6978
   gateway report ca_0f1e2d3c4b5a6978 --format csv > report.csv
+  gateway report ca_0f1e2d3c4b5a6978 --format pdf --output report.pdf
   gateway report ca_0f1e2d3c4b5a6978 --demo
 """
 WRITERS = {"text": report.as_text, "json": report.as_json, "csv": report.as_csv}
+FILES = {name: form for name, form in FORMS.items() if name not in WRITERS}
 
 
 class Found(NamedTuple):
@@ -36,7 +42,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.epilog = EXAMPLES
     parser.add_argument("campaign", metavar="CAMPAIGN", help="as in the answer to the alert")
-    parser.add_argument("--format", choices=list(WRITERS), default="text", help="default: text")
+    parser.add_argument("--format", choices=list(WRITERS | FILES), default="text", help="default: text")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: stdout")
     database_arguments(parser)
 
 
@@ -46,7 +53,11 @@ def run(options: argparse.Namespace) -> int:
     if found is None:
         complain(f"there is no campaign {options.campaign}")
         return Exit.NO
-    say(WRITERS[options.format](dict(found.body)).rstrip("\n"))
+    if options.format in FILES:
+        made = FILES[options.format].make(paper_of(found.body), datetime.now(UTC))
+    else:
+        made = f"{WRITERS[options.format](dict(found.body)).rstrip()}\n".encode()
+    deliver(made, options.output)
     if found.open_state:
         note(f"the campaign is {found.open_state}: this is not its final report")
         return Exit.NO

@@ -110,7 +110,7 @@ class Campaigns:
             more["approval"] = _approval(row, given)
         return seen.as_dict() | more | {"expires": row["expires_at"].isoformat(), "links": links}
 
-    async def report(self, public_id: str, authority: Authority, form: str) -> str | None:
+    async def report(self, public_id: str, authority: Authority) -> Mapping[str, Any] | None:
         """The final report; while the campaign is open, what it would say now."""
         async with self._store.tenant(authority.entity_id) as connection:
             row = await alerts.campaign_by_public_id(connection, public_id, authority.entity_id, authority.realm)
@@ -118,8 +118,7 @@ class Campaigns:
                 return None
             kept = await progress.report_body(connection, row["id"])
             body = kept["body"] if kept else await report_of(connection, row["id"])
-            body = await with_addendum(connection, row["id"], body)
-        return {"json": reports.as_json, "text": reports.as_text, "csv": reports.as_csv}[form](body)
+            return await with_addendum(connection, row["id"], body)
 
     async def deliveries(self, public_id: str, authority: Authority, after: int, limit: int) -> dict[str, Any] | None:
         """A page of deliveries in their order."""

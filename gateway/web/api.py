@@ -6,9 +6,9 @@ Knows: HTTP, bearer tokens, JSON. Never knows: XML, SQL, channels; every act is 
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -19,17 +19,35 @@ from gateway.flows.answers import Answer
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.forecasting import Forecasting
 from gateway.flows.intake import Intake
+from gateway.policy import report as reports
+from gateway.policy.forms import FORMS
+from gateway.policy.report_paper import paper_of
 from gateway.policy.rights import Authority, Refusal
 from gateway.store.pool import Store
 from gateway.web.accept import prefers_cap
 from gateway.web.access import AUTHORITY, Access
+from gateway.web.documents import filed
 from gateway.web.problem import as_response, problem
 
 CAP_TYPES = frozenset(
     {"application/cap+xml", "application/common-alerting-protocol+xml", "application/xml", "text/xml"}
 )
 EVENT_INTERVAL_S = 0.5
-REPORT_TYPES = {"json": "application/json", "text": "text/plain", "csv": "text/csv"}
+
+
+class ReportType(NamedTuple):
+    """A form of reports that is text."""
+
+    kind: str
+    write: Callable[[Mapping[str, Any]], str]
+
+
+REPORT_TYPES = {
+    "json": ReportType("application/json", reports.as_json),
+    "text": ReportType("text/plain", reports.as_text),
+    "csv": ReportType("text/csv", reports.as_csv),
+}
+FILES = {name: form for name, form in FORMS.items() if name not in REPORT_TYPES}
 
 
 class Api:
@@ -184,14 +202,16 @@ class Api:
                     found = await self._campaigns.progress(public_id, authority)
 
     async def get_report(self, request: web.Request) -> web.Response:
-        """The final report (as it stands, while the campaign is open), as json, text or csv."""
-        form = request.query.get("format", "json")
-        if form not in REPORT_TYPES:
-            return problem(400, "unknown-format", f"format is one of {', '.join(REPORT_TYPES)}.")
-        text = await self._campaigns.report(request.match_info["campaign"], request[AUTHORITY], form)
-        if text is None:
+        """The final report (as it stands, while the campaign is open), as json, text, csv, xlsx or pdf."""
+        form, name = request.query.get("format", "json"), request.match_info["campaign"]
+        if form not in REPORT_TYPES.keys() | FILES.keys():
+            return problem(400, "unknown-format", f"format is one of {', '.join([*REPORT_TYPES, *FILES])}.")
+        body = await self._campaigns.report(name, request[AUTHORITY])
+        if body is None:
             return _or_404(None)
-        return web.Response(text=text, content_type=REPORT_TYPES[form], charset="utf-8")
+        if form in FILES:
+            return await asyncio.to_thread(filed, paper_of(body), form, f"report-{name}", self._utcnow())
+        return web.Response(text=REPORT_TYPES[form].write(body), content_type=REPORT_TYPES[form].kind, charset="utf-8")
 
     async def get_deliveries(self, request: web.Request) -> web.Response:
         """A page of deliveries; addresses of registered citizens are masked."""

@@ -11,6 +11,7 @@ from gateway.cap.model import Status
 from gateway.flows.answers import Answer
 from gateway.flows.campaigns import masked
 from gateway.model import ChannelName, DeliveryState, MessageClass, Realm
+from gateway.policy import report as reports
 from gateway.store import admin
 from tests.support.scene import Entity, Scene, an_alert, area, asking, citizen, put_token, square, with_infos
 
@@ -75,7 +76,7 @@ async def test_what_belongs_to_another_entity_is_not_there(scene: Scene) -> None
     assert await scene.campaigns.alert(alert, stranger) is None
     assert await scene.campaigns.alert_bytes(alert, stranger) is None
     assert await scene.campaigns.progress(campaign, stranger) is None
-    assert await scene.campaigns.report(campaign, stranger, "json") is None
+    assert await scene.campaigns.report(campaign, stranger) is None
     assert await scene.campaigns.deliveries(campaign, stranger, 0, 10) is None
     assert (await scene.campaigns.page(stranger, 2**31 - 1))["campaigns"] == []
     for what in ("approve", "pause", "resume", "stop"):
@@ -166,7 +167,9 @@ async def test_a_report_comes_as_json_text_and_csv(scene: Scene, closed: bool) -
         await scene.end(answer)
         await scene.closer.once()
     authority = await scene.authority(commune)
-    forms = {f: await scene.campaigns.report(answer.body["campaign"], authority, f) for f in ("json", "text", "csv")}
+    body = await scene.campaigns.report(answer.body["campaign"], authority)
+    assert body is not None
+    forms = {"json": reports.as_json(body), "text": reports.as_text(body), "csv": reports.as_csv(body)}
     body = json.loads(forms["json"] or "")
     assert (body["final"], body["totals"]["planned"]) == (closed, 3)
     assert answer.body["campaign"] in (forms["text"] or "")

@@ -9,7 +9,7 @@ from gateway.flows.answers import Answer
 from gateway.flows.closing import Closer, is_done
 from gateway.log import unit_logger
 from gateway.model import CampaignState, ChannelName, DeliveryState
-from gateway.policy.report import COUNTS
+from gateway.policy.report import COUNTS, as_text
 from gateway.store import progress
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Store
@@ -180,7 +180,7 @@ async def test_the_part_of_the_area_that_was_left_out_is_in_the_report(scene: Sc
     (report,) = await reports(scene)
     (left_out,) = report["area_left_out"]
     assert left_out.endswith("of the area lies outside the territory of Authority commune: nobody is alerted there")
-    text = await scene.campaigns.report(answer.body["campaign"], await scene.authority(commune), "text")
+    text = as_text(await scene.campaigns.report(answer.body["campaign"], await scene.authority(commune)) or {})
     assert text is not None
     assert "Area left out" in text
 

@@ -18,6 +18,7 @@ from gateway.cap.model import CapAlert, MsgType, Polygon, Scope, Severity, Statu
 from gateway.errors import StoreUnavailable
 from gateway.flows.answers import Answer
 from gateway.model import ChannelName, EntityKind, MessageClass, Mode, Realm
+from gateway.policy.report import as_text
 from gateway.policy.rights import Refusal
 from gateway.store import admin
 from gateway.store.embedded import Cluster
@@ -215,7 +216,7 @@ async def test_a_conflict_is_flagged_on_both_in_the_events_and_in_the_metrics(sc
     assert seen["conflicts"] == [answer.body["alert"] for answer in answers]
     assert (other["conflict_with"], other["state"], seen["conflict_with"]) == (first.body["alert"], "refused", None)
     assert 'gateway_alerts_total{verdict="conflict"} 2.0' in scene.metrics.render()[0].decode()
-    report = await scene.campaigns.report(first.body["campaign"], authority, "text")
+    report = as_text(await scene.campaigns.report(first.body["campaign"], authority) or {})
     assert report is not None and report.count("contradicted") == 1  # the same content again is nothing new
     assert (await scene.post(an_alert(at=scene.clock.now), commune)).status == 200
 
