@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Command] = {
     "person": Command("person", "persons: members, roles, mandates, invitations"),
     "session": Command("session", "where persons are signed in: list, end"),
     "partnership": Command("partnership", "neighbourhood partnerships: people, groups, agreement"),
+    "template": Command("template", "prepared alerts: keep, list, preview, launch"),
     "terms": Command("terms", "terms of use and notices: publish, list, answer"),
     "token": Command("token", "credentials: create, list, revoke"),
     "group": Command("group", "groups of contacts: create, list, add"),

@@ -21,6 +21,7 @@ from gateway.flows.checking import Checker
 from gateway.flows.courier import Courier, SendSms
 from gateway.flows.intake import Intake, IntakeRules
 from gateway.flows.keeping import Keeper
+from gateway.flows.launching import Launching
 from gateway.flows.locating import Locating
 from gateway.flows.registering import Registering
 from gateway.flows.relaying import Relaying
@@ -45,6 +46,7 @@ from gateway.web.incoming import PATH, Incoming
 from gateway.web.outward import Guard, Outward, networks
 from gateway.web.places import PlacePages
 from gateway.web.sources import SourcePages
+from gateway.web.templates import TemplatePages
 
 S = TypeVar("S")
 SOURCE = "feed"
@@ -176,7 +178,8 @@ class Citizens:
 
 
 class Upstream:
-    """Feeds of others: their poller, the hubs that call us, drafts made from their alerts. See `opened`."""
+    """Alerts that are made here: from feeds of others (their poller, the hubs that call us) and from templates of the
+    entity's own. See `opened`."""
 
     def __init__(self, sources: Sources, reader: Checker, pages: list[web.RouteDef]) -> None:
         self._sources = sources
@@ -193,11 +196,12 @@ class Upstream:
         strict: Checker,
         *,
         url: str,
-        known: Callable[[Handler], Handler],
+        known: Callable[..., Handler],
         utcnow: Callable[[], datetime],
     ) -> AsyncIterator["Upstream"]:
         """Everything that reading them takes, while the block runs; `url` is how hubs reach this gateway."""
         section, bounds = settings.sources, Limits(max_bytes=settings.intake.max_bytes)
+        domain = section.sender_domain or urlsplit(url).hostname or "gateway"
         # a worker of its own: what strangers serve never makes an authority wait
         reader = Checker(workers=1, limits=bounds, lenient=True, deadline_s=READ_DEADLINE_S)
         guard = Guard(allowed=networks(section.allowed_networks))
@@ -210,11 +214,13 @@ class Upstream:
                 sources = Sources(store, keeper, outward, rules, log=unit_logger("gateway.sources"), utcnow=utcnow)
                 relaying = Relaying(
                     store, lenient=reader.check, strict=strict.check, texts=section.relay_texts(),
-                    sender_domain=section.sender_domain or urlsplit(url).hostname or "gateway", utcnow=utcnow,
+                    sender_domain=domain, utcnow=utcnow,
                 )  # fmt: skip
                 pages = SourcePages(store, relaying, partial(intake.accept, source=SOURCE, hold=True), known=known)
                 called = Incoming(sources, max_bytes=rules.feed_bytes).routes()
-                yield cls(sources, reader, [*pages.routes(), *called])
+                launching = Launching(store, intake, sender_domain=domain, utcnow=utcnow)
+                prepared = TemplatePages(store, launching, known).routes()
+                yield cls(sources, reader, [*pages.routes(), *called, *prepared])
         finally:
             reader.close()
 

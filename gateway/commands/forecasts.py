@@ -17,6 +17,7 @@ from gateway.errors import SettingsError
 
 HEADS = ("channel", "language", "messages", "units each", "encoding", "EUR")
 PATIENCE_S = 60.0
+PATH = "/v1/alerts?dry_run=true"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
             ["say which gateway (--url or $GATEWAY_URL) and put the entity's token into $GATEWAY_TOKEN"]
         )
     try:
-        status, body = _asked(url, token, options.file.read_bytes())
+        status, body = asked(url, token, PATH, options.file.read_bytes(), "application/cap+xml")
     except (OSError, ValueError) as error:
         complain(f"no forecast: {error}")
         return Exit.UNREADABLE
@@ -64,10 +65,10 @@ def _demo(options: argparse.Namespace) -> tuple[str, str]:
         raise SettingsError([f"no demo runs on the folder {options.demo} ({type(error).__name__})"]) from error
 
 
-def _asked(url: str, token: str, raw: bytes) -> tuple[int, dict[str, Any]]:
-    head = {"Authorization": f"Bearer {token}", "Content-Type": "application/cap+xml"}
-    address = f"{url.rstrip('/')}/v1/alerts?dry_run=true"
-    request = urllib.request.Request(address, data=raw, headers=head)  # noqa: S310 - http(s) was checked
+def asked(url: str, token: str, path: str, raw: bytes, kind: str) -> tuple[int, dict[str, Any]]:
+    """The status and JSON that a gateway answers. Raises OSError or ValueError when it is none."""
+    head = {"Authorization": f"Bearer {token}", "Content-Type": kind}
+    request = urllib.request.Request(f"{url.rstrip('/')}{path}", data=raw, headers=head)  # noqa: S310 - http(s) only
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
             return answer.status, json.load(answer)

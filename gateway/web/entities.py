@@ -34,6 +34,9 @@ class Policy(Body):
     partly_outside: str = Field(default="clip", pattern="^(clip|refuse)$")
     quiet_hours: tuple[Annotated[str, HOUR], Annotated[str, HOUR]] | None = None
     escalation_minutes: dict[MessageClass, float] | None = None
+    listed: tuple[Annotated[str, Field(min_length=1, max_length=300, pattern=TEXT)], ...] | None = Field(
+        default=None, max_length=500
+    )
 
 
 class ContactPerson(Body):

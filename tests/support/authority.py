@@ -7,12 +7,14 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from gateway.flows.launching import Launching
 from gateway.web.access import Access
 from gateway.web.api import Api
 from gateway.web.authority import authority_routes
 from gateway.web.identity import identity_routes
 from gateway.web.problem import middleware
 from gateway.web.sign_in_settings import SignInSettings
+from gateway.web.templates import TemplatePages
 from tests.support.scene import HELP, URL, Scene
 
 Client = TestClient[web.Request, web.Application]
@@ -25,6 +27,8 @@ async def a_client(scene: Scene, sign_in: SignInSettings | None = None, url: str
     access = Access(scene.store, url)
     api = Api(*scene.doors, access=access, max_bytes=200_000, utcnow=scene.clock)
     application.add_routes(api.routes())
+    launching = Launching(scene.store, scene.intake, sender_domain="gateway.example", utcnow=scene.clock)
+    application.add_routes(TemplatePages(scene.store, launching, access.known).routes())
     application.add_routes(authority_routes(scene.store, scene.campaigns.agreeing, access, utcnow=scene.clock))
     async with identity_routes(scene.store, access, url, sign_in or SignInSettings()) as routes:
         application.add_routes(routes)
