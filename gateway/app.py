@@ -36,6 +36,7 @@ from gateway.flows.intake import Intake
 from gateway.flows.lane import Fence
 from gateway.flows.planning import Planner
 from gateway.flows.publishing import Publisher
+from gateway.flows.reminding import Reminder
 from gateway.flows.sealing import sealer
 from gateway.flows.tracking import Tracking
 from gateway.inlets import Citizens, Mailboxes, Upstream, intake_rules, noter
@@ -185,6 +186,11 @@ class Gateway:
             log=self.log,
         )  # fmt: skip
         if Role.DISPATCH in self.roles:
+            reminder = Reminder(
+                self.store, leads=lambda: Role.DISPATCH in self.presence.leads,
+                log=logging_.unit_logger("gateway.reminding"),
+            )  # fmt: skip
+            self._parts.append(reminder.run)
             sending = (self.planner, self.closer, self.escalator, self.forgetter, self.adopter, self.dispatcher)
             self._parts += [part.run for part in sending]
         self._wakes += [self.dispatcher.wake, self.planner.wake]

@@ -213,3 +213,9 @@ async def notices(connection: Connection, entity_id: int, person_id: int, before
 async def read_notice(connection: Connection, entity_id: int, person_id: int, number: int) -> bool:
     """A person took note."""
     return await connection.fetchval(_SQL["notice_read"], entity_id, person_id, number) is not None
+
+
+async def remind(connection: Connection) -> int:
+    """Notices for those who did not practise for a month, and those whose training ends soon; how many."""
+    practice = await connection.fetch(_SQL["practice_remind"])
+    return len(practice) + len(await connection.fetch(_SQL["training_remind"]))

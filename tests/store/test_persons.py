@@ -1,7 +1,9 @@
 """Persons in the store: one identity, what waits, what the database itself forbids, many members."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -97,3 +99,34 @@ async def test_a_page_of_many_members_is_read_from_an_index(connection: Connecti
         query = query.replace(f"${number}", value)
     plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {query}"))
     assert "membership_search" in plan or "membership_pkey" in plan, plan
+
+
+@pytest.mark.long
+async def test_lists_and_searches_of_a_hundred_thousand_persons_take_less_than_100_ms(connection: Connection) -> None:
+    """As the tenant's role, as the API asks: the first page, one in the middle, a beginning of a name, one person (12 columns)."""
+    entity, other = await made.entity(connection), await made.entity(connection, "other")
+    await connection.execute(
+        "WITH p AS (INSERT INTO person (public_id, name, email) SELECT 'pe_' || n, 'Name ' || n, n || '@x.example' "
+        "FROM generate_series(1, 100000) n RETURNING id, name) INSERT INTO membership (entity_id, person_id, search) "
+        "SELECT e, p.id, lower(p.name) FROM p, unnest(ARRAY[$1::int, $2::int]) e", entity, other,
+    )  # fmt: skip
+    await connection.execute("ANALYZE")
+    await connection.execute("SELECT set_config('gateway.entity', $1, false)", str(entity))
+    await connection.execute("SET ROLE gateway_app_tenant")
+    middle = await persons.page(connection, entity, begins="name 5", limit=1)
+    questions: list[tuple[Callable[[], Awaitable[Any]], int]] = [
+        (lambda: persons.page(connection, entity), 100),
+        (lambda: persons.page(connection, entity, after=(middle[0]["search"], middle[0]["id"])), 100),
+        (lambda: persons.page(connection, entity, begins="Name 9999"), 11),
+        (lambda: persons.page(connection, entity, begins="nobody"), 0),
+        (lambda: persons.find(connection, entity, "50000@X.example"), 12),
+        (lambda: persons.find(connection, entity, "pe_77"), 12),
+    ]
+    for ask, size in questions:
+        took: list[float] = []
+        for _ in range(5):
+            started = time.perf_counter()
+            found = await ask()
+            took.append(time.perf_counter() - started)
+        assert len(found) == size
+        assert min(took) < 0.1

@@ -123,3 +123,28 @@ SELECT id, word, subject, body, at, read_at FROM notice WHERE entity_id = $1 AND
 -- name: notice_read
 -- A person took note.
 UPDATE notice SET read_at = coalesce(read_at, now()) WHERE entity_id = $1 AND person_id = $2 AND id = $3 RETURNING id;
+
+-- name: practice_remind
+-- A notice for everybody who may send, for a month at least, and made no campaign of any mode in the last month; once a month.
+INSERT INTO notice (entity_id, person_id, word, subject, body)
+SELECT DISTINCT m.entity_id, m.person_id, 'practice', 'practice', ''
+FROM mandate d JOIN membership m ON m.entity_id = d.entity_id AND m.person_id = d.person_id
+JOIN person p ON p.id = m.person_id JOIN entity e ON e.id = m.entity_id
+WHERE d.confirmed_by IS NOT NULL AND d.not_before < now() - interval '1 month' AND (d.not_after IS NULL OR d.not_after > now())
+  AND m.suspended_at IS NULL AND p.suspended_at IS NULL AND e.suspended_at IS NULL
+  AND NOT EXISTS (SELECT FROM campaign c WHERE c.entity_id = m.entity_id AND c.author = 'person:' || m.person_id
+                  AND c.created_at > now() - interval '1 month')
+  AND NOT EXISTS (SELECT FROM notice n WHERE n.entity_id = m.entity_id AND n.person_id = m.person_id
+                  AND n.word = 'practice' AND n.at > now() - interval '1 month')
+RETURNING id;
+
+-- name: training_remind
+-- A notice for everybody whose training ends within a month, where their entity asks for it; once a month.
+INSERT INTO notice (entity_id, person_id, word, subject, body)
+SELECT m.entity_id, m.person_id, 'training', 'training', p.trained_until::text
+FROM person p JOIN membership m ON m.person_id = p.id JOIN entity e ON e.id = m.entity_id
+WHERE p.trained_until BETWEEN current_date AND current_date + 30 AND m.suspended_at IS NULL AND e.suspended_at IS NULL
+  AND (e.policy ->> 'training_required')::boolean
+  AND NOT EXISTS (SELECT FROM notice n WHERE n.entity_id = m.entity_id AND n.person_id = m.person_id
+                  AND n.word = 'training' AND n.at > now() - interval '1 month')
+RETURNING id;

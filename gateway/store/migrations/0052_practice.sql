@@ -1,0 +1,2 @@
+-- Who may send practises every month: found by who made which campaign when.
+CREATE INDEX campaign_author ON campaign (entity_id, author, created_at);
