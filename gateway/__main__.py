@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, Command] = {
     "mailbox": Command("mailbox", "who may send alerts by mail, and what became of each mail"),
     "source": Command("source", "feeds of others: read, trust, pause"),
     "citizen": Command("citizen", "registered citizens: show or erase one who asks"),
+    "webhook": Command("webhook", "systems of an entity that are told what happens"),
     "contact": Command("contact", "contacts of an entity: list, find, remove, export"),
     "import": Command("imports", "read contacts, territories and geocodes from files"),
     "audit": Command("audit", "the record of who did what: verify, list"),

@@ -20,7 +20,6 @@ from aiohttp import web
 
 from gateway import log as logging_
 from gateway.cap.parse import Limits
-from gateway.channels.voice_trunks import RestTrunk
 from gateway.flows.adopting import Adopter
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
@@ -39,10 +38,10 @@ from gateway.flows.publishing import Publisher
 from gateway.flows.reminding import Reminder
 from gateway.flows.sealing import sealer
 from gateway.flows.tracking import Tracking
-from gateway.inlets import Citizens, Mailboxes, Upstream, intake_rules, noter
+from gateway.inlets import Citizens, Mailboxes, Upstream, intake_rules, noter, voice_callbacks
 from gateway.metrics import Metrics
 from gateway.model import ChannelName
-from gateway.outlets import Outlets
+from gateway.outlets import Outlets, webhooks_opened
 from gateway.policy.heartbeat import Pulse
 from gateway.settings import Role, Settings
 from gateway.store.clock import StoreClock
@@ -53,7 +52,6 @@ from gateway.web import problem
 from gateway.web.access import Access
 from gateway.web.api import Api
 from gateway.web.authority import authority_routes
-from gateway.web.callbacks import VoiceCallbacks, callback_source
 from gateway.web.docs import Docs
 from gateway.web.feed import FeedPages
 from gateway.web.health import Health
@@ -208,6 +206,9 @@ class Gateway:
         self._sockets = await listen(http.host, http.port)
         self.url = http.public_url or f"http://{http.host}:{self._sockets.getsockname()[1]}"
         await self._routes(app, stack)
+        self.served = frozenset(
+            (route.method, route.resource.canonical) for route in app.router.routes() if route.resource
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.SockSite(runner, self._sockets).start()
@@ -231,7 +232,8 @@ class Gateway:
         if Role.FEED in self.roles:
             await self._feeds(app, stack)
         if Role.CALLBACKS in self.roles:
-            app.add_routes(self._callbacks().routes())
+            heard = self.tracking.emit, self.outlets.call_settled, self.outlets.call_answered_by_machine
+            app.add_routes(voice_callbacks(self.settings.voice, *heard).routes())
             if (returns := noter(self.store, self.settings)) is not None:
                 app.add_routes(UnsubscribePages(returns.unsubscribe).routes())
         if {Role.API, Role.MAILBOX} & self.roles:
@@ -265,7 +267,11 @@ class Gateway:
             )
             upstream = await stack.enter_async_context(opened_)
             self._parts.append(upstream.run)
-            app.add_routes([*self.api.routes(), *upstream.routes()])
+            opening = webhooks_opened(self.settings, self.store, self.access, url=self.url, utcnow=self.now)
+            hooks = await stack.enter_async_context(opening)
+            self._parts.append(hooks.run)
+            self._wakes.append(hooks.wake)
+            app.add_routes([*self.api.routes(), *upstream.routes(), *hooks.routes])
 
     def _citizens(self, app: web.Application) -> None:
         citizens = Citizens(self.settings, self.store, url=self.url)
@@ -298,13 +304,6 @@ class Gateway:
         self._parts.append(hub_.run)
         self._wakes += [hub_.asking.wake, hub_.telling.wake]
         app.add_routes(HubPages(take=hub_.take, topic=pages.topic, refusal=guard.refusal, rules=hub.rules()).routes())
-
-    def _callbacks(self) -> VoiceCallbacks:
-        voice = self.settings.voice
-        trunks = [trunk for trunk in (voice.trunk, voice.simulated) if isinstance(trunk, RestTrunk)]
-        sources = {trunk.name: callback_source(trunk, voice) for trunk in trunks}
-        outlets = self.outlets
-        return VoiceCallbacks(sources, self.tracking.emit, outlets.call_settled, outlets.call_answered_by_machine)
 
     def _api(self) -> Api:
         most = min(self.settings.intake.max_bytes, self.settings.http.max_body_bytes)

@@ -6,7 +6,7 @@ Knows: their settings and every class of theirs. Never knows: why an alert is ac
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from gateway.cap.parse import Limits
+from gateway.channels.base import Emit
 from gateway.channels.sms_settings import sms_counter
+from gateway.channels.voice_trunks import RestTrunk
 from gateway.flows.checking import Checker
 from gateway.flows.courier import Courier, SendSms
 from gateway.flows.intake import Intake, IntakeRules
@@ -36,10 +38,11 @@ from gateway.mailbox.settings import BoxSettings
 from gateway.mailbox.smime import OpenSsl
 from gateway.mailbox.taking import Taker, TakeRules
 from gateway.mailbox.watching import MailTaker, Watcher
-from gateway.settings import EmailSection, Settings
+from gateway.settings import EmailSection, Settings, VoiceSection
 from gateway.smpp.spelling import transliterate
 from gateway.store.pool import Store
-from gateway.web.access import Handler
+from gateway.web.bodies import Handler
+from gateway.web.callbacks import VoiceCallbacks, callback_source
 from gateway.web.citizens import CitizenPages
 from gateway.web.confirming import ConfirmPages
 from gateway.web.incoming import PATH, Incoming
@@ -61,6 +64,18 @@ def intake_rules(settings: Settings, url: str) -> IntakeRules:
         public_url=url,
         help=settings.support.said(),
     )
+
+
+def voice_callbacks(
+    voice: VoiceSection,
+    emit: Emit,
+    settled: Callable[[str, str, bool], None],
+    machine: Callable[[str], Awaitable[None]],
+) -> VoiceCallbacks:
+    """Where providers of calls tell what became of each."""
+    trunks = [trunk for trunk in (voice.trunk, voice.simulated) if isinstance(trunk, RestTrunk)]
+    sources = {trunk.name: callback_source(trunk, voice) for trunk in trunks}
+    return VoiceCallbacks(sources, emit, settled, machine)
 
 
 class Mailboxes:

@@ -3,10 +3,15 @@
 Knows: settings, every class of channel. Never knows: what is sent, when, to whom.
 """
 
+import asyncio
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from aiohttp import web
 
 from gateway.channels.base import Channel
 from gateway.channels.email import EmailChannel
@@ -23,12 +28,16 @@ from gateway.flows.rates import SharedRates
 from gateway.flows.recalling import Recaller
 from gateway.flows.replacing import Replacing
 from gateway.flows.tracking import Tracking
+from gateway.flows.webhooks import Webhooks
 from gateway.log import unit_logger
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, MessageClass, Mode, Text, Transport
 from gateway.policy.allowance import Allowance
 from gateway.settings import Settings
 from gateway.store.pool import Store
+from gateway.web.access import Access
+from gateway.web.outward import Guard, Outward, networks
+from gateway.web.webhooks import WebhookPages
 
 MARK_AHEAD_S = 0.5
 
@@ -251,3 +260,27 @@ def plain_text(words: str, until: datetime, reference: str) -> Text:
         expires_at=until,
         reference=reference,
     )
+
+
+class Hooks(NamedTuple):
+    """What tells systems of entities: what has to run, what wakes it, the pages on which they are kept."""
+
+    run: Callable[[], Coroutine[None, None, None]]
+    wake: asyncio.Event
+    routes: list[web.RouteDef]
+
+
+@asynccontextmanager
+async def webhooks_opened(
+    settings: Settings, store: Store, access: Access, *, url: str, utcnow: Callable[[], datetime]
+) -> AsyncIterator[Hooks]:
+    """Webhooks while the block runs; `url` is how others know this gateway."""
+    section = settings.webhooks
+    guard = Guard(allowed=networks(section.allowed_networks), refused=networks(section.refused_networks))
+    async with Outward(guard, agent=f"cap-alert-gateway (+{url})", timeout_s=section.timeout_s) as outward:
+        telling = Webhooks(
+            store, fetch=outward.fetch, rules=section.rules(), workers=section.workers, utcnow=utcnow,
+            log=unit_logger("gateway.webhooks"),
+        )  # fmt: skip
+        pages = WebhookPages(store, access, refusal=guard.refusal, rules=section.rules(), utcnow=utcnow)
+        yield Hooks(telling.run, telling.wake, pages.routes())

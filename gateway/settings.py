@@ -26,6 +26,7 @@ from gateway.flows.hub_settings import HubSettings
 from gateway.flows.registration_settings import RegistrationSettings
 from gateway.flows.retry_settings import RetrySection
 from gateway.flows.sources_settings import SourcesSection
+from gateway.flows.webhook_settings import WebhookSettings
 from gateway.mailbox.settings import MailboxSection
 from gateway.model import ChannelName
 from gateway.policy.compose import ComposeRules, CountSms
@@ -206,6 +207,7 @@ class Settings(Section):
     hub: HubSettings = HubSettings()
     mailbox: MailboxSection = MailboxSection()
     sources: SourcesSection = SourcesSection()
+    webhooks: WebhookSettings = WebhookSettings()
     retention: RetentionSettings = RetentionSettings()
     citizens: RegistrationSettings = RegistrationSettings()
     compose: ComposeSection = ComposeSection()

@@ -69,10 +69,10 @@ class Campaigns:
         async with self._store.tenant(authority.entity_id) as connection:
             return await alerts.alert_bytes(connection, public_id, authority.entity_id, authority.realm)
 
-    async def page(self, authority: Authority, before: int) -> dict[str, Any]:
+    async def page(self, authority: Authority, before: int, limit: int = PAGE) -> dict[str, Any]:
         """A page of campaigns, newest first; `next` is the cursor of the one after."""
         async with self._store.tenant(authority.entity_id) as connection:
-            rows = await alerts.campaigns_of_entity(connection, authority.entity_id, before, PAGE, authority.realm)
+            rows = await alerts.campaigns_of_entity(connection, authority.entity_id, before, limit, authority.realm)
         return {
             "campaigns": [
                 {
@@ -82,7 +82,7 @@ class Campaigns:
                 }
                 for r in rows
             ],
-            "next": rows[-1]["id"] if len(rows) == PAGE else None,
+            "next": rows[-1]["id"] if len(rows) == limit else None,
         }  # fmt: skip
 
     async def progress(self, public_id: str, authority: Authority) -> dict[str, Any] | None:

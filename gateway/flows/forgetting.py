@@ -1,7 +1,8 @@
 """Forgetting: deliveries that are older than they may be kept, receipts and sessions that nobody will ever ask for,
 what imports kept for undoing, and the people who left for good in what was sent.
 
-Knows: how long each is kept. Never knows: tables. Reports, counts and what was said are never forgotten here.
+Knows: how long each is kept. Never knows: tables. Answers kept for requests that come again go after a day, what
+webhooks were told after a month. Reports, counts and what was said are never forgotten here.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.errors import StoreUnavailable
 from gateway.log import UnitLogger
-from gateway.store import deliveries, erasing, importing, sessions, ways
+from gateway.store import deliveries, erasing, idempotency, importing, sessions, ways, webhooks
 from gateway.store.pool import Store
 
 EVERY_S = 600.0
@@ -58,6 +59,10 @@ class Forgetter:
                 self._log.event("deliveries_erased", deliveries=rows)
             if rows := await importing.forget(connection):
                 self._log.event("import_changes_forgotten", rows=rows)
+            if answers := await idempotency.forget(connection):
+                self._log.event("answers_forgotten", answers=answers)
+            if told := await webhooks.forget(connection):
+                self._log.event("webhook_deliveries_forgotten", deliveries=told)
             while (
                 first := await deliveries.forget_deliveries(connection, self._rules.deliveries_days * DAY_S)
             ) is not None:

@@ -36,6 +36,11 @@ async def page(connection: Connection, above: int | None, after: str, limit: int
     return list(await connection.fetch(_SQL["entity_page"], above, after, limit))
 
 
+async def lock(connection: Connection, entity_id: int) -> None:
+    """Nobody else changes this entity until the transaction ends."""
+    await connection.execute(_SQL["entity_lock"], entity_id)
+
+
 async def change_own(
     connection: Connection,
     entity_id: int,
@@ -82,9 +87,9 @@ async def publish_terms(connection: Connection, text: str) -> int:
     return version
 
 
-async def terms(connection: Connection, entity_id: int) -> list[Any]:
-    """All terms, newest first, with the entity's answers."""
-    return list(await connection.fetch(_SQL["terms_list"], entity_id))
+async def terms(connection: Connection, entity_id: int, before: int = 2**31 - 1, limit: int | None = None) -> list[Any]:
+    """Terms, newest first, with the entity's answers; all of them, or a page."""
+    return list(await connection.fetch(_SQL["terms_list"], entity_id, before, limit))
 
 
 async def answer_terms(connection: Connection, entity_id: int, version: int, accepted: bool, by: str) -> bool:

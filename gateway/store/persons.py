@@ -80,6 +80,11 @@ async def find(connection: Connection, entity_id: int, word: str) -> Any:
     return await connection.fetchrow(_SQL["person_find"], entity_id, word)
 
 
+async def lock(connection: Connection, entity_id: int, person_id: int) -> None:
+    """Nobody else changes this member until the transaction ends."""
+    await connection.execute(_SQL["person_lock"], entity_id, person_id)
+
+
 async def set_roles(connection: Connection, entity_id: int, person: Any, roles: Sequence[Role], grant: Grant) -> None:
     """Roles that are taken away go at once; those that are added wait where the grant is not confirmed."""
     wanted = [str(role) for role in roles]
@@ -185,9 +190,9 @@ async def put_partnership(connection: Connection, entity_id: int, slug: str, nam
     return number
 
 
-async def partnerships(connection: Connection, entity_id: int) -> list[Any]:
-    """The partnerships of an entity, with their people and groups."""
-    return list(await connection.fetch(_SQL["partnerships"], entity_id))
+async def partnerships(connection: Connection, entity_id: int, after: str = "", limit: int | None = None) -> list[Any]:
+    """The partnerships of an entity, with their people and groups; all of them, or a page."""
+    return list(await connection.fetch(_SQL["partnerships"], entity_id, after, limit))
 
 
 async def enrol(connection: Connection, entity_id: int, partnership: int, person_id: int, role: str) -> None:

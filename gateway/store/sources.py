@@ -128,9 +128,13 @@ async def add(
     return None if made is None else public_id
 
 
-async def listed(connection: Connection, *, slug: str | None = None, entity_id: int | None = None) -> list[SourceRow]:
-    """The sources of one entity, or of all."""
-    return [SourceRow(**row) for row in await connection.fetch(_SQL["source_list"], slug, entity_id)]
+async def listed(
+    connection: Connection, *, slug: str | None = None, entity_id: int | None = None, after: str = "",
+    limit: int | None = None,
+) -> list[SourceRow]:  # fmt: skip
+    """The sources of one entity, or of all; a page of one entity's after the source of the name `after`."""
+    rows = await connection.fetch(_SQL["source_list"], slug, entity_id, after, limit)
+    return [SourceRow(**row) for row in rows]
 
 
 async def trust(connection: Connection, public_id: str, *, trusted: bool) -> bool:

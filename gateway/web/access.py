@@ -1,10 +1,10 @@
 """Who asks: the holder of a bearer token, or a person who signed in, found once for every request to /v1.
 
-Knows: RFC 6750 (bearer tokens), the cookie of a session. Never knows: what is asked, SQL; whether it may be done is for
-policy.
+Knows: RFC 6750 (bearer tokens), the cookie of a session, that a request with a key is done once. Never knows: what is
+asked, SQL; whether it may be done is for policy.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 
 from aiohttp import web
 
@@ -14,12 +14,13 @@ from gateway.store import registry, sessions
 from gateway.store.persons import digest_of
 from gateway.store.pool import Store
 from gateway.store.sessions import Session, State
+from gateway.web import repeating
+from gateway.web.bodies import Handler
 from gateway.web.cookies import CSRF_HEADER, Cookies, carries_csrf_token
 from gateway.web.problem import problem
 
 AUTHORITY = web.RequestKey("authority", Authority)
 SESSION = web.RequestKey("session", Session)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MOST_TOKEN_CHARACTERS = 200
 ENTITY_HEADER, REALM_HEADER = "Gateway-Entity", "Gateway-Realm"
 
@@ -31,6 +32,7 @@ class Access:
     def __init__(self, store: Store, url: str = "") -> None:
         self._store = store
         self._cookies = Cookies.at(url) if url else None
+        self._repeats = repeating.Repeats(store)
 
     def known(self, handler: Handler, *roles: Role) -> Handler:
         """The handler for whoever holds a token that works or has signed in (else 401), as a person with one of the
@@ -48,6 +50,8 @@ class Access:
                 words = ", ".join(roles)
                 return problem(403, "no-role", f"This is for persons with the role {words}, with a token of their own.")
             request[AUTHORITY] = authority
+            if request.method == "POST" and repeating.HEADER in request.headers:
+                return await self._repeats.once(request, authority.entity_id, self._secret(request), handler)
             return await handler(request)
 
         return authorised
@@ -87,8 +91,8 @@ class Access:
         return found
 
     async def _authority(self, request: web.Request) -> Authority | web.Response:
-        if "Authorization" not in request.headers and self._cookies and self._cookies.read(request, "session"):
-            return await self._of_session(request, self._cookies.read(request, "session"))
+        if "Authorization" not in request.headers and (secret := self._secret(request)):
+            return await self._of_session(request, secret)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.startswith("gw_") or not token.isascii():
             return _unknown()
@@ -96,6 +100,12 @@ class Access:
             return _unknown()
         async with self._store.connection() as connection:
             return await registry.authority_of_token(connection, token.strip()) or _unknown()
+
+    def _secret(self, request: web.Request) -> str:
+        """What the asker came with: the header of a token, else the cookie of a session."""
+        if "Authorization" in request.headers:
+            return request.headers["Authorization"]
+        return self._cookies.read(request, "session") if self._cookies else ""
 
     async def _of_session(self, request: web.Request, secret: str) -> Authority | web.Response:
         """As whom somebody acts: the headers say it for one request, else the session does."""

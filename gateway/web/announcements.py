@@ -15,7 +15,8 @@ from gateway.store.pool import Store
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
 from gateway.web.entities import platform_only
-from gateway.web.persons import PAGE, TEXT, not_found
+from gateway.web.paging import PAGE
+from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
 
 

@@ -16,7 +16,7 @@ from gateway.cap.feed import CAP_MEDIA_TYPE
 from gateway.errors import StoreUnavailable
 from gateway.flows.acknowledging import CapAnswers
 from gateway.flows.answers import Answer
-from gateway.flows.campaigns import Campaigns
+from gateway.flows.campaigns import PAGE, Campaigns
 from gateway.flows.forecasting import Forecasting
 from gateway.flows.intake import Intake
 from gateway.policy import report as reports
@@ -24,8 +24,10 @@ from gateway.policy.forms import FORMS
 from gateway.policy.report_paper import paper_of
 from gateway.policy.rights import Authority, Refusal
 from gateway.store.pool import Store
+from gateway.web import paging
 from gateway.web.accept import prefers_cap
 from gateway.web.access import AUTHORITY, Access
+from gateway.web.bodies import body_of
 from gateway.web.documents import filed
 from gateway.web.problem import as_response, problem
 
@@ -124,23 +126,11 @@ class Api:
             return Refusal(
                 reason="wrong-type", message="Send the alert as Content-Type: application/cap+xml.", status=415
             )
-        raw = await self._body(request)
+        raw = await body_of(request, self._max_bytes)
         if raw is None:
             detail = f"An alert may have {self._max_bytes} bytes; this body has more."
             return Refusal(reason="too-large", message=detail, status=413)
         return raw
-
-    async def _body(self, request: web.Request) -> bytes | None:
-        """The body, read no further than the limit."""
-        if request.content_length is not None and request.content_length > self._max_bytes:
-            return None
-        chunks, size = [], 0
-        async for chunk in request.content.iter_chunked(65_536):
-            size += len(chunk)
-            if size > self._max_bytes:
-                return None
-            chunks.append(chunk)
-        return b"".join(chunks)
 
     async def get_alert(self, request: web.Request) -> web.Response:
         """One alert: what it is, what was found, what became of it."""
@@ -156,8 +146,8 @@ class Api:
 
     async def list_campaigns(self, request: web.Request) -> web.Response:
         """The entity's campaigns, newest first, 50 a page."""
-        cursor = _number(request.query.get("cursor", ""), 2**31 - 1)
-        return web.json_response(await self._campaigns.page(request[AUTHORITY], cursor))
+        before, most = paging.before(request), paging.limit(request, PAGE)
+        return web.json_response(await self._campaigns.page(request[AUTHORITY], before, most))
 
     async def get_campaign(self, request: web.Request) -> web.Response:
         """The live counts of one campaign."""
@@ -215,9 +205,8 @@ class Api:
 
     async def get_deliveries(self, request: web.Request) -> web.Response:
         """A page of deliveries; addresses of registered citizens are masked."""
-        cursor = _number(request.query.get("cursor", ""), 0)
-        limit = min(1000, max(1, _number(request.query.get("limit", ""), 100)))
-        found = await self._campaigns.deliveries(request.match_info["campaign"], request[AUTHORITY], cursor, limit)
+        after, most = paging.after(request), paging.limit(request)
+        found = await self._campaigns.deliveries(request.match_info["campaign"], request[AUTHORITY], after, most)
         return _or_404(found)
 
     async def post_act(self, request: web.Request) -> web.Response:
@@ -237,7 +226,3 @@ def _or_404(found: Any) -> web.Response:
     if found is None:
         return problem(404, "not-found", "Nothing of yours has this name.")
     return web.json_response(found)
-
-
-def _number(text: str, default: int) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default

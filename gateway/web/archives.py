@@ -17,6 +17,7 @@ from gateway.store import audit
 from gateway.store.persons import Grant
 from gateway.store.pool import Store
 from gateway.web.access import AUTHORITY, Access
+from gateway.web.bodies import KEPT
 from gateway.web.entities import PLATFORM
 from gateway.web.partnerships import SLUG
 from gateway.web.problem import problem
@@ -56,6 +57,10 @@ class ArchivePages:
 
 async def _received(request: web.Request, file: IO[bytes]) -> bool:
     """The body in a file; False when it is too large."""
+    if KEPT in request:  # one with a key was read before it came here
+        await asyncio.to_thread(file.write, request[KEPT])
+        file.seek(0)
+        return True
     left = ArchiveLimits().file_bytes
     async for block in request.content.iter_chunked(2**16):
         left -= len(block)

@@ -9,10 +9,9 @@ from aiohttp import web
 
 from gateway.store import audit
 from gateway.store.pool import Store
+from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 
-PAGE = 100
-PAGE_MOST = 1000
 NEWEST = 2**62
 
 
@@ -29,15 +28,12 @@ class AuditPages:
 
     async def list_events(self, request: web.Request) -> web.Response:
         """A page of the entity's record; `act` and `subject` narrow it."""
-        query, entity_id = request.query, request[AUTHORITY].entity_id
-        before, limit = _number(query.get("cursor", ""), NEWEST), _number(query.get("limit", ""), PAGE)
-        limit = min(PAGE_MOST, max(1, limit))
+        entity_id, most = request[AUTHORITY].entity_id, paging.limit(request)
+        before = paging.number(request.query.get("cursor", ""), NEWEST, digits=18)
+        act, subject = (paging.word(request, name) or None for name in ("act", "subject"))
         async with self._store.tenant(entity_id) as connection:
-            rows = await audit.page(
-                connection, entity_id, before, limit, act=_word(query.get("act")), subject=_word(query.get("subject"))
-            )
-        more = str(rows[-1]["id"]) if len(rows) == limit else None
-        return web.json_response({"events": [_event(row) for row in rows], "next": more})
+            rows = await audit.page(connection, entity_id, before, most, act=act, subject=subject)
+        return paging.page("events", rows, most, _event, lambda row: str(row["id"]))
 
 
 def _event(row: Any) -> dict[str, Any]:
@@ -50,11 +46,3 @@ def _event(row: Any) -> dict[str, Any]:
         "detail": row["detail"],
         "hash": row["hash"].hex() if row["hash"] else None,
     }
-
-
-def _word(text: str | None) -> str | None:
-    return text.replace("\0", "")[:200] if text else None
-
-
-def _number(text: str, default: int) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else default

@@ -18,13 +18,14 @@ from gateway.policy.rights import Authority
 from gateway.policy.tabular import Row
 from gateway.store import audit, contacts, entities
 from gateway.store.pool import Connection, Store
+from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
 from gateway.web.keeping import REACH, keeping, partnership_of, seeing, word
-from gateway.web.persons import TEXT, not_found, number
+from gateway.web.paging import number
+from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
 
-PAGE, PAGE_MOST = 100, 1000
 COLUMNS = ("key", "name", "language", "mobile", "landline", "email", "opt_out", "postcode", "municipality", "tags")
 
 
@@ -72,7 +73,7 @@ class ContactPages:
     async def list_contacts(self, request: web.Request) -> web.Response:
         """Contacts by name; those of a group; those of which a word, number or address begins so (`q`)."""
         authority, reach, query = request[AUTHORITY], request[REACH], request.query
-        limit = min(PAGE_MOST, max(1, number(query.get("limit", ""), PAGE)))
+        limit = paging.limit(request)
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
             found = await self._rows(connection, authority, reach, query, limit)
             if found is None:

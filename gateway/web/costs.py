@@ -24,7 +24,8 @@ from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
 from gateway.web.documents import filed
 from gateway.web.entities import platform_only
-from gateway.web.persons import not_found, number
+from gateway.web.paging import number
+from gateway.web.persons import not_found
 from gateway.web.problem import problem
 
 PAGE = 500

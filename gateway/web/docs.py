@@ -115,8 +115,7 @@ def _operation(document: Node, path: str, method: str, operation: Node) -> Itera
     yield f"<article><h3 id='{escape(operation['operationId'])}'><code><span class=method>{method}</span> "
     yield f"{escape(path)}</code></h3><p><strong>{escape(operation['summary'])}</strong></p>"
     yield _text(operation.get("description", ""))
-    if operation.get("security", document.get("security")):
-        yield "<p>Needs <code>Authorization: Bearer gw_live_…</code> or <code>gw_test_…</code></p>"
+    yield f"<p>{_needed(operation.get('security', document.get('security', ())))}</p>"
     parameters = [resolved(document, parameter) for parameter in operation["parameters"]]
     if parameters:
         rows = [(f"<code>{escape(p['name'])}</code>", p["in"], _inline(p.get("description", ""))) for p in parameters]
@@ -128,6 +127,18 @@ def _operation(document: Node, path: str, method: str, operation: Node) -> Itera
     for status, answer in answers.items():
         yield from _examples(document, f"Answer {status}", answer.get("content", {}))
     yield "</article>"
+
+
+def _needed(security: Sequence[Mapping[str, Sequence[str]]]) -> str:
+    """Who may ask, in words."""
+    if not any(security):
+        return "For everybody; needs no token."
+    schemes = {name for one in security for name in one}
+    if "token" not in schemes:
+        return f"Signed by the caller ({escape(', '.join(sorted(schemes)))})."
+    roles = [" and ".join(one["token"]) for one in security if one.get("token")]
+    who = f" of a person who is {escape(' or '.join(roles))}" if roles else ""
+    return f"Needs <code>Authorization: Bearer gw_live_…</code> or <code>gw_test_…</code>{who}."
 
 
 def _answer_cell(answer: Node) -> str:

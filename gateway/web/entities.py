@@ -13,11 +13,14 @@ from gateway.flows.suspending import Running, suspend_entity
 from gateway.model import ChannelName, EntityKind, MessageClass, Role
 from gateway.policy.onboarding import checklist, missing
 from gateway.store import admin, entities
-from gateway.store.pool import Store
-from gateway.web.access import AUTHORITY, Access, Handler
-from gateway.web.bodies import Body, taking
+from gateway.store.pool import Store, confine
+from gateway.web import paging
+from gateway.web.access import AUTHORITY, Access
+from gateway.web.bodies import Body, Handler, taking
+from gateway.web.conditions import shown, unmet
+from gateway.web.paging import number
 from gateway.web.partnerships import SLUG
-from gateway.web.persons import PAGE, TEXT, not_found, number
+from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
 
 PLATFORM = "platform"
@@ -104,6 +107,7 @@ class EntityPages:
             web.post("/v1/terms/{version}", known(taking(Answered, self.answer_terms), administrator)),
             web.get("/v1/entities", known(self.list_entities, administrator, Role.OBSERVER)),
             web.post("/v1/entities", known(platform_only(taking(NewEntity, self.post_entity)), administrator)),
+            web.get("/v1/entities/{entity}", known(platform_only(self.get_entity), administrator)),
             web.post("/v1/entities/{entity}", known(platform_only(taking(Papers, self.note_papers)), administrator)),
             web.post(
                 "/v1/entities/{entity}/suspend", known(platform_only(taking(Suspension, self.suspend)), administrator)
@@ -114,13 +118,17 @@ class EntityPages:
     async def get_own(self, request: web.Request) -> web.Response:
         """The asker's entity with its checklist."""
         async with self._store.connection() as connection:
-            return web.json_response(_entity(await entities.show(connection, request[AUTHORITY].slug)))
+            return shown(request, _entity(await entities.show(connection, request[AUTHORITY].slug)))
 
     async def change_own(self, request: web.Request, body: OwnChange) -> web.Response:
         """Languages, region, contact persons, policy."""
         authority = request[AUTHORITY]
         people = None if body.contact_persons is None else [one.model_dump() for one in body.contact_persons]
-        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+        async with self._store.acting(authority.holder) as connection:
+            await entities.lock(connection, authority.entity_id)
+            if (refusal := unmet(request, _entity(await entities.show(connection, authority.slug)))) is not None:
+                return refusal
+            await confine(connection, authority.entity_id, authority.holder)
             await entities.change_own(
                 connection, authority.entity_id, languages=body.languages, region=body.region, contact_persons=people,
                 policy=None if body.policy is None else body.policy.model_dump(mode="json", exclude_unset=True),
@@ -129,9 +137,10 @@ class EntityPages:
 
     async def list_terms(self, request: web.Request) -> web.Response:
         """All terms, newest first, with the entity's answers."""
+        most, before = paging.limit(request), paging.before(request)
         async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
-            rows = await entities.terms(connection, request[AUTHORITY].entity_id)
-        return web.json_response({"terms": [_terms(row) for row in rows]})
+            rows = await entities.terms(connection, request[AUTHORITY].entity_id, before, most)
+        return paging.page("terms", rows, most, _terms, lambda row: str(row["version"]))
 
     async def answer_terms(self, request: web.Request, body: Answered) -> web.Response:
         """Accept or refuse terms. A refusal changes nothing else: the entity leaves in its own time."""
@@ -144,12 +153,11 @@ class EntityPages:
 
     async def list_entities(self, request: web.Request) -> web.Response:
         """The asker's entity and those below it; for the platform all of them."""
-        authority, after = request[AUTHORITY], request.query.get("cursor", "").replace("\0", "")[:63]
+        authority, most, after = request[AUTHORITY], paging.limit(request), paging.word(request, "cursor")
         above = None if authority.slug == PLATFORM else authority.entity_id
         async with self._store.connection() as connection:
-            rows = await entities.page(connection, above, after, PAGE)
-        more = rows[-1]["slug"] if len(rows) == PAGE else None
-        return web.json_response({"entities": [dict(row) for row in rows], "next": more})
+            rows = await entities.page(connection, above, after, most)
+        return paging.page("entities", rows, most, dict, lambda row: row["slug"])
 
     async def post_entity(self, request: web.Request, body: NewEntity) -> web.Response:
         """A new authority, not live."""
@@ -164,12 +172,22 @@ class EntityPages:
             return problem(409, "entity-already", "There is an entity with this slug.")
         return web.json_response({"entity": body.slug}, status=201)
 
+    async def get_entity(self, request: web.Request) -> web.Response:
+        """One entity with its checklist."""
+        async with self._store.connection() as connection:
+            row = await entities.show(connection, request.match_info["entity"])
+        return not_found() if row is None else shown(request, _entity(row))
+
     async def note_papers(self, request: web.Request, body: Papers) -> web.Response:
         """What was signed; and live, when nothing of the checklist is missing."""
         async with self._store.acting(request[AUTHORITY].holder) as connection:
             row = await entities.show(connection, request.match_info["entity"])
             if row is None:
                 return not_found()
+            await entities.lock(connection, row["id"])
+            row = await entities.show(connection, row["slug"])
+            if (refusal := unmet(request, _entity(row))) is not None:
+                return refusal
             await entities.note_papers(
                 connection, row["id"], name=body.name, convention=body.convention_signed_on,
                 order_form=body.order_form_on,
@@ -181,7 +199,7 @@ class EntityPages:
                 row = await entities.show(connection, row["slug"])
         if lacks:
             return problem(409, "not-ready", f"Before it goes live: {', '.join(lacks)}.", missing=lacks)
-        return web.json_response(_entity(row))
+        return shown(request, _entity(row))
 
     async def suspend(self, request: web.Request, body: Suspension) -> web.Response:
         """Suspend an entity on every node; running campaigns as was chosen."""

@@ -19,8 +19,8 @@ from gateway.store import audit, contacts
 from gateway.store.pool import Connection, Store
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
-from gateway.web.contacts import COLUMNS, PAGE_MOST
-from gateway.web.persons import number
+from gateway.web.contacts import COLUMNS
+from gateway.web.paging import PAGE_MOST, number
 from gateway.web.problem import problem
 
 LEAST_REASON = 10

@@ -27,6 +27,7 @@ ALERT_MAX_AGE_S = 3600
 RETRY_S = 1.0
 _STAMPS = {FeedKind.PUBLIC: "", FeedKind.EXERCISE: " - EXERCISE", FeedKind.HEARTBEAT: " - HEARTBEAT"}
 _OUR_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_REST = "/cap/{any:.*}"
 _RESOURCE = "/cap/alerts/{alert:[A-Za-z0-9_-]{1,64}}/resources/{number:[0-9]{1,3}}"
 # what a browser may be told that it is; anything else is a file to save
 _SHOWN_TYPES = frozenset({
@@ -119,7 +120,6 @@ class FeedPages:
         routes = [
             web.get("/cap/alerts/{alert:.+}.xml", self.alert),
             web.get(_RESOURCE, self.resource),
-            web.options("/cap/{any:.*}", self.preflight),
         ]
         for of in FeedKind:
             for kind in KINDS:
@@ -127,7 +127,8 @@ class FeedPages:
                 if of is not FeedKind.HEARTBEAT:
                     pattern = path_of(FeedName(of, f"{{authority:{SLUG}}}"), kind.suffix)
                     routes.append(web.get(pattern, self._handler(kind, of)))
-        return routes
+        # last: what is no page is not there, for it is not that GET can not be asked of it
+        return [*routes, web.options(_REST, self.preflight), web.get(_REST, self.nothing)]
 
     async def content(self, topic_url: str) -> Content | None:
         """What subscribers of a topic get now: its first page, as it is. None when it is no topic (any more)."""
@@ -195,6 +196,10 @@ class FeedPages:
             "Cache-Control": f"public, max-age={ALERT_MAX_AGE_S}",
         }
         return web.Response(body=found.content, headers=headers)
+
+    async def nothing(self, _: web.Request) -> web.Response:
+        """There is no such page."""
+        raise web.HTTPNotFound
 
     async def preflight(self, _: web.Request) -> web.Response:
         """Any page may read the feed, with conditions, too."""

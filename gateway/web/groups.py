@@ -3,7 +3,7 @@
 Knows: routes, JSON. Never knows: SQL, who may keep whom (policy says it). See schemas/openapi.yaml.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import Field
@@ -14,10 +14,11 @@ from gateway.policy.importing import LONGEST_TAG, MOST_TAGS
 from gateway.policy.rights import Refusal
 from gateway.store import audit, contacts
 from gateway.store.pool import Store
+from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
-from gateway.web.keeping import REACH, keeping, partnership_of, word
-from gateway.web.persons import PAGE, TEXT, not_found
+from gateway.web.keeping import REACH, keeping, partnership_of
+from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
 
 FILTERED = ("languages", "postcodes", "municipalities", "tags", "channels", "rings")
@@ -92,11 +93,9 @@ class GroupPages:
         reach = may_see(authority)
         within = None if isinstance(reach, Refusal) else reach.partnerships
         async with self._store.tenant(authority.entity_id) as connection:
-            rows = await contacts.groups(
-                connection, authority.entity_id, within, word(request.query.get("cursor", "")), PAGE
-            )
-        told = [{key: value for key, value in dict(row).items() if key != "id"} for row in rows]
-        return web.json_response({"groups": told, "next": rows[-1]["slug"] if len(rows) == PAGE else None})
+            after, most = paging.word(request, "cursor"), paging.limit(request)
+            rows = await contacts.groups(connection, authority.entity_id, within, after, most)
+        return paging.page("groups", rows, most, _group, lambda row: row["slug"])
 
     async def get_group(self, request: web.Request) -> web.Response:
         """One group with its filter, and how many people are in it at this moment."""
@@ -162,3 +161,7 @@ class GroupPages:
                 return not_found()
             await contacts.remove_group(connection, authority.entity_id, found.id)
         return web.json_response({"group": request.match_info["group"]})
+
+
+def _group(row: Any) -> dict[str, Any]:
+    return {key: value for key, value in dict(row).items() if key != "id"}

@@ -16,13 +16,15 @@ from gateway.policy.rights import Authority
 from gateway.store import audit, contacts, entities, importing
 from gateway.store.importing import ImportInto
 from gateway.store.pool import Connection, Store
+from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
-from gateway.web.keeping import REACH, keeping, partnership_of, word
-from gateway.web.persons import PAGE, not_found, number
+from gateway.web.bodies import body_of
+from gateway.web.keeping import REACH, keeping, partnership_of
+from gateway.web.paging import number
+from gateway.web.persons import not_found
 from gateway.web.problem import problem
 
 SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|"}
-LAST = 2**31 - 1
 
 
 class ImportPages:
@@ -46,11 +48,10 @@ class ImportPages:
     async def list_imports(self, request: web.Request) -> web.Response:
         """Imports, newest first; one that runs says how far it is."""
         authority, reach = request[AUTHORITY], request[REACH]
-        before = number(request.query.get("cursor", ""), LAST)
+        before, most = paging.before(request), paging.limit(request)
         async with self._store.tenant(authority.entity_id) as connection:
-            rows = await importing.page(connection, authority.entity_id, reach.partnerships, before, PAGE)
-        more = str(rows[-1]["id"]) if len(rows) == PAGE else None
-        return web.json_response({"imports": [_told(row) for row in rows], "next": more})
+            rows = await importing.page(connection, authority.entity_id, reach.partnerships, before, most)
+        return paging.page("imports", rows, most, _told, lambda row: str(row["id"]))
 
     async def get_import(self, request: web.Request) -> web.Response:
         """One import with the first problems of its rows."""
@@ -68,7 +69,7 @@ class ImportPages:
             order = await self._order(request, connection, reach)
         if isinstance(order, web.Response):
             return order
-        data = await _body(request)
+        data = await body_of(request, MOST_BYTES)
         if data is None:
             return problem(413, "too-large", f"A file has at most {MOST_BYTES} bytes: split it.")
         name, reason = await self._importer.run(order(data))
@@ -106,7 +107,8 @@ class ImportPages:
             return partnership
         group = None
         if "group" in query:
-            group = await contacts.group(connection, authority.entity_id, reach.partnerships, word(query["group"]))
+            called = paging.word(request, "group")
+            group = await contacts.group(connection, authority.entity_id, reach.partnerships, called)
             if group is None:
                 return not_found()
             if group.filtered:
@@ -140,17 +142,6 @@ async def _options(request: web.Request, connection: Connection) -> ImportOption
         mapping={theirs: ours for theirs, _, ours in pairs},
         match=query.get("match", "key"),
     )
-
-
-async def _body(request: web.Request) -> bytes | None:
-    """The file, None when it is too large."""
-    blocks, size = [], 0
-    async for block in request.content.iter_chunked(2**16):
-        size += len(block)
-        if size > MOST_BYTES:
-            return None
-        blocks.append(block)
-    return b"".join(blocks)
 
 
 def _first(authority: Authority) -> str:

@@ -7,6 +7,7 @@ Standard: W3C WebSub (23 January 2018), §5.3 (verification of intent), §7 (con
 from aiohttp import web
 
 from gateway.flows.sources import Heard, Sources
+from gateway.web.bodies import body_of
 
 PATH = "/cap/incoming"
 KEY_CHARACTERS = 64
@@ -51,20 +52,8 @@ class Incoming:
         key = request.match_info["key"]
         if len(key) > KEY_CHARACTERS:
             return web.Response(status=410)
-        body = await self._body(request)
+        body = await body_of(request, self._max_bytes)
         if body is None:
             return web.Response(status=413)
         heard = await self._sources.pushed(key, body, request.headers.get("X-Hub-Signature", ""))
         return web.Response(status=_STATUS[heard])
-
-    async def _body(self, request: web.Request) -> bytes | None:
-        """The body, read no further than the limit."""
-        if request.content_length is not None and request.content_length > self._max_bytes:
-            return None
-        chunks, size = [], 0
-        async for chunk in request.content.iter_chunked(65_536):
-            size += len(chunk)
-            if size > self._max_bytes:
-                return None
-            chunks.append(chunk)
-        return b"".join(chunks)

@@ -11,7 +11,8 @@ from gateway.policy.contacts import Reach, may_keep, may_see
 from gateway.policy.rights import Authority, Refusal
 from gateway.store import persons
 from gateway.store.pool import Connection
-from gateway.web.access import AUTHORITY, Handler
+from gateway.web.access import AUTHORITY
+from gateway.web.bodies import Handler
 from gateway.web.persons import not_found
 from gateway.web.problem import problem
 

@@ -12,12 +12,13 @@ from pydantic import Field
 from gateway.model import Role
 from gateway.store import persons
 from gateway.store.pool import Store
+from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
-from gateway.web.persons import PAGE, TEXT, not_found, number
+from gateway.web.paging import number
+from gateway.web.persons import TEXT, not_found
 
 SLUG = "^[a-z0-9][a-z0-9-]{0,62}$"
-NEWEST = 2**31 - 1
 
 
 class Agreement(StrEnum):
@@ -80,9 +81,10 @@ class PartnershipPages:
 
     async def list_partnerships(self, request: web.Request) -> web.Response:
         """The entity's partnerships with their people and groups."""
+        most, after = paging.limit(request), paging.word(request, "cursor")
         async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
-            rows = await persons.partnerships(connection, request[AUTHORITY].entity_id)
-        return web.json_response({"partnerships": [_partnership(row) for row in rows]})
+            rows = await persons.partnerships(connection, request[AUTHORITY].entity_id, after, most)
+        return paging.page("partnerships", rows, most, _partnership, lambda row: row["slug"])
 
     async def put_partnership(self, request: web.Request, body: Partnership) -> web.Response:
         """Make a partnership, or change its name and agreement."""
@@ -117,11 +119,10 @@ class PartnershipPages:
     async def list_notices(self, request: web.Request) -> web.Response:
         """What the asking person has to take note of, newest first."""
         authority = request[AUTHORITY]
-        before = number(request.query.get("cursor", ""), NEWEST)
+        most, before = paging.limit(request), paging.before(request)
         async with self._store.tenant(authority.entity_id) as connection:
-            rows = await persons.notices(connection, authority.entity_id, authority.person_id or 0, before, PAGE)
-        more = str(rows[-1]["id"]) if len(rows) == PAGE else None
-        return web.json_response({"notices": [_notice(row) for row in rows], "next": more})
+            rows = await persons.notices(connection, authority.entity_id, authority.person_id or 0, before, most)
+        return paging.page("notices", rows, most, _notice, lambda row: str(row["id"]))
 
     async def read_notice(self, request: web.Request) -> web.Response:
         """The asking person took note."""

@@ -15,12 +15,13 @@ from gateway.model import ChannelName, MessageClass, Purpose, Realm, Role
 from gateway.store import persons, sessions
 from gateway.store.persons import Grant, NewMandate
 from gateway.store.pool import Connection, Store
+from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
+from gateway.web.conditions import shown, unmet
+from gateway.web.paging import number
 from gateway.web.problem import problem
 
-PAGE = 100
-PAGE_MOST = 1000
 INVITED_FOR = timedelta(days=7)
 EMAIL = r"^[^@\s\x00]{1,64}@[^@\s\x00]{1,189}$"
 TEXT = r"^[^\x00]+$"
@@ -99,15 +100,13 @@ class PersonPages:
 
     async def list_persons(self, request: web.Request) -> web.Response:
         """Members by name; `begins` finds those whose name begins so."""
-        limit = min(PAGE_MOST, max(1, number(request.query.get("limit", ""), PAGE)))
-        begins = request.query.get("begins", "").replace("\0", "")[:200]
-        after, _, last = request.query.get("cursor", "").replace("\0", "")[:300].rpartition(".")
+        most, begins = paging.limit(request), paging.word(request, "begins")
+        after, _, last = paging.word(request, "cursor").rpartition(".")
         async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
             rows = await persons.page(
-                connection, request[AUTHORITY].entity_id, begins=begins, after=(after, number(last, 0)), limit=limit
+                connection, request[AUTHORITY].entity_id, begins=begins, after=(after, number(last, 0)), limit=most
             )
-        more = f"{rows[-1]['search']}.{rows[-1]['id']}" if len(rows) == limit else None
-        return web.json_response({"persons": [_person(row) for row in rows], "next": more})
+        return paging.page("persons", rows, most, _person, lambda row: f"{row['search']}.{row['id']}")
 
     async def post_person(self, request: web.Request, body: NewPerson) -> web.Response:
         """Somebody becomes a member; roles wait for a second administrator."""
@@ -127,8 +126,7 @@ class PersonPages:
             row = await self._found(connection, request)
             if row is None:
                 return not_found()
-            mandates = await persons.mandates(connection, request[AUTHORITY].entity_id, row["id"])
-        return web.json_response(_person(row) | {"mandates": [_mandate(one) for one in mandates]})
+            return shown(request, await self._whole(connection, request, row))
 
     async def change_person(self, request: web.Request, body: Change) -> web.Response:
         """Roles, training, suspension. What is taken away goes at once, what is given waits."""
@@ -137,6 +135,10 @@ class PersonPages:
             row = await self._found(connection, request)
             if row is None:
                 return not_found()
+            await persons.lock(connection, authority.entity_id, row["id"])
+            row = await self._found(connection, request)
+            if (refusal := unmet(request, await self._whole(connection, request, row))) is not None:
+                return refusal
             if body.roles is not None:
                 grant = Grant(authority.holder, None)
                 await persons.set_roles(connection, authority.entity_id, row, sorted(body.roles), grant)
@@ -148,7 +150,7 @@ class PersonPages:
             if {"trained_on", "trained_until"} & body.model_fields_set:
                 await persons.train(connection, row["id"], body.trained_on, body.trained_until)
             row = await self._found(connection, request)
-        return web.json_response(_person(row))
+            return shown(request, await self._whole(connection, request, row))
 
     async def confirm_roles(self, request: web.Request) -> web.Response:
         """A second administrator agrees to the roles that a member was given."""
@@ -216,15 +218,18 @@ class PersonPages:
 
     async def list_tokens(self, request: web.Request) -> web.Response:
         """The entity's tokens without their secrets."""
-        after = number(request.query.get("cursor", ""), 0)
+        most, after = paging.limit(request), paging.after(request)
         async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
-            rows = await persons.tokens(connection, request[AUTHORITY].entity_id, after, PAGE)
-        more = str(rows[-1]["id"]) if len(rows) == PAGE else None
-        return web.json_response({"tokens": [_plain(row) for row in rows], "next": more})
+            rows = await persons.tokens(connection, request[AUTHORITY].entity_id, after, most)
+        return paging.page("tokens", rows, most, _plain, lambda row: str(row["id"]))
 
     async def revoke_token(self, request: web.Request) -> web.Response:
         """End a token now, on every node."""
         return await self._ended(request, "token", persons.end_token)
+
+    async def _whole(self, connection: Connection, request: web.Request, row: Any) -> dict[str, Any]:
+        mandates = await persons.mandates(connection, request[AUTHORITY].entity_id, row["id"])
+        return _person(row) | {"mandates": [_mandate(one) for one in mandates]}
 
     async def _found(self, connection: Connection, request: web.Request) -> Any:
         return await persons.find(connection, request[AUTHORITY].entity_id, request.match_info["person"])
@@ -267,11 +272,6 @@ def _plain(row: Any) -> dict[str, Any]:
 
 def _time(value: date | datetime | None) -> str | None:
     return None if value is None else value.isoformat()
-
-
-def number(text: str, default: int) -> int:
-    """A number as the database's int takes it."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
 
 
 def not_found() -> web.Response:

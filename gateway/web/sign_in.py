@@ -19,7 +19,8 @@ from gateway.store.sessions import Lasting, NotOpened, State
 from gateway.web.access import SESSION, Access
 from gateway.web.bodies import Body, taking
 from gateway.web.cookies import Cookies
-from gateway.web.persons import not_found, number
+from gateway.web.paging import number
+from gateway.web.persons import not_found
 from gateway.web.problem import problem
 
 SETTING_UP = (State.OPEN, State.ENROLLING)

@@ -17,15 +17,16 @@ from gateway.policy.rights import Authority, Refusal
 from gateway.store import sources
 from gateway.store.pool import Store
 from gateway.store.sources import SourceRow
-from gateway.web.access import AUTHORITY, Handler
+from gateway.web import paging
+from gateway.web.access import AUTHORITY
 from gateway.web.api import answered
+from gateway.web.bodies import Handler
 from gateway.web.problem import problem
 
 Hold = Callable[[bytes, Authority], Awaitable[Answer]]
 """The intake, for an alert whose campaign waits for a second person."""
 
 PAGE = 50
-PAGE_MOST = 200
 
 
 class SourcePages:
@@ -50,15 +51,16 @@ class SourcePages:
 
     async def list_sources(self, request: web.Request) -> web.Response:
         """The feeds that the entity reads, with how reading goes."""
+        entity_id, most, after = request[AUTHORITY].entity_id, paging.limit(request), paging.word(request, "cursor")
         async with self._store.connection() as connection:
-            found = await sources.listed(connection, entity_id=request[AUTHORITY].entity_id)
-        return web.json_response({"sources": [_source(row) for row in found]})
+            found = await sources.listed(connection, entity_id=entity_id, after=after, limit=most)
+        return paging.page("sources", found, most, _source, lambda row: row.public_id)
 
     async def list_alerts(self, request: web.Request) -> web.Response:
         """What a source brought, newest first; `held` says why an alert can not be relayed."""
         entity_id, source = request[AUTHORITY].entity_id, request.match_info["source"]
-        cursor = _number(request.query.get("cursor", ""), 0)
-        limit = min(PAGE_MOST, max(1, _number(request.query.get("limit", ""), PAGE)))
+        cursor = paging.number(request.query.get("cursor", ""), 0, digits=15)
+        limit = paging.limit(request, PAGE)
         async with self._store.connection() as connection:
             if not await sources.is_there(connection, entity_id, source):
                 return _not_found()
@@ -145,7 +147,3 @@ def _time(at: datetime | None) -> str | None:
 
 def _not_found() -> web.Response:
     return problem(404, "not-found", "Nothing of yours has this name.")
-
-
-def _number(text: str, default: int) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else default

@@ -17,9 +17,10 @@ from gateway.store import templates
 from gateway.store.pool import Store
 from gateway.web.access import AUTHORITY, Handler
 from gateway.web.api import answered
-from gateway.web.bodies import Body, taking
+from gateway.web.bodies import Body, Handler, taking
+from gateway.web.paging import PAGE
 from gateway.web.partnerships import SLUG
-from gateway.web.persons import PAGE, TEXT, not_found
+from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
 
 LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})?$"

@@ -38,7 +38,7 @@ async def a_client(scene: Scene, sign_in: SignInSettings | None = None, url: str
 
 
 async def ask(client: Client, token: str, method: str, path: str, **more: Any) -> tuple[int, Any]:
-    """One request; its status and JSON."""
-    head = {"Authorization": f"Bearer {token}"} if token else {}
+    """One request, which changes whatever is there; its status and JSON."""
+    head = {"If-Match": "*"} | ({"Authorization": f"Bearer {token}"} if token else {})
     async with client.request(method, path, headers=head | more.pop("headers", {}), **more) as answer:
         return answer.status, await answer.json(content_type=None)

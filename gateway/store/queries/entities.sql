@@ -18,6 +18,10 @@ SELECT e.slug, e.name, e.kind, p.slug AS parent, e.live, e.suspended_at IS NOT N
 FROM below JOIN entity e USING (id) LEFT JOIN entity p ON p.id = e.parent_id
 WHERE e.slug > $2 ORDER BY e.slug LIMIT $3;
 
+-- name: entity_lock
+-- Nobody else changes an entity until this transaction ends.
+SELECT 1 FROM entity WHERE id = $1 FOR NO KEY UPDATE;
+
 -- name: entity_own
 -- What an entity changes of itself; NULL stays.
 UPDATE entity SET languages = coalesce($2, languages), policy = policy || coalesce($3::jsonb, '{}'),
@@ -44,9 +48,10 @@ WHERE entity_id = $1 AND state IN ('held', 'planned', 'sending', 'paused') AND (
 INSERT INTO terms (text) VALUES ($1) RETURNING version;
 
 -- name: terms_list
--- All terms, newest first, with the answer of one entity.
+-- Terms before version $2 ($3 NULL: all), newest first, with the answer of one entity.
 SELECT t.version, t.text, t.published_at, a.accepted, a.answered_by, a.at
-FROM terms t LEFT JOIN terms_answer a ON a.version = t.version AND a.entity_id = $1 ORDER BY t.version DESC;
+FROM terms t LEFT JOIN terms_answer a ON a.version = t.version AND a.entity_id = $1
+WHERE t.version < $2 ORDER BY t.version DESC LIMIT $3;
 
 -- name: terms_answer
 -- What an entity says to terms; no row comes back when there are none of this version.

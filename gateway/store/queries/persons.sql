@@ -25,6 +25,10 @@ SELECT p.id, p.public_id, p.name, p.email, p.language, p.trained_on, p.trained_u
 FROM membership m JOIN person p ON p.id = m.person_id
 WHERE m.entity_id = $1 AND (p.public_id = $2 OR lower(p.email) = lower($2));
 
+-- name: person_lock
+-- Nobody else changes a member until this transaction ends.
+SELECT 1 FROM membership WHERE entity_id = $1 AND person_id = $2 FOR NO KEY UPDATE;
+
 -- name: person_roles
 -- Roles at once ($3), and those that wait for a second administrator ($4, given by $5).
 UPDATE membership SET roles = $3, wanted = $4, wanted_by = $5 WHERE entity_id = $1 AND person_id = $2;
@@ -97,12 +101,12 @@ INSERT INTO partnership (entity_id, slug, name, agreement) VALUES ($1, $2, $3, $
 ON CONFLICT (entity_id, slug) DO UPDATE SET name = EXCLUDED.name, agreement = EXCLUDED.agreement RETURNING id;
 
 -- name: partnerships
--- The partnerships of an entity, with who has which role in them.
+-- The partnerships of an entity after slug $2 ($3 NULL: all of them), with who has which role in them.
 SELECT s.id, s.slug, s.name, s.agreement,
     (SELECT coalesce(jsonb_agg(jsonb_build_array(p.public_id, r.role) ORDER BY r.role, p.public_id), '[]')
      FROM partnership_role r JOIN person p ON p.id = r.person_id WHERE r.partnership_id = s.id) AS people,
     (SELECT coalesce(array_agg(g.slug ORDER BY g.slug), '{}') FROM contact_group g WHERE g.partnership_id = s.id) AS groups
-FROM partnership s WHERE s.entity_id = $1 ORDER BY s.slug;
+FROM partnership s WHERE s.entity_id = $1 AND s.slug > $2 ORDER BY s.slug LIMIT $3;
 
 -- name: partnership_enrol
 -- Give a member a role in a partnership.

@@ -7,12 +7,14 @@ VALUES ($1, $2, $3, $4, CASE WHEN $5::bool THEN $6::timestamptz END, $6)
 ON CONFLICT (entity_id, url) DO NOTHING RETURNING id;
 
 -- name: source_list
--- The sources of one entity (by slug or by number), or of all, with what came in them.
+-- The sources of one entity (by slug or by number), or of all, with what came in them; after the source $3, $4 of them.
 SELECT s.public_id, e.slug AS entity, s.url, s.title, s.trusted_at IS NOT NULL AS trusted, s.paused_at IS NOT NULL AS paused,
     s.problem, s.polled_at, s.changed_at, s.due_at, s.interval_s, s.failures, s.hub_state,
     (SELECT count(*) FROM source_alert a WHERE a.source_id = s.id) AS alerts
 FROM source s JOIN entity e ON e.id = s.entity_id
-WHERE ($1::text IS NULL OR e.slug = $1) AND ($2::int IS NULL OR e.id = $2) ORDER BY e.slug, s.id;
+WHERE ($1::text IS NULL OR e.slug = $1) AND ($2::int IS NULL OR e.id = $2)
+  AND s.id > coalesce((SELECT x.id FROM source x WHERE x.public_id = $3 AND x.entity_id = $2), 0)
+ORDER BY e.slug, s.id LIMIT $4;
 
 -- name: source_trust
 -- End the quarantine of a source, or put it back; no row comes back when there is none of this name.

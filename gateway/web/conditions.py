@@ -1,0 +1,51 @@
+"""Changes on condition: what a client saw of a thing has to be what is there when it changes it.
+
+Knows: ETag, If-Match, If-None-Match over the JSON of a thing. Never knows: what the thing is.
+Standard: RFC 9110 §8.8.3 (ETag), §13.1.1 (If-Match), §15.5.13 (412); RFC 6585 §3 (428).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from gateway.web.problem import problem
+
+
+def tag_of(body: Mapping[str, Any]) -> str:
+    """A strong validator of what is shown of a thing."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def shown(request: web.Request, body: Mapping[str, Any], status: int = 200) -> web.Response:
+    """A thing with its ETag; 304 when the reader of a GET has it already."""
+    tag = tag_of(body)
+    # RFC 9110 §13.1.2: the weak comparison
+    known = request.if_none_match or () if request.method in ("GET", "HEAD") else ()
+    same = any(etag.value in (tag, "*") for etag in known)
+    answer = web.Response(status=304) if same else web.json_response(body, status=status)
+    answer.etag = tag
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+def unmet(request: web.Request, body: Mapping[str, Any]) -> web.Response | None:
+    """Why a change may not be made to the thing as it is now; None when it may. Ask this with the thing locked."""
+    # RFC 6585 §3: two people who change one thing do not overwrite each other unseen
+    if "If-Match" not in request.headers:
+        return problem(
+            428, "no-condition", "Say what you saw: If-Match with the ETag of the GET, or * whatever is there."
+        )
+    tag = tag_of(body)
+    try:
+        wanted = request.if_match or ()
+    except ValueError:
+        wanted = ()
+    # RFC 9110 §13.1.1: the strong comparison
+    if any(not etag.is_weak and etag.value in (tag, "*") for etag in wanted):
+        return None
+    return problem(
+        412, "changed-meanwhile", "It has changed since you saw it. Look again.", headers={"ETag": f'"{tag}"'}
+    )
