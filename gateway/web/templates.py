@@ -15,7 +15,7 @@ from gateway.model import ChannelName, MessageClass, Purpose, Role
 from gateway.policy.template import template_of
 from gateway.store import templates
 from gateway.store.pool import Store
-from gateway.web.access import AUTHORITY, Handler
+from gateway.web.access import AUTHORITY
 from gateway.web.api import answered
 from gateway.web.bodies import Body, Handler, taking
 from gateway.web.paging import PAGE
