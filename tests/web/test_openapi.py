@@ -72,7 +72,7 @@ def test_everything_of_v1_asks_for_a_token_or_says_that_it_does_not() -> None:
     assert len(WITH_TOKEN) > 50
     assert open_ == {
         "redeemInvitation", "openInvitation", "beginPasskey", "endPasskey", "registerCitizen", "confirmCitizen",
-        "askForLink", "findPlaces", "listManuals", "getManual",
+        "askForLink", "findPlaces", "listManuals", "getManual", "beginProvider", "endProvider", "listProviders",
     }  # fmt: skip
 
 
