@@ -85,7 +85,7 @@ class Player:
                 await self._send(step)
             case _:
                 for verb, path in (("GET", ""), ("GET", "/deliveries"), ("POST", "/stop"), ("POST", "/approve")):
-                    more = {"json": {}} if verb == "POST" else {}
+                    more: Any = {"json": {}} if verb == "POST" else {}
                     await self.ask(verb, f"/v1/campaigns/{foreign.campaign}{path}", **more)
 
     async def _send(self, step: Step) -> None:
