@@ -103,7 +103,7 @@ async def test_a_page_of_many_members_is_read_from_an_index(connection: Connecti
 
 @pytest.mark.long
 async def test_lists_and_searches_of_a_hundred_thousand_persons_take_less_than_100_ms(connection: Connection) -> None:
-    """As the tenant's role, as the API asks: the first page, one in the middle, a beginning of a name, one person (12 columns)."""
+    """As the tenant's role, as the API asks: the first page, one in the middle, a beginning of a name, one person."""
     entity, other = await made.entity(connection), await made.entity(connection, "other")
     await connection.execute(
         "WITH p AS (INSERT INTO person (public_id, name, email) SELECT 'pe_' || n, 'Name ' || n, n || '@x.example' "
