@@ -136,7 +136,7 @@ async def _change(connection: Connection, entity: int, person: Any, options: arg
         await persons.suspend(connection, entity, person["id"], options.suspended)
     if options.trained or options.trained_until:
         until = options.trained_until or person["trained_until"]
-        await persons.train(connection, person["id"], options.trained or person["trained_on"], until)
+        await persons.train(connection, entity, person["id"], options.trained or person["trained_on"], until)
     return Exit.DONE
 
 

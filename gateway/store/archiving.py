@@ -82,7 +82,8 @@ async def _persons(connection: Connection, entity_id: int, archive: ArchiveReade
         person = await persons.find(connection, entity_id, row["email"])
         people[row["email"]] = person["id"]
         if person["trained_on"] is None and row["trained_on"] is not None:
-            await persons.train(connection, person["id"], _day(row["trained_on"]), _day(row["trained_until"]))
+            on, until = _day(row["trained_on"]), _day(row["trained_until"])
+            await persons.train(connection, entity_id, person["id"], on, until)
         if row["suspended"]:
             await persons.suspend(connection, entity_id, person["id"], True)
     return people

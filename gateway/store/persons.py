@@ -59,11 +59,14 @@ def digest_of(text: str) -> bytes:
 async def join(
     connection: Connection, entity_id: int, *, name: str, email: str, language: str, roles: Sequence[Role], grant: Grant
 ) -> tuple[str, bool]:
-    """Make somebody a member; who has this address already stays who they are. (our name for them, new here)"""
+    """Make somebody a member; who has this address already stays who they are. (our name for them, new here)
+
+    What an entity calls a member, and in which language it writes to them, is its own.
+    """
     person: Any = await connection.fetchrow(_SQL["person_put"], f"pe_{secrets.token_hex(8)}", name, email, language)
     now, wanted = (list(roles), None) if grant.confirmed or not roles else ([], list(roles))
     joined = await connection.fetchval(
-        _SQL["person_join"], entity_id, person["id"], person["name"], now, wanted, grant.by if wanted else None
+        _SQL["person_join"], entity_id, person["id"], name, language, now, wanted, grant.by if wanted else None
     )
     return person["public_id"], joined is not None
 
@@ -105,9 +108,9 @@ async def suspend(connection: Connection, entity_id: int, person_id: int, suspen
     await connection.execute(_SQL["person_suspend"], entity_id, person_id, suspended)
 
 
-async def train(connection: Connection, person_id: int, on: date | None, until: date | None) -> None:
-    """When somebody was trained, and until when that holds."""
-    await connection.execute(_SQL["person_train"], person_id, on, until)
+async def train(connection: Connection, entity_id: int, person_id: int, on: date | None, until: date | None) -> None:
+    """When a member was trained, and until when that holds."""
+    await connection.execute(_SQL["person_train"], entity_id, person_id, on, until)
 
 
 async def grant_mandate(

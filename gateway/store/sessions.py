@@ -241,7 +241,7 @@ async def passkeys(connection: Connection, person_id: int) -> list[Any]:
 
 async def lock_person(connection: Connection, person_id: int) -> None:
     """Nobody else changes their ways until the transaction ends: two who remove one would each see the other's."""
-    await connection.execute(_SQL["person_lock"], person_id)
+    await connection.execute(_SQL["ways_lock"], person_id)
 
 
 async def remove_passkey(connection: Connection, person_id: int, number: int) -> bool:

@@ -148,7 +148,8 @@ class PersonPages:
                 author = f"person:{row['id']}"
                 await deal_with(connection, authority.entity_id, body.running, authority.holder, author)
             if {"trained_on", "trained_until"} & body.model_fields_set:
-                await persons.train(connection, row["id"], body.trained_on, body.trained_until)
+                on, until = body.trained_on, body.trained_until
+                await persons.train(connection, authority.entity_id, row["id"], on, until)
             row = await self._found(connection, request)
             return shown(request, await self._whole(connection, request, row))
 

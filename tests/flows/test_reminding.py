@@ -54,5 +54,8 @@ async def test_whose_training_ends_soon_is_told_where_training_is_asked_for(scen
             email = f"{entity.slug}{days}@x.example"
             await put_person(connection, entity.id, email=email)
             until = today + timedelta(days=days)
-            await connection.execute("UPDATE person SET trained_until = $2 WHERE email = $1", email, until)
+            await connection.execute(
+                "UPDATE membership m SET trained_until = $2 FROM person p WHERE p.id = m.person_id AND p.email = $1",
+                email, until,
+            )  # fmt: skip
     assert await told(scene) == await told(scene) == [("asking10@x.example", "training")]

@@ -139,7 +139,7 @@ async def test_who_is_not_trained_sends_nothing_where_training_is_asked_for(pg: 
         assert await forecast(client, token, raw) == "not-trained"
         assert await forecast(client, commune.second, raw) == ""
         for days, reason in ((-1, "not-trained"), (0, ""), (30, "")):
-            await connection.execute("UPDATE person SET trained_until = current_date + $1::int", days)
+            await connection.execute("UPDATE membership SET trained_until = current_date + $1::int", days)
             assert await forecast(client, token, raw) == reason
 
 

@@ -10,8 +10,8 @@ FROM entity e LEFT JOIN entity p ON p.id = e.parent_id WHERE e.id = $1;
 
 -- name: archive_persons
 -- Its members with their roles.
-SELECT jsonb_build_object('email', p.email, 'name', p.name, 'language', p.language, 'roles', m.roles,
-    'suspended', m.suspended_at IS NOT NULL, 'trained_on', p.trained_on, 'trained_until', p.trained_until)
+SELECT jsonb_build_object('email', p.email, 'name', m.name, 'language', m.language, 'roles', m.roles,
+    'suspended', m.suspended_at IS NOT NULL, 'trained_on', m.trained_on, 'trained_until', m.trained_until)
 FROM membership m JOIN person p ON p.id = m.person_id WHERE m.entity_id = $1 ORDER BY p.email;
 
 -- name: archive_partnerships

@@ -3,16 +3,16 @@
 -- name: person_put
 -- One identity for an e-mail address: made when it is new, else left as it is.
 INSERT INTO person AS p (public_id, name, email, language) VALUES ($1, $2, $3, $4)
-ON CONFLICT (lower(email)) DO UPDATE SET email = p.email RETURNING id, public_id, name;
+ON CONFLICT (address) DO UPDATE SET email = p.email RETURNING id, public_id;
 
 -- name: person_join
 -- A membership; no row comes back when there is one.
-INSERT INTO membership (entity_id, person_id, search, roles, wanted, wanted_by)
-VALUES ($1, $2, lower($3), $4, $5, $6) ON CONFLICT DO NOTHING RETURNING person_id;
+INSERT INTO membership (entity_id, person_id, name, search, language, roles, wanted, wanted_by)
+VALUES ($1, $2, $3, lower($3), $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING person_id;
 
 -- name: person_page
 -- Members of an entity by name, after (search $3, person $4), whose name begins with $2.
-SELECT p.id, p.public_id, p.name, p.email, p.language, p.trained_on, p.trained_until, m.roles, m.wanted, m.wanted_by, m.search,
+SELECT p.id, p.public_id, m.name, p.email, m.language, m.trained_on, m.trained_until, m.roles, m.wanted, m.wanted_by, m.search,
     m.suspended_at IS NOT NULL OR p.suspended_at IS NOT NULL AS suspended
 FROM membership m JOIN person p ON p.id = m.person_id
 WHERE m.entity_id = $1 AND m.search >= $2 AND m.search < $2 || chr(1114111) AND (m.search, m.person_id) > ($3, $4)
@@ -20,10 +20,11 @@ ORDER BY m.search, m.person_id LIMIT $5;
 
 -- name: person_find
 -- One member by our name for them or by e-mail address.
-SELECT p.id, p.public_id, p.name, p.email, p.language, p.trained_on, p.trained_until, m.roles, m.wanted, m.wanted_by, m.search,
+SELECT p.id, p.public_id, m.name, p.email, m.language, m.trained_on, m.trained_until, m.roles, m.wanted, m.wanted_by, m.search,
     m.suspended_at IS NOT NULL OR p.suspended_at IS NOT NULL AS suspended
 FROM membership m JOIN person p ON p.id = m.person_id
-WHERE m.entity_id = $1 AND (p.public_id = $2 OR lower(p.email) = lower($2));
+WHERE m.entity_id = $1 AND m.person_id = ANY (ARRAY(
+    SELECT id FROM person WHERE public_id = $2 UNION SELECT id FROM person WHERE address = lower($2)));
 
 -- name: person_lock
 -- Nobody else changes a member until this transaction ends.
@@ -43,8 +44,8 @@ WHERE entity_id = $1 AND person_id = $2 AND wanted IS NOT NULL AND wanted_by <> 
 UPDATE membership SET suspended_at = CASE WHEN $3 THEN coalesce(suspended_at, now()) END WHERE entity_id = $1 AND person_id = $2;
 
 -- name: person_train
--- When somebody was trained, and until when that holds.
-UPDATE person SET trained_on = $2, trained_until = $3 WHERE id = $1;
+-- When a member was trained, and until when that holds.
+UPDATE membership SET trained_on = $3, trained_until = $4 WHERE entity_id = $1 AND person_id = $2;
 
 -- name: mandate_grant
 -- What a person may send: every class with every channel that were given; what is there already is left as it is.
@@ -145,9 +146,9 @@ RETURNING id;
 -- name: training_remind
 -- A notice for everybody whose training ends within a month, where their entity asks for it; once a month.
 INSERT INTO notice (entity_id, person_id, word, subject, body)
-SELECT m.entity_id, m.person_id, 'training', 'training', p.trained_until::text
-FROM person p JOIN membership m ON m.person_id = p.id JOIN entity e ON e.id = m.entity_id
-WHERE p.trained_until BETWEEN current_date AND current_date + 30 AND m.suspended_at IS NULL AND e.suspended_at IS NULL
+SELECT m.entity_id, m.person_id, 'training', 'training', m.trained_until::text
+FROM membership m JOIN entity e ON e.id = m.entity_id
+WHERE m.trained_until BETWEEN current_date AND current_date + 30 AND m.suspended_at IS NULL AND e.suspended_at IS NULL
   AND (e.policy ->> 'training_required')::boolean
   AND NOT EXISTS (SELECT FROM notice n WHERE n.entity_id = m.entity_id AND n.person_id = m.person_id
                   AND n.word = 'training' AND n.at > now() - interval '1 month')

@@ -58,7 +58,7 @@ ORDER BY s.id DESC LIMIT 1000;
 SELECT s.public_id, p.public_id AS person, p.email, s.state, s.way, s.realm, s.created_at, s.last_used_at, s.ends_at,
     e.slug AS entity
 FROM person_session s JOIN person p ON p.id = s.person_id LEFT JOIN entity e ON e.id = s.entity_id
-WHERE ($1::text IS NULL OR p.public_id = $1 OR lower(p.email) = lower($1))
+WHERE ($1::text IS NULL OR p.public_id = $1 OR p.address = lower($1))
   AND s.ended_at IS NULL AND s.ends_at > now() AND s.last_used_at + s.idle > now()
 ORDER BY s.id DESC LIMIT 1000;
 
@@ -75,7 +75,7 @@ FROM membership m JOIN entity e ON e.id = m.entity_id WHERE m.person_id = $1 AND
 
 -- name: person_by_word
 -- Anybody by our name for them or by e-mail address.
-SELECT id, public_id FROM person WHERE public_id = $1 OR lower(email) = lower($1);
+SELECT id, public_id FROM person WHERE public_id = $1 OR address = lower($1);
 
 -- name: invitation_look
 -- An invitation that works, locked, with the person it is for; ways: they can sign in already.
@@ -141,6 +141,6 @@ VALUES ($1, $2, $3, $4, $5, now() + make_interval(secs => $6));
 -- A ceremony ends: it can be taken once.
 DELETE FROM ceremony WHERE digest = $1 AND kind = $2 RETURNING person_id, challenge, detail, ends_at > now() AS lasts;
 
--- name: person_lock
+-- name: ways_lock
 -- Nobody else changes the ways of this person until the transaction ends.
 SELECT FROM person WHERE id = $1 FOR UPDATE;
