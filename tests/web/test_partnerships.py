@@ -37,7 +37,7 @@ async def test_a_partnership_is_made_filled_and_changed_by_administrators(client
         assert (await ask(client, admin, "POST", f"/v1/partnerships/plp/{path}", json=body))[0] == 200
         assert (await ask(client, admin, "POST", f"/v1/partnerships/none/{path}", json=body))[0] == 404
     assert (await ask(client, admin, "POST", "/v1/partnerships/plp/groups", json={"group": "none"}))[0] == 404
-    ((shown,),) = (await ask(client, jan, "GET", "/v1/partnerships"))[1].values()
+    (shown,) = (await ask(client, jan, "GET", "/v1/partnerships"))[1]["partnerships"]
     assert (shown["agreement"], shown["groups"], shown["people"][0]["role"]) == ("both", ["g"], "coordinator")
     assert {role for _, role in (await scene.authority(jan)).partner_roles} == {"coordinator"}
     await ask(client, admin, "POST", "/v1/partnerships/plp/people", json=enrolment | {"member": False})

@@ -120,7 +120,7 @@ async def test_another_entity_sees_nothing_of_it(client: Client, scene: SourceSc
     await scene.trust()
     (alert,) = await scene.alerts()
     head = bearer(await scene.scene.entity("other"))
-    assert await (await client.get("/v1/sources", headers=head)).json() == {"sources": []}
+    assert await (await client.get("/v1/sources", headers=head)).json() == {"sources": [], "next": None}
     path = f"/v1/sources/{scene.source}/alerts"
     assert (await client.get(path, headers=head)).status == 404
     assert (await client.get(f"{path}/{alert['public_id']}/cap", headers=head)).status == 404
