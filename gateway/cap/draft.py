@@ -231,12 +231,14 @@ def rings_of(shapes: Iterable[ShapeLeaf]) -> list[tuple[Leaf, Polygon]]:
 
 
 class _Reader:
-    """Reads blocks of one namespace."""
+    """Reads blocks of one namespace. Languages repeat places and times: each text is read once."""
 
     def __init__(self, prefix: str, *, lenient: bool) -> None:
         self._prefix = prefix
         self._lenient = lenient
         self._polygons: dict[str, places.Reading] = {}
+        self._circles: dict[str, places.Reading] = {}
+        self._dates: dict[str, dates.Instant] = {}
 
     def fill(self, block: Block, *inner: str) -> dict[str, list[etree._Element]]:
         """Put the texts and pairs of its element into the block; give back the inner blocks' elements."""
@@ -278,22 +280,28 @@ class _Reader:
 
     def dated(self, leaf: Leaf) -> DatedLeaf:
         """A date-time element; in lenient mode slips are understood."""
-        at, slip = dates.read_leniently(leaf.value) if self._lenient else (dates.read(leaf.value), "")
-        return DatedLeaf(leaf, at, slip)
+        text = leaf.value
+        if text not in self._dates:
+            self._dates[text] = dates.read_leniently(text) if self._lenient else dates.Instant(dates.read(text))
+        return DatedLeaf(leaf, *self._dates[text])
 
     def _area(self, element: etree._Element) -> AreaDraft:
         area = AreaDraft(element)
         self.fill(area)
         area.polygons = [ShapeLeaf(leaf, self._polygon(leaf.text)) for leaf in area.all("polygon")]
-        area.circles = [ShapeLeaf(leaf, places.read_circle(leaf.text)) for leaf in area.all("circle")]
+        area.circles = [ShapeLeaf(leaf, self._circle(leaf.text)) for leaf in area.all("circle")]
         area.shapes = area.polygons + area.circles
         return area
 
     def _polygon(self, text: str) -> places.Reading:
-        """One polygon in every language is read once."""
         if text not in self._polygons:
             self._polygons[text] = places.read_polygon(text, close=self._lenient)
         return self._polygons[text]
+
+    def _circle(self, text: str) -> places.Reading:
+        if text not in self._circles:
+            self._circles[text] = places.read_circle(text)
+        return self._circles[text]
 
     def _pair(self, element: etree._Element) -> Pair:
         """A pair; CAP 1.0 writes NAME=value as text."""

@@ -111,6 +111,6 @@ RULES: tuple[Rule, ...] = (
 def ask(draft: Draft, context: Context) -> Iterator[Finding]:
     """Every finding of every rule, in the order of the table; a rule is said at most MOST_PER_RULE times."""
     for rule in RULES:
-        weight = rule.lenient if draft.lenient else rule.strict
         for where, text_ in islice(rule.check(draft, context), MOST_PER_RULE):
+            weight = rule.lenient if draft.lenient else rule.strict
             yield Finding(rule.id, weight, line_of(where.element), path_of(where.element), text_, rule.clause)
