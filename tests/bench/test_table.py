@@ -35,6 +35,7 @@ LATE = {"p50": 0.2, "p99": 3.5, "max": 9.5}
 MEDIA = {"streams": 600, "cpu_percent_of_a_core": 24.5, "packet_lateness_ms": LATE}
 SLIDING = {"max_starts_in_60s": 600, "min_starts_in_60s_with_backlog": 598}
 CALLS = plain("voice", media=MEDIA, **SLIDING, **STEADY)
+CHECKS = {"checks_per_s": 1234.0, "checks_per_s_four_languages": 567.0}
 EXAMPLES = {
     "sms": plain("sms", submit_rate_per_s=700.0, first_submit_ms=120.0, **STEADY),
     "email": plain("email", submit_rate_per_s=700.0, first_submit_ms=120.0, **STEADY),
@@ -42,7 +43,12 @@ EXAMPLES = {
     "all": plain(
         "all", cores={"gateway": 0.3}, own_cores=0.3, channels={"sms": plain("sms", **STEADY), "voice": CALLS}
     ),
-    "ingest": plain("ingest", latency_ms_at_full_rate={"p50": 1.0, "p99": 2.0}, checks_per_s=1234.0),
+    "ingest": plain(
+        "ingest",
+        latency_ms_at_full_rate={"p50": 1.0, "p99": 2.0},
+        checks_per_s=1234.0,
+        checks_per_s_four_languages=567.0,
+    ),
     "targeting": plain("targeting", areas=[AREA]),
     "feed": plain("feed", not_modified=plain("feed")),
 }
