@@ -12,6 +12,7 @@ import math
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from gateway.cap.area import EARTH_RADIUS_KM, Disc, Point, Ring, Shape, unwrappe
 WIDTH, HEIGHT = 480, 360
 MARGIN = 56
 MAX_POINTS = 200_000
+KEPT = 32
 _KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180
 _LEAST_KM = 1.0  # a single house still shows its surroundings
 _DISC_POINTS = 72
@@ -54,7 +56,15 @@ class _View(NamedTuple):
 
 
 def draw(shapes: Sequence[Shape], *, land: Sequence[Ring] = ()) -> bytes:
-    """The shapes as PNG, b"" without any; `land` are outlines behind them, drawn as far as they reach into view."""
+    """The shapes as PNG, b"" without any; `land` are outlines behind them, drawn as far as they reach into view.
+
+    The last ones are kept: an alert is tried, forecast, sent and updated with the same area.
+    """
+    return _drawn(tuple(shapes), tuple(land))
+
+
+@lru_cache(maxsize=KEPT)
+def _drawn(shapes: tuple[Shape, ...], land: tuple[Ring, ...]) -> bytes:
     rings = [_ring_of(shape) for shape in shapes]
     points = [point for ring in rings for point in ring]
     if not points or len(points) > MAX_POINTS:
