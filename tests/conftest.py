@@ -1,16 +1,18 @@
 """Fixtures of the whole suite: servers and databases, corpora, foreign programs, nothing left behind."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from hypothesis import settings
 
 from gateway.store.embedded import Cluster
 from tests.support import peers
 from tests.support.database import KINDS, Servers, public_folder
 from tests.support.ports import free_port
+from tests.support.scene import Scene, a_scene
 
 REPOSITORY = Path(__file__).parents[1]
 # How long an example takes says more of the machine than of the code; pytest-timeout ends what hangs. The same code
@@ -75,6 +77,13 @@ def empty_pg(servers: Servers, server_kind: str) -> Iterator[Cluster]:
     """A fresh database without any table."""
     with servers.database(server_kind, migrated=False) as cluster:
         yield cluster
+
+
+@pytest_asyncio.fixture
+async def scene(pg: Cluster) -> AsyncIterator[Scene]:
+    """Intake, campaigns, planner and closer over a store and a stopped clock."""
+    async with a_scene(pg) as found:
+        yield found
 
 
 @pytest.fixture

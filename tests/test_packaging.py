@@ -74,6 +74,7 @@ def installed(wheel: Path) -> Iterator[Path]:
         "--quiet",
         "--disable-pip-version-check",
         "install",
+        "--no-compile",
     ]
     subprocess.run([*pip, "--require-hashes", "-r", REPOSITORY / "requirements.lock"], check=True)
     subprocess.run([*pip, "--no-deps", wheel], check=True)

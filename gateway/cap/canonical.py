@@ -10,12 +10,13 @@ from itertools import chain
 
 from lxml import etree
 
+from gateway.cap import xmltext
 from gateway.cap.signature_form import SIGNATURE, Canonical
 
 
 def whole_tree(text: str) -> etree._Element:
     """The tree with comments and instructions, of a text that was parsed without them before and found harmless."""
-    return etree.fromstring(text.encode(), parser(whole=True))
+    return etree.fromstring(text.encode(), xmltext.strict_parser(comments=True, instructions=True))
 
 
 def content_of(root: etree._Element) -> bytes:
@@ -27,7 +28,7 @@ def content_of(root: etree._Element) -> bytes:
 
 def content_of_signed(data: bytes) -> bytes:
     """The same of bytes that were signed."""
-    return content_of(etree.fromstring(data, parser(whole=False)))
+    return content_of(etree.fromstring(data, xmltext.strict_parser(instructions=True)))
 
 
 def canonical_bytes(root: etree._Element, canonical: Canonical) -> bytes:
@@ -77,21 +78,6 @@ def _strip_outside(root: etree._Element) -> None:
     for sibling in list(chain(root.itersiblings(), root.itersiblings(preceding=True))):
         # lxml gives no way to remove a sibling of the root but to move it elsewhere
         etree.Element("elsewhere").append(sibling)
-
-
-def parser(*, whole: bool) -> etree.XMLParser:
-    """A parser as strict as that of parse.py; with `whole` it leaves nothing out, for digests cover instructions."""
-    return etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        huge_tree=False,
-        remove_comments=not whole,
-        remove_pis=False,
-    )
 
 
 def _remove(elements: list[etree._Element]) -> None:

@@ -115,29 +115,13 @@ def _nothing(*problems: str) -> ReadFeed:
 def _tree(data: bytes) -> tuple[etree._Element | None, str]:
     """The tree, and what is wrong with the document when it had to be mended."""
     try:
-        return etree.fromstring(data, _parser(recover=False)), ""
+        return etree.fromstring(data, xmltext.strict_parser()), ""
     except etree.XMLSyntaxError as error:
         fault = " ".join(str(error.msg or "not well-formed").split())[:160]
     try:
-        return etree.fromstring(data, _parser(recover=True)), fault
+        return etree.fromstring(data, xmltext.strict_parser(recover=True)), fault
     except etree.XMLSyntaxError:
         return None, fault
-
-
-def _parser(*, recover: bool) -> etree.XMLParser:
-    """Expands nothing, loads nothing, leaves out comments and instructions."""
-    return etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        attribute_defaults=False,
-        huge_tree=False,
-        recover=recover,
-        remove_comments=True,
-        remove_pis=True,
-    )
 
 
 class _Reading:

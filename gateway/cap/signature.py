@@ -234,7 +234,7 @@ def _signed(alone: etree._Element, read: Form, signer: Certificate, at: datetime
             alone,
             x509_cert=signer.x509,
             validate_schema=False,
-            parser=canonical.parser(whole=True),
+            parser=xmltext.strict_parser(comments=True, instructions=True),
             expect_config=config,
         )
     except InvalidDigest:

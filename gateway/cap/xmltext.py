@@ -1,6 +1,7 @@
 """From hostile bytes to XML text that is safe to parse: encoding decided here, no DOCTYPE, no surprise left.
 
-Knows: byte order marks, XML declarations, which encodings are read. Never knows: CAP, the tree.
+Knows: byte order marks, XML declarations, which encodings are read, how a parser is made strict.
+Never knows: CAP.
 Standard: XML 1.0 §2.8 (prolog), §4.3.3 and appendix F (encodings).
 
 The text that was looked at is the text that is parsed: the parser gets it re-encoded and never guesses again.
@@ -9,6 +10,8 @@ The text that was looked at is the text that is parsed: the parser gets it re-en
 import codecs
 import re
 from typing import NamedTuple
+
+from lxml import etree
 
 from gateway.cap.findings import Finding, error, quoted
 
@@ -101,3 +104,22 @@ def _undecodable(encoding: str, raw: bytes, fault: Exception) -> XmlText:
 
 def _refused(rule: str, message: str, clause: str) -> XmlText:
     return XmlText(None, (error(rule, message, clause, element=""),))
+
+
+def strict_parser(*, recover: bool = False, comments: bool = False, instructions: bool = False) -> etree.XMLParser:
+    """A parser that expands nothing, loads nothing and leaves out comments and instructions unless they are wanted.
+
+    Without comments the text of an element is whole: nothing can hide behind a comment inside it.
+    """
+    return etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        recover=recover,
+        remove_comments=not comments,
+        remove_pis=not instructions,
+    )

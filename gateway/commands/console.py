@@ -53,6 +53,18 @@ def note(*lines: str) -> None:
     sys.stderr.write("".join(f"{line}\n" for line in lines))
 
 
+def read_file(name: str, most_bytes: int) -> bytes | None:
+    """The file (- is stdin), one byte more of it than `most_bytes` when it is longer; None: can not be read, said."""
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read(most_bytes + 1)
+        with open(name, "rb") as file:  # noqa: PTH123 - a name may be /dev/stdin or <(...)
+            return file.read(most_bytes + 1)
+    except OSError as error:
+        complain(f"{name}: {error.strerror}")
+        return None
+
+
 def as_json(record: Mapping[str, object]) -> str:
     """One object on one line; times as RFC 3339."""
     return json.dumps(record, ensure_ascii=False, default=_plain)

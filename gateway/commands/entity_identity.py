@@ -8,10 +8,10 @@ import re
 from dataclasses import dataclass
 
 from gateway.cap import trust
+from gateway.cap.parse import Limits
 from gateway.cap.trust import Certificate, Trust
 from gateway.cap.words import token_problem
-from gateway.commands.console import Exit, as_json, complain, note, say, table
-from gateway.commands.sign import read_file
+from gateway.commands.console import Exit, as_json, complain, note, read_file, say, table
 from gateway.model import SignatureRule
 from gateway.store import identity
 from gateway.store.pool import Connection
@@ -113,7 +113,7 @@ async def signatures(connection: Connection, entity_id: int, options: argparse.N
 
 
 def _read(options: argparse.Namespace) -> _Changes | None:
-    contents = [read_file(name) for name in options.pin]
+    contents = [read_file(name, Limits().max_bytes) for name in options.pin]
     try:
         der = Trust.from_pem(*(one for one in contents if one is not None)).pinned
     except ValueError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.cap.parse import Limits
 from gateway.cap.signing import Signed, sign
-from gateway.commands.console import Exit, complain
+from gateway.commands.console import Exit, complain, read_file
 
 EXAMPLES = """\
 The signature is RSA or ECDSA with SHA-256, after the key. Signatures that stand in the alert already are kept.
@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the signed alert, or say why there is none."""
-    contents = [read_file(name) for name in (options.file, options.key, options.certificate)]
+    contents = [read_file(name, Limits().max_bytes) for name in (options.file, options.key, options.certificate)]
     alert, key, certificate = contents
     if alert is None or key is None or certificate is None:
         return Exit.UNREADABLE
@@ -44,19 +44,6 @@ def run(options: argparse.Namespace) -> int:
         complain(str(error))
         return Exit.UNREADABLE
     return _write(signed, options.output) if signed.document else _refuse(options.file, signed)
-
-
-def read_file(name: str) -> bytes | None:
-    """The file (- is stdin), or one byte more than any alert may have of a longer one; None: can not be read, said."""
-    most = Limits().max_bytes + 1
-    try:
-        if name == "-":
-            return sys.stdin.buffer.read(most)
-        with open(name, "rb") as file:  # noqa: PTH123 - a name may be /dev/stdin or <(...)
-            return file.read(most)
-    except OSError as error:
-        complain(f"{name}: {error.strerror}")
-        return None
 
 
 def _write(signed: Signed, output: str | None) -> int:

@@ -4,14 +4,13 @@ Knows: how findings are shown, and which exit code they become. Never knows: a r
 """
 
 import argparse
-import sys
 from datetime import UTC, datetime
 
 from gateway.cap.check import Verdict, check
 from gateway.cap.findings import Finding
 from gateway.cap.parse import Limits
 from gateway.cap.profiles import demands_of
-from gateway.commands.console import Exit, as_json, complain, say
+from gateway.commands.console import Exit, as_json, complain, read_file, say
 
 EXAMPLES = """\
 exit codes: 0 no error, 1 errors found, 2 a file could not be read (absent, or no well-formed XML)
@@ -43,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _validate(name: str, options: argparse.Namespace) -> int:
-    raw = _read(name)
+    raw = read_file(name, Limits().max_bytes)
     if raw is None:
         return Exit.UNREADABLE
     verdict = check(raw, lenient=options.lenient, profile=options.profile, received_at=datetime.now(UTC))
@@ -51,19 +50,6 @@ def _validate(name: str, options: argparse.Namespace) -> int:
     if not verdict.well_formed:
         return Exit.UNREADABLE
     return Exit.DONE if verdict.valid else Exit.NO
-
-
-def _read(name: str) -> bytes | None:
-    """The file, or one byte more than any alert may have of a longer one; None when it can not be read."""
-    most = Limits().max_bytes + 1
-    try:
-        if name == "-":
-            return sys.stdin.buffer.read(most)
-        with open(name, "rb") as file:  # noqa: PTH123 - a name may be /dev/stdin or <(...)
-            return file.read(most)
-    except OSError as error:
-        complain(f"{name}: {error.strerror}")
-        return None
 
 
 def _record(name: str, verdict: Verdict) -> dict[str, object]:

@@ -7,10 +7,10 @@ import argparse
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from gateway.cap.parse import Limits
 from gateway.cap.signature import Signature, SignatureVerdict, verify
 from gateway.cap.trust import Trust
-from gateway.commands.console import Exit, as_json, complain, say
-from gateway.commands.sign import read_file
+from gateway.commands.console import Exit, as_json, complain, read_file, say
 
 EXAMPLES = """\
 What the alert says of its key is not believed: only keys of the certificates in --trust count. A certificate that may
@@ -40,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Say what the signatures are worth."""
     trust = _trust(options.trust)
-    raw = read_file(options.file)
+    raw = read_file(options.file, Limits().max_bytes)
     if trust is None or raw is None:
         return Exit.UNREADABLE
     verdict = verify(raw, trust=trust, at=options.at or datetime.now(UTC), allow_sha1=options.allow_sha1)
@@ -63,7 +63,7 @@ def _moment(text: str) -> datetime:
 def _trust(names: list[str]) -> Trust | None:
     contents: list[bytes] = []
     for name in names:
-        content = read_file(name)
+        content = read_file(name, Limits().max_bytes)
         if content is None:
             return None
         contents.append(content)

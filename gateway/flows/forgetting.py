@@ -5,12 +5,11 @@ Knows: how long each is kept. Never knows: tables. Answers kept for requests tha
 webhooks were told after a month. Reports, counts and what was said are never forgotten here.
 """
 
-import asyncio
 from collections.abc import Callable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.errors import StoreUnavailable
+from gateway.flows.leading import as_leader
 from gateway.log import UnitLogger
 from gateway.store import deliveries, erasing, idempotency, importing, sessions, ways, webhooks
 from gateway.store.pool import Store
@@ -39,13 +38,7 @@ class Forgetter:
 
     async def run(self) -> None:
         """Forget until cancelled."""
-        while True:
-            await asyncio.sleep(EVERY_S)
-            if self._leads():
-                try:
-                    await self.once()
-                except StoreUnavailable as error:
-                    self._log.warning("store_away", error=type(error).__name__)
+        await as_leader(self.once, every_s=EVERY_S, leads=self._leads, log=self._log)
 
     async def once(self) -> None:
         """Everything that is too old now, one partition after the other."""

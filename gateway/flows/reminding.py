@@ -3,10 +3,9 @@
 Knows: how often to look. Never knows: tables, who is meant. A notice is all there is: nobody loses a right by it.
 """
 
-import asyncio
 from collections.abc import Callable
 
-from gateway.errors import StoreUnavailable
+from gateway.flows.leading import as_leader
 from gateway.log import UnitLogger
 from gateway.store import persons
 from gateway.store.pool import Store
@@ -24,13 +23,7 @@ class Reminder:
 
     async def run(self) -> None:
         """Remind until cancelled."""
-        while True:
-            await asyncio.sleep(EVERY_S)
-            if self._leads():
-                try:
-                    await self.once()
-                except StoreUnavailable as error:
-                    self._log.warning("store_away", error=type(error).__name__)
+        await as_leader(self.once, every_s=EVERY_S, leads=self._leads, log=self._log)
 
     async def once(self) -> None:
         """Everybody who is due now."""

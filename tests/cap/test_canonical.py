@@ -84,9 +84,3 @@ def test_what_stands_outside_may_have_been_signed_or_not(outside: str) -> None:
     assert views(outside.format(ALERT.format(signature("p"))), 0) == [("", True)]
     two = outside.format(ALERT.format(signature("p") + signature("q")))
     assert views(two, 1) == [("", True), ("p", True), ("p", False)]
-
-
-def test_nothing_is_expanded_or_fetched() -> None:
-    for whole in (True, False):
-        parsed = etree.fromstring(b'<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>', canonical.parser(whole=whole))
-        assert "x" not in (parsed.text or "")

@@ -3,6 +3,7 @@ import codecs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 from gateway.cap import xmltext
 
@@ -104,3 +105,13 @@ def test_no_bytes_upset_the_decoder(raw: bytes) -> None:
 def test_text_of_an_element_survives(codec: str, text: str) -> None:
     document = f"<a>{text}</a>"
     assert decode(document.encode(codec)).text == document
+
+
+@pytest.mark.parametrize("recover", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_strict_parser_expands_nothing_and_leaves_out_what_hides(recover: bool, whole: bool) -> None:
+    parser = xmltext.strict_parser(recover=recover, comments=whole, instructions=whole)
+    parsed = etree.fromstring(b'<!DOCTYPE a [<!ENTITY e "x">]><a>&e;b<!-- c --><?d?></a>', parser)
+    assert "x" not in "".join(map(str, parsed.itertext()))
+    hidden = [child for child in parsed if child.tag in (etree.Comment, etree.ProcessingInstruction)]
+    assert len(hidden) == (2 if whole else 0)

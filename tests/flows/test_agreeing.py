@@ -1,30 +1,21 @@
 """Agreement on a real store: what waits for whom, what voids it, races, broken glass, and the database's own no."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from gateway.cap.model import Scope
 from gateway.flows.answers import Answer
 from gateway.model import Realm, Role
 from gateway.policy.importing import ImportedContact
 from gateway.store import admin, approvals, persons
-from gateway.store.embedded import Cluster
 from tests.support.people import everything, put_person
-from tests.support.scene import Entity, Scene, a_scene, an_alert, area, asking, citizen, square, with_infos
+from tests.support.scene import Entity, Scene, an_alert, area, asking, citizen, square, with_infos
 
 HERE = area(square(4.325, 50.815))
 APPROVAL = {"approval": ["urgent"]}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 def to_group(identifier: str = "A-1", group: str = "g") -> Any:

@@ -1,24 +1,15 @@
 """An import over HTTP, behind the pages: recorded, whole or not at all, one file at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
-
-import pytest_asyncio
 
 from gateway.flows.importing import MOST_WAITING, Importer, Order
 from gateway.policy.importing import ImportOptions
-from gateway.store.embedded import Cluster
 from gateway.store.importing import ImportInto
-from tests.support.scene import Scene, a_scene
+from tests.support.scene import Scene
 
 ROWS = b"key,mobile\n1,+32470000001\n2,+32470000002\n3,12\n"
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 def order(entity: int, data: bytes = ROWS, **more: Any) -> Order:

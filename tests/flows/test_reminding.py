@@ -1,21 +1,11 @@
 """Reminders: who did not practise for a month, whose training ends; once a month, and nobody else."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-
-import pytest_asyncio
 
 from gateway.flows.reminding import Reminder
 from gateway.log import unit_logger
-from gateway.store.embedded import Cluster
 from tests.support.people import everything, put_person
-from tests.support.scene import Scene, a_scene, an_alert
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
+from tests.support.scene import Scene, an_alert
 
 
 async def told(scene: Scene) -> list[tuple[str, str]]:

@@ -1,23 +1,13 @@
 """Suspension holds at once for what comes, and for what runs as was chosen."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
 from gateway.cap.model import CapAlert, Scope
 from gateway.flows.suspending import Running, deal_with, suspend_entity
-from gateway.store.embedded import Cluster
 from tests.support.people import everything, put_person
-from tests.support.scene import Entity, Scene, a_scene, an_alert, asking, with_infos
+from tests.support.scene import Entity, Scene, an_alert, asking, with_infos
 
 STATES = {Running.STOP: "closing", Running.PAUSE: "paused", Running.GO_ON: "sending"}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 def private(identifier: str) -> CapAlert:

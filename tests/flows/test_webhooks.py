@@ -12,20 +12,13 @@ from gateway.log import unit_logger
 from gateway.model import Realm
 from gateway.policy.webhooks import SECRET_BYTES, WebhookRules, new_secret
 from gateway.store import webhooks
-from gateway.store.embedded import Cluster
 from gateway.web.outward import Guard, Outward, networks
 from tests.support.hooks import Listener, a_listener
 from tests.support.people import put_person
-from tests.support.scene import Entity, Scene, a_scene, an_alert, asking
+from tests.support.scene import Entity, Scene, an_alert, asking
 
 SECRET = new_secret(bytes(range(SECRET_BYTES)))
 ALERT = asking(an_alert(addresses=("g",)), channels="sms")
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 @pytest_asyncio.fixture

@@ -11,13 +11,12 @@ import pytest
 import pytest_asyncio
 import yarl
 
-from gateway.store.embedded import Cluster
 from gateway.web.sign_in_settings import SignInSettings
 from tests.support import peers
 from tests.support.authority import Client, a_client
 from tests.support.browser import Browser, invited
 from tests.support.people import put_person
-from tests.support.scene import URL, Entity, Scene, a_scene
+from tests.support.scene import URL, Entity, Scene
 
 pytestmark = pytest.mark.peer("oidc-provider")
 AN = "an@people.example"
@@ -32,12 +31,6 @@ def module_installed() -> None:
         if os.environ.get("GATEWAY_FORBID_SKIP") == "1":
             raise
         pytest.skip(str(missing))
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 @pytest_asyncio.fixture

@@ -1,16 +1,18 @@
 """A feed's source that tests can change, and pages over it."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import feedparser
 from aiohttp import ClientResponse, web
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.cap.derive import Attachment
 from gateway.cap.feed import FeedEntry, FeedText
 from gateway.errors import StoreUnavailable
 from gateway.flows.publishing import HEARTBEAT, PUBLIC, FeedKind, FeedName
+from gateway.web.feed import FeedPages
 
 Client = TestClient[web.Request, web.Application]
 EXERCISE, FOREST = FeedName(FeedKind.EXERCISE), FeedName(FeedKind.PUBLIC, "forest-vorst")
@@ -101,3 +103,23 @@ async def parsed(answer: ClientResponse) -> feedparser.FeedParserDict:
     found = feedparser.parse(await answer.read())
     assert not found.bozo
     return found
+
+
+def pages_of(source: Source, counted: Callable[[int], None] = lambda _: None) -> FeedPages:
+    return FeedPages(
+        source,
+        public_url="https://alerts.example/",
+        title="Alerts",
+        author="Crisis Centre",
+        counted=counted,
+        clock=Clock(),
+    )
+
+
+@asynccontextmanager
+async def a_reader(pages: FeedPages) -> AsyncIterator[Client]:
+    """An HTTP client of the pages."""
+    app = web.Application()
+    app.add_routes(pages.routes())
+    async with TestClient(TestServer(app)) as client:
+        yield client

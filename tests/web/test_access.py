@@ -8,21 +8,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.model import Realm
-from gateway.store.embedded import Cluster
 from gateway.web.access import AUTHORITY, Access
-from tests.support.scene import Scene, a_scene
+from tests.support.scene import Scene
 
 Client = TestClient[web.Request, web.Application]
 
 
 async def whoami(request: web.Request) -> web.Response:
     return web.Response(text=f"{request[AUTHORITY].slug} {request[AUTHORITY].realm}")
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 @pytest_asyncio.fixture

@@ -1,29 +1,12 @@
 """Agreement over HTTP."""
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
-
 from gateway.cap.model import Scope
 from gateway.model import Realm, Role
-from gateway.store.embedded import Cluster
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.people import everything, put_person
-from tests.support.scene import Scene, a_scene, an_alert, asking, document, with_infos
+from tests.support.scene import Scene, an_alert, asking, document, with_infos
 
 CAP = {"Content-Type": "application/cap+xml"}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 def private(identifier: str) -> bytes:

@@ -15,7 +15,6 @@ from aiohttp.test_utils import TestClient, TestServer
 from gateway.errors import StoreUnavailable
 from gateway.model import EntityKind, Realm
 from gateway.store import admin
-from gateway.store.embedded import Cluster
 from gateway.web.access import Access
 from gateway.web.agreeing import AgreeingPages
 from gateway.web.api import Api
@@ -24,7 +23,6 @@ from tests.support.scene import (
     HELP,
     Entity,
     Scene,
-    a_scene,
     an_alert,
     area,
     asking,
@@ -40,12 +38,6 @@ Client = TestClient[web.Request, web.Application]
 MOST_BYTES = 200_000
 CAP = "application/cap+xml"
 GOOD = document(an_alert())
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 @pytest_asyncio.fixture

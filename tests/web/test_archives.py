@@ -1,31 +1,15 @@
 """Entities taken along and put back over HTTP."""
 
 import io
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
 
 from gateway.model import Role
 from gateway.policy.archive import ArchiveReader
 from gateway.store import admin
-from gateway.store.embedded import Cluster
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.people import put_person
-from tests.support.scene import Scene, a_scene
+from tests.support.scene import Scene
 
 WHY = {"reason": "we leave at the end of the year"}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 async def test_an_entity_leaves_with_two_persons_and_comes_back_through_the_platform(

@@ -8,18 +8,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.model import Realm
-from gateway.store.embedded import Cluster
 from gateway.web.access import Access
 from gateway.web.audit import AuditPages
-from tests.support.scene import Entity, Scene, a_scene
+from tests.support.scene import Entity, Scene
 
 Client = TestClient[web.Request, web.Application]
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 @pytest_asyncio.fixture

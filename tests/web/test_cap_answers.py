@@ -12,23 +12,16 @@ from gateway.cap.model import CapAlert, MsgType
 from gateway.cap.schema import judge
 from gateway.model import SignatureRule
 from gateway.store import admin, identity
-from gateway.store.embedded import Cluster
 from gateway.web.api import Api
 from gateway.web.problem import CONTENT_TYPE, middleware
 from tests.cap.signed import signed_by_hand
 from tests.cap.wrapped import wrapped
 from tests.support.keys import pin, signer
-from tests.support.scene import HELP, URL, Entity, Scene, a_scene, an_alert, document, follow_up
+from tests.support.scene import HELP, URL, Entity, Scene, an_alert, document, follow_up
 
 Client = TestClient[web.Request, web.Application]
 CAP = "application/cap+xml"
 GOOD = document(an_alert())
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 @pytest_asyncio.fixture

@@ -1,6 +1,5 @@
 """Contacts over HTTP: rights, coordinators, every look written down, exports by two."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,24 +7,11 @@ import pytest_asyncio
 
 from gateway.model import Realm, Role
 from gateway.store import persons
-from gateway.store.embedded import Cluster
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.people import put_person
-from tests.support.scene import Scene, a_scene, citizen
+from tests.support.scene import Scene, citizen
 
 JAN = {"key": "jan", "name": "Jan", "mobile": "0470 12 34 56", "email": "Jan@x.example", "verified": True}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

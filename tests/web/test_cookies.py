@@ -1,19 +1,15 @@
 """Forged requests: each of the walls stands by itself."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from gateway.model import Realm
-from gateway.store.embedded import Cluster
 from gateway.web.cookies import CSRF_HEADER, Cookies, carries_csrf_token, csrf_token
-from tests.support.authority import Client, a_client
+from tests.support.authority import Client
 from tests.support.browser import Browser, invited
 from tests.support.people import put_person
-from tests.support.scene import Scene, a_scene
+from tests.support.scene import Scene
 
 SECRET = "gw_session_abc"
 HTTPS, HTTP = Cookies.at("https://alerts.example/path"), Cookies.at("http://127.0.0.1:8080")
@@ -58,18 +54,6 @@ def test_the_word_is_of_one_session_and_does_not_tell_its_secret() -> None:
     assert carries_csrf_token(request("GET"), SECRET)
     for other in ("", word[:-1], word + "x", "é"):
         assert not carries_csrf_token(request(X_CSRF_Token=other), SECRET)
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 async def test_every_change_with_a_cookie_has_to_come_from_our_own_pages(scene: Scene, client: Client) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,26 +11,13 @@ from pypdf import PdfReader
 
 from gateway.flows.costing import today_in
 from gateway.model import Realm, Role
-from gateway.store.embedded import Cluster
 from tests.flows.test_costing import closed
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.people import put_person
-from tests.support.scene import Entity, Scene, a_scene
+from tests.support.scene import Entity, Scene
 
 PACK = {"units": 500, "bought_on": "2022-09-20", "valid_until": "2100-07-20", "reference": "3P-1"}
 TARIFF = {"channel": "sms", "eur": "0.06", "valid_from": "2028-07-21"}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

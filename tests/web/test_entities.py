@@ -1,30 +1,16 @@
 """Entities over HTTP: each changes itself, the platform changes the tree, nobody else does."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest_asyncio
 
 from gateway.model import MessageClass, Role
 from gateway.store import admin, entities
-from gateway.store.embedded import Cluster
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.people import put_person
-from tests.support.scene import Entity, Scene, a_scene
+from tests.support.scene import Entity, Scene
 
 NEW = {"slug": "brugge", "name": "Stad Brugge", "kind": "type1"}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

@@ -1,28 +1,13 @@
 """One person's data over HTTP."""
 
-from collections.abc import AsyncIterator
-
 import pytest_asyncio
 
 from gateway.model import Role
-from gateway.store.embedded import Cluster
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.people import put_person
-from tests.support.scene import Scene, a_scene
+from tests.support.scene import Scene
 
 WHY = {"reason": "their own request of the second of May"}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

@@ -7,12 +7,9 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.flows.publishing import PUBLIC
-from gateway.web.feed import FeedPages
-from tests.web.feed_source import EXERCISE, Client, Clock, Source, entry, parsed, text
+from tests.web.feed_source import EXERCISE, Client, Source, a_reader, entry, pages_of, parsed, text
 
 
 @pytest.fixture
@@ -26,22 +23,8 @@ def counted() -> list[int]:
 
 
 @pytest.fixture
-def pages(source: Source, counted: list[int]) -> FeedPages:
-    return FeedPages(
-        source,
-        public_url="https://alerts.example/",
-        title="Alerts",
-        author="Crisis Centre",
-        counted=counted.append,
-        clock=Clock(),
-    )
-
-
-@pytest.fixture
-async def client(pages: FeedPages) -> AsyncIterator[Client]:
-    app = web.Application()
-    app.add_routes(pages.routes())
-    async with TestClient(TestServer(app)) as client:
+async def client(source: Source, counted: list[int]) -> AsyncIterator[Client]:
+    async with a_reader(pages_of(source, counted.append)) as client:
         yield client
 
 

@@ -4,12 +4,10 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.flows.publishing import HEARTBEAT
 from gateway.web.feed import FeedPages
-from tests.web.feed_source import FOREST, Client, Clock, Source, entry, parsed
+from tests.web.feed_source import FOREST, Client, Source, a_reader, entry, pages_of, parsed
 
 
 @pytest.fixture
@@ -18,27 +16,13 @@ def source() -> Source:
 
 
 @pytest.fixture
-def counted() -> list[int]:
-    return []
-
-
-@pytest.fixture
-def pages(source: Source, counted: list[int]) -> FeedPages:
-    return FeedPages(
-        source,
-        public_url="https://alerts.example/",
-        title="Alerts",
-        author="Crisis Centre",
-        counted=counted.append,
-        clock=Clock(),
-    )
+def pages(source: Source) -> FeedPages:
+    return pages_of(source)
 
 
 @pytest.fixture
 async def client(pages: FeedPages) -> AsyncIterator[Client]:
-    app = web.Application()
-    app.add_routes(pages.routes())
-    async with TestClient(TestServer(app)) as client:
+    async with a_reader(pages) as client:
         yield client
 
 

@@ -1,34 +1,19 @@
 """What a person does with their own identity has one door: nothing of it opens without a session."""
 
 import re
-from collections.abc import AsyncIterator
 
-import pytest_asyncio
 from aiohttp import web
 
 from gateway.model import Realm
-from gateway.store.embedded import Cluster
 from gateway.store.pool import Store
 from gateway.web.access import Access
 from gateway.web.identity import identity_routes
 from gateway.web.sign_in_settings import SignInSettings
-from tests.support.authority import Client, a_client, ask
-from tests.support.scene import URL, Scene, a_scene
+from tests.support.authority import Client, ask
+from tests.support.scene import URL, Scene
 
 OPEN = {"/v1/sign-in/invitation", "/v1/sign-in/passkey", "/v1/sign-in/passkey/end", "/v1/sign-in/providers"}
 OPEN |= {"/v1/sign-in/oidc/x", "/v1/sign-in/oidc/x/end"}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 async def of_identity(store: Store) -> list[tuple[str, str]]:

@@ -1,34 +1,20 @@
 """Imports over HTTP: files of every kind, rights, undo."""
 
 import io
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest_asyncio
 
 from gateway.model import Role
 from gateway.store import persons
-from gateway.store.embedded import Cluster
 from tests.policy.test_workbook import a_workbook
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.people import put_person
-from tests.support.scene import Scene, a_scene
+from tests.support.scene import Scene
 
 ROWS = [["Wie", "gsm", "mail"], ["An", "0470 00 00 01", "an@x.example"], ["Jan", "0470000002", "jan"]]
 CSV = "\n".join(",".join(row) for row in ROWS).encode()
 CARD = b"BEGIN:VCARD\nFN:An\nTEL;CELL:0470 00 00 01\nEND:VCARD\n"
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

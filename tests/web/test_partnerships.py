@@ -1,27 +1,10 @@
 """Partnerships and notices over HTTP."""
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
-
 from gateway.model import Role
 from gateway.store import approvals
-from gateway.store.embedded import Cluster
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.people import put_person
-from tests.support.scene import Scene, a_scene
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
+from tests.support.scene import Scene
 
 
 async def test_a_partnership_is_made_filled_and_changed_by_administrators(client: Client, scene: Scene) -> None:

@@ -1,31 +1,17 @@
 """Persons over HTTP: roles and mandates that wait for a second administrator, invitations that work once."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from gateway.model import Realm, Role
-from gateway.store.embedded import Cluster
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.people import put_person
-from tests.support.scene import Entity, Scene, a_scene
+from tests.support.scene import Entity, Scene
 
 EMAIL = "jan@people.example"
 NEW = {"name": "Jan Janssens", "email": EMAIL, "roles": ["approver"]}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

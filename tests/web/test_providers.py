@@ -13,7 +13,6 @@ from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
 from gateway.policy.second_way import STEP_S, code_at
-from gateway.store.embedded import Cluster
 from gateway.web.access import Access
 from gateway.web.identity import routes
 from gateway.web.problem import middleware
@@ -22,17 +21,11 @@ from tests.support.authority import Client
 from tests.support.browser import Browser, invited
 from tests.support.oidc import ISSUER, FakeProvider, a_key
 from tests.support.people import put_person
-from tests.support.scene import HELP, URL, Entity, Scene, a_scene
+from tests.support.scene import HELP, URL, Entity, Scene
 
 AN = "an@people.example"
 KEY = a_key()
 SECRET = SecretStr("s" + "e" * 40)
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 @pytest.fixture

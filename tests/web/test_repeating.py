@@ -11,12 +11,11 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.errors import StoreUnavailable
 from gateway.model import Realm
-from gateway.store.embedded import Cluster
 from gateway.web.access import Access
 from gateway.web.bodies import Body, taking
 from gateway.web.problem import middleware
 from gateway.web.repeating import HEADER, MOST_ANSWER_BYTES, REPLAYED
-from tests.support.scene import HELP, Entity, Scene, a_scene
+from tests.support.scene import HELP, Entity, Scene
 
 Client = TestClient[web.Request, web.Application]
 
@@ -50,12 +49,6 @@ class Pages:
 @pytest.fixture
 def pages() -> Pages:
     return Pages()
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 @pytest_asyncio.fixture

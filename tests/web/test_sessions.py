@@ -1,29 +1,14 @@
 """Sessions over HTTP: for whom somebody acts, where they are signed in, and that an end holds at once."""
 
-from collections.abc import AsyncIterator
-
 import pytest_asyncio
 
 from gateway.model import Realm, Role
-from gateway.store.embedded import Cluster
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.browser import Browser, invited
 from tests.support.people import everything, put_person
-from tests.support.scene import Entity, Scene, a_scene, an_alert, document
+from tests.support.scene import Entity, Scene, an_alert, document
 
 AN = "an@people.example"
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

@@ -1,6 +1,5 @@
 """Signing in over HTTP: what an invitation opens and what it never does, passkeys from first to last."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,26 +7,13 @@ import pytest_asyncio
 
 from gateway.model import Realm
 from gateway.store import persons
-from gateway.store.embedded import Cluster
 from gateway.store.persons import Grant
-from tests.support.authority import Client, a_client
+from tests.support.authority import Client
 from tests.support.browser import Browser, invited
 from tests.support.people import put_person
-from tests.support.scene import Entity, Scene, a_scene
+from tests.support.scene import Entity, Scene
 
 AN = "an@people.example"
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

@@ -1,33 +1,19 @@
 """Templates over HTTP: kept in versions, launched in one call by the way of every posted alert."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from gateway.model import EntityKind, Realm, Role
-from gateway.store.embedded import Cluster
 from tests.policy.test_template import BODY, VALUES
-from tests.support.authority import Client, a_client, ask
+from tests.support.authority import Client, ask
 from tests.support.people import put_person
-from tests.support.scene import Entity, Scene, a_scene
+from tests.support.scene import Entity, Scene
 
 FIRE = BODY | {"slug": "fire"}
 LAUNCH = "/v1/templates/fire/launch"
 WISH = {"values": VALUES, "waive": ["missing-language"], "reason": "nobody here reads it"}
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def client(scene: Scene) -> AsyncIterator[Client]:
-    async with a_client(scene) as made:
-        yield made
 
 
 @pytest_asyncio.fixture

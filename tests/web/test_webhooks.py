@@ -19,16 +19,10 @@ from tests.support.authority import Client, ask
 from tests.support.hooks import Listener, a_listener
 from tests.support.line import cap, until
 from tests.support.people import put_person
-from tests.support.scene import HELP, Entity, Scene, a_scene
+from tests.support.scene import HELP, Entity, Scene
 from tests.support.town import a_town
 
 URL = "https://hook.example/in"
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 @pytest_asyncio.fixture
