@@ -20,6 +20,7 @@ from aiohttp import web
 
 from gateway import log as logging_
 from gateway.cap.parse import Limits
+from gateway.ending import within
 from gateway.flows.adopting import Adopter
 from gateway.flows.campaigns import Campaigns
 from gateway.flows.checking import Checker
@@ -365,13 +366,13 @@ class Gateway:
         with contextlib.suppress(asyncio.CancelledError):
             await tasks
         self.tracking.finish()
-        try:
-            async with asyncio.timeout(10):
-                await self.tracker
-                await self.dispatcher.release()
-        except TimeoutError:
+        if not await within(10, self._write_the_rest()):
             self.tracker.cancel()
         self.log.event("node_stopped", drained=drained)
+
+    async def _write_the_rest(self) -> None:
+        await self.tracker
+        await self.dispatcher.release()
 
 
 async def _serve(settings: Settings, roles: frozenset[str]) -> int:

@@ -17,6 +17,7 @@ from gateway.channels.email_settings import EmailSettings, RelaySettings
 from gateway.channels.email_signing import Signer
 from gateway.channels.email_supply import Supply
 from gateway.channels.email_writer import Tag, Writer
+from gateway.ending import within
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Receipt, Transport
 from gateway.smtp.events import Fate, Result
 from gateway.smtp.link import Link, Pool, Security
@@ -204,14 +205,7 @@ class _Run:
             for pool in [pool for pool in self._active() if not pool.free]:
                 pool.grow(self._group)
             self._room.clear()
-            await self._wait_for_room()
-
-    async def _wait_for_room(self) -> None:
-        try:
-            async with asyncio.timeout(_GROW_S):
-                await self._room.wait()
-        except TimeoutError:
-            return
+            await within(_GROW_S, self._room.wait())
 
     def _active(self) -> list[Pool[Delivery]]:
         """The relays in use: of those that are up, those with the lowest priority number."""
@@ -323,20 +317,19 @@ class _Run:
             pool.close()
         while self.in_flight and self._loop.time() < end:
             self._room.clear()
-            await self._wait_for_room()
+            await within(_GROW_S, self._room.wait())
             self._turn()
         for _, pool in self._pools:
             for link in pool.links:
                 link.cut()
         self._turn()
-        try:
-            async with asyncio.timeout(self._settings.drain_s):
-                if self._emitting:
-                    await asyncio.wait(self._emitting)
-                if self._outcomes:
-                    await self._emit(self._outcomes)
-        except TimeoutError:
-            return
+        await within(self._settings.drain_s, self._record_the_rest())
+
+    async def _record_the_rest(self) -> None:
+        if self._emitting:
+            await asyncio.wait(self._emitting)
+        if self._outcomes:
+            await self._emit(self._outcomes)
 
 
 def _detail(result: Result) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.channels.voice_outcomes import Heard
+from gateway.ending import within
 
 OPEN_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 3.0
@@ -54,10 +55,7 @@ class MediaProcess:
         process, self._process = self._process, None
         if process is not None and process.stdin is not None:
             process.stdin.close()
-            try:
-                async with asyncio.timeout(STOP_TIMEOUT_S):
-                    await process.wait()
-            except TimeoutError:
+            if not await within(STOP_TIMEOUT_S, process.wait()):
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()

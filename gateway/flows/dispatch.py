@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from gateway.channels.base import Channel
+from gateway.ending import within
 from gateway.flows.lane import Fence, Held, Lane
 from gateway.flows.tracking import Tracking
 from gateway.log import UnitLogger
@@ -62,15 +63,13 @@ class Dispatcher:
         """Hand out nothing more and wait until every answer is in; True when nothing is in flight any more."""
         for lane in self._lanes.values():
             lane.close()
-        try:
-            async with asyncio.timeout(deadline_s):
-                while any(held.in_flight for lane in self._lanes.values() for held in lane.held()):
-                    await asyncio.sleep(0.05)
-                while self._tracking.unrecorded:
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            return False
-        return True
+        return await within(deadline_s, self._settled())
+
+    async def _settled(self) -> None:
+        while any(held.in_flight for lane in self._lanes.values() for held in lane.held()):
+            await asyncio.sleep(0.05)
+        while self._tracking.unrecorded:
+            await asyncio.sleep(0.02)
 
     async def release(self) -> None:
         """Give the leases back, so that others need not wait for their end."""

@@ -59,7 +59,8 @@ class Peer:
         finally:
             server.close()
             for writer in self.writers:
-                writer.transport.abort()
+                with contextlib.suppress(AttributeError):  # Python 3.11.2: of a TLS transport that is closed already
+                    writer.transport.abort()
             await server.wait_closed()
             await asyncio.sleep(0.01)
 

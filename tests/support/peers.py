@@ -34,7 +34,8 @@ PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "wrk": ("wrk",),
     "xmlsec1": ("xmlsec1",),
 }
-ROOT_ONLY = frozenset({"dovecot", "postfix", "tmpfs"})
+# sipp: the sound of a pressed key leaves through a raw socket
+ROOT_ONLY = frozenset({"dovecot", "postfix", "sipp", "tmpfs"})
 MAY_BE_MISSING = frozenset({"asterisk", "tmpfs"})  # packages of an older Debian; a right that containers rarely have
 MAY_MOUNT = 1 << 21  # CAP_SYS_ADMIN
 
