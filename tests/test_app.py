@@ -126,7 +126,7 @@ async def test_a_part_that_fails_ends_the_node(pg: Cluster) -> None:
         settings = settings_for(line.simulators, pg.app_dsn, host=HOST, port=0, more={})
         async with Gateway.running(settings, frozenset(), pg.app_dsn) as node:
 
-            async def broken() -> bool:
+            async def broken(least: int = 0) -> bool:
                 raise ZeroDivisionError
 
             node.planner.slice = broken  # type: ignore[method-assign]

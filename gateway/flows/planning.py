@@ -17,7 +17,7 @@ from gateway.cap.cover import cover_union
 from gateway.errors import StoreUnavailable
 from gateway.log import UnitLogger
 from gateway.model import CampaignState, ChannelName, MessageClass, Mode, Transport
-from gateway.policy.audience import shape_from_json
+from gateway.policy.audience import PRIORITY, shape_from_json
 from gateway.store import alerts, registry
 from gateway.store.deliveries import TRANSPORT_CODES
 from gateway.store.pool import Store
@@ -27,6 +27,7 @@ FIRST_SLICE_ROWS = 2_000
 SLICE_ROWS = 100_000
 TOLD_ROWS = 20_000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
+URGENT, ANY = PRIORITY[MessageClass.URGENT], max(PRIORITY.values())
 PLANNED_TRANSPORT = {Mode.LIVE: Transport.LIVE, Mode.EXERCISE: Transport.SIMULATED, Mode.TEST: Transport.SIMULATED}
 
 
@@ -43,7 +44,8 @@ class Step:
 
 
 class Planner:
-    """Takes the most urgent unplanned campaign, writes its next slice, and again."""
+    """Takes the most urgent unplanned campaign, writes its next slice, and again; one more hand does so for urgent ones
+    only, which do not wait for the end of another campaign's slice."""
 
     def __init__(
         self,
@@ -61,21 +63,27 @@ class Planner:
         self._monotonic = monotonic
         self._steps: OrderedDict[int, Sequence[Step]] = OrderedDict()
         self._rows_per_cell: dict[int, float] = {}
-        self._at: Any = None  # the campaign whose slice is being written
+        self._at: dict[int, Any] = {}  # by hand: the campaign whose slice it writes
         self._failed: dict[int, tuple[int, float]] = {}  # campaign -> failures in a row, when it is tried again
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Plan until cancelled; looks by itself every half second, and at once when woken."""
+        """Plan until cancelled."""
+        async with asyncio.TaskGroup() as hands:
+            for least in (ANY, URGENT):
+                hands.create_task(self._plan(least))
+
+    async def _plan(self, least: int) -> None:
+        """One hand: looks by itself every half second, and at once when woken."""
         while True:
             self.wake.clear()
             try:
-                while await self.slice():
+                while await self.slice(least):
                     self._sliced()
             except StoreUnavailable as error:
                 self._log.warning("store_away", error=type(error).__name__)
             except Exception as error:  # the top of this task: one campaign must not keep all others from being sent
-                await self._leave_out(error)
+                await self._leave_out(self._at.get(least), error)
                 continue
             try:
                 async with asyncio.timeout(0.5):
@@ -83,10 +91,10 @@ class Planner:
             except TimeoutError:
                 continue
 
-    async def slice(self) -> bool:
-        """Write one slice of one campaign; False when nothing waits to be planned."""
+    async def slice(self, least: int = ANY) -> bool:
+        """Write one slice of one campaign, none less urgent than `least`; False when none waits to be planned."""
         async with self._store.transaction() as connection:
-            self._at = row = await registry.campaign_to_plan(connection, self._left_out())
+            self._at[least] = row = await registry.campaign_to_plan(connection, self._left_out(), least=least)
             if row is None:
                 return False
             steps = await self._steps_of(row)
@@ -115,11 +123,11 @@ class Planner:
         now = self._monotonic()
         return [campaign for campaign, (_, again_at) in self._failed.items() if again_at > now]
 
-    async def _leave_out(self, error: Exception) -> None:
+    async def _leave_out(self, row: Any, error: Exception) -> None:
         """Hold a campaign that can not be planned, say so once where its authority sees it, and go on with others."""
-        if self._at is None:
+        if row is None:
             raise error
-        campaign, entity_id, state = self._at["id"], self._at["entity_id"], CampaignState(self._at["state"])
+        campaign, entity_id, state = row["id"], row["entity_id"], CampaignState(row["state"])
         failures = self._failed.get(campaign, (0, 0.0))[0] + 1
         pause_s = min(FIRST_PAUSE_S * 2.0 ** min(failures - 1, 30), LONGEST_PAUSE_S)
         self._failed[campaign] = failures, self._monotonic() + pause_s

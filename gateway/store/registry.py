@@ -285,10 +285,10 @@ async def analyze_campaign(connection: Connection, campaign: int) -> None:
     await connection.execute(_SQL["analyze_campaign"], campaign)
 
 
-async def campaign_to_plan(connection: Connection, left_out: Sequence[int] = ()) -> Any:
+async def campaign_to_plan(connection: Connection, left_out: Sequence[int] = (), *, least: int = 32_767) -> Any:
     """The most urgent campaign whose fan-out is not complete, locked until this transaction ends, or None; none of
-    `left_out`."""
-    return await connection.fetchrow(_SQL["campaign_to_plan"], list(left_out))
+    `left_out`, none less urgent than the priority `least`."""
+    return await connection.fetchrow(_SQL["campaign_to_plan"], list(left_out), least)
 
 
 async def slice_done(

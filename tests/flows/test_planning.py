@@ -194,11 +194,11 @@ async def test_the_planner_outlives_a_store_that_goes_away(scene: Scene, monkeyp
     campaign = await posted(scene, 10)
     planner, real, failures = a_planner(scene), registry.campaign_to_plan, iter([1, 2])
 
-    async def away(connection: Any, left_out: Any) -> Any:
+    async def away(connection: Any, left_out: Any, **least: int) -> Any:
         if next(failures, None):
             planner.wake.set()
             raise ConnectionResetError
-        return await real(connection, left_out)
+        return await real(connection, left_out, **least)
 
     monkeypatch.setattr(registry, "campaign_to_plan", away)
     with pytest.raises(StoreUnavailable):
@@ -217,6 +217,33 @@ async def test_a_planner_tells_after_every_slice(scene: Scene) -> None:
         await told.wait()
         rows = await scene.rows("SELECT plan_cursor FROM campaign WHERE id = $1", campaign)
         assert rows[0]["plan_cursor"] > 0
+
+
+async def test_an_urgent_campaign_does_not_wait_for_the_end_of_anothers_slice(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slice of a newsletter to a whole country may take a second."""
+    entity = await scene.entity()
+    await scene.citizens(*(citizen(n) for n in range(10)))
+    alert = asking(an_alert("news"), **{"channels": "sms", "class": "news"})
+    news = await scene.campaign(await scene.post(alert, entity))
+    writing, real = asyncio.Event(), registry.fan_out
+
+    async def never_ends(connection: Any, **more: Any) -> Any:
+        if more["campaign"] == news["id"]:
+            writing.set()
+            await asyncio.Event().wait()
+        return await real(connection, **more)
+
+    monkeypatch.setattr(registry, "fan_out", never_ends)
+    planner = a_planner(scene)
+    async with going(planner.run()), asyncio.timeout(30):
+        await writing.wait()
+        urgent = await scene.campaign(await scene.post(asking(an_alert("fire"), channels="sms"), entity))
+        planner.wake.set()
+        while not await planned_rows(scene, urgent["id"]):
+            await asyncio.sleep(0.01)
+        assert await planned_rows(scene, news["id"]) == []
 
 
 async def test_a_campaign_that_can_not_be_planned_is_held_and_keeps_nobody_waiting(

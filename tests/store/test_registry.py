@@ -297,6 +297,24 @@ async def test_new_rows_are_cut_into_chunks_and_counted(connection: Connection, 
     assert await connection.fetchval("SELECT sum(planned) FROM progress") == 11
 
 
+async def test_the_statistics_of_a_first_slice_wait_for_no_vacuum(
+    connection: Connection, entity_id: int, pg: Cluster
+) -> None:
+    """A vacuum, or the first slice of another campaign, may hold their lock for as long as it works."""
+    campaign = await made.campaign(connection, entity_id, channels=[SMS])
+    async with admin.connected(pg.owner_dsn) as vacuum, vacuum.transaction():
+        await vacuum.execute("LOCK TABLE chunk, ONLY delivery_0 IN SHARE UPDATE EXCLUSIVE MODE")
+        await connection.execute("SET statement_timeout = '20s'")
+        await registry.analyze_campaign(connection, campaign)
+    assert not await connection.fetchval(
+        "SELECT reloptions @> '{fillfactor=45}' FROM pg_class WHERE relname = 'delivery_0'"
+    )
+    await registry.analyze_campaign(connection, campaign)
+    assert await connection.fetchval(
+        "SELECT reloptions @> '{fillfactor=45}' FROM pg_class WHERE relname = 'delivery_0'"
+    )
+
+
 async def test_the_most_urgent_unplanned_campaign_is_planned_first_and_by_one_planner(
     connection: Connection, entity_id: int, pg: Cluster
 ) -> None:

@@ -154,11 +154,13 @@ SELECT analyze_campaign($1);
 
 -- name: campaign_to_plan
 -- One campaign whose fan-out is not complete. A lock of its own keeps other planners off until the slice is committed; the
--- campaign's row stays free, so that nobody who stops it or counts for it has to wait for a slice. $1: none of these.
+-- campaign's row stays free, so that nobody who stops it or counts for it has to wait for a slice. $1: none of these;
+-- $2: none less urgent.
 WITH waiting AS MATERIALIZED (
     SELECT c.id, c.entity_id, c.alert_id, c.mode, c.message_class, c.channels, c.plan, c.plan_cursor, c.next_seq, c.state
     FROM campaign c
     WHERE NOT c.planned AND c.state IN ('planned', 'sending', 'paused') AND c.expires_at > now() AND c.id <> ALL ($1::int[])
+      AND c.priority <= $2
     ORDER BY c.priority, c.plan_cursor, c.id LIMIT 20)
 SELECT * FROM waiting WHERE pg_try_advisory_xact_lock(7230004, id) LIMIT 1;
 
