@@ -8,83 +8,19 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import NamedTuple
 
 import pytest
 import yaml
 
+from gateway.__main__ import main
 from gateway.channels.voice_trunks import RestTrunk
 from gateway.settings import load
-from tests.support.database import public_folder
-from tests.support.peers import remove
+from tests.support.image import FINAL, STEPS, value
 
 REPOSITORY = Path(__file__).parents[1]
-
-
-class Step(NamedTuple):
-    """One instruction of a Dockerfile, continuation lines joined."""
-
-    word: str
-    rest: str
-
-
-def steps(text: str) -> list[Step]:
-    joined = re.sub(r"\\\n\s*", " ", "\n".join(line for line in text.splitlines() if not line.startswith("#")))
-    return [Step(*line.split(maxsplit=1)) for line in joined.splitlines() if line.strip()]
-
-
-STEPS = steps((REPOSITORY / "Dockerfile").read_text())
-STAGES = [index for index, step in enumerate(STEPS) if step.word == "FROM"]
-BUILD, FINAL = STEPS[: STAGES[1]], STEPS[STAGES[1] :]
-
-
-def value(word: str) -> str:
-    return next(step.rest for step in FINAL if step.word == word)
-
-
-@pytest.fixture(scope="module")
-def image() -> Iterator[Path]:
-    """What the build stage makes, in a folder that stands for / ."""
-    root = public_folder()
-    (root / "src").mkdir()
-    for step in BUILD[1:]:
-        carry_out(step, root)
-    yield root
-    remove(root)
-
-
-def carry_out(step: Step, root: Path) -> None:
-    if step.word == "COPY":
-        *sources, target = step.rest.split()
-        for source in map(REPOSITORY.joinpath, sources):
-            place = root / "src" / target
-            if source.is_dir():
-                shutil.copytree(source, place, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, place / source.name if place.is_dir() else place)
-    elif step.word == "RUN":
-        words = [f"{root}{word}" if word.startswith("/opt/") else word for word in shlex.split(step.rest)]
-        words = [sys.executable if word == "python" else word for word in words if word != "--no-cache-dir"]
-        # what the steps compile for later starts is half of their time, and no test's matter
-        quick = {**os.environ, "PIP_NO_COMPILE": "1"}
-        done = subprocess.run(words, cwd=root / "src", env=quick, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"RUN {step.rest}: {done.stderr}"
-
-
-@pytest.mark.timeout(300)
-def test_the_steps_of_the_image_give_a_gateway_that_runs(image: Path) -> None:
-    command = image / "opt" / "gateway" / "bin" / json.loads(value("ENTRYPOINT"))[0]
-    shown = subprocess.run([command, "--help"], cwd="/", env={}, capture_output=True, text=True, check=True)
-    assert json.loads(value("CMD"))[0] in shown.stdout
-    checked = subprocess.run(
-        [command, "check-config", image / "src" / "config" / "compose" / "gateway.toml"],
-        cwd="/", env={}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert checked.returncode == 0, checked.stderr
 
 
 def test_the_build_needs_nothing_that_the_context_leaves_out() -> None:
@@ -166,7 +102,7 @@ def test_the_names_in_composes_configuration_are_services_of_compose() -> None:
     assert hosts == {"smsc", "smtp", "postgres", "voice", "gateway"} <= services.keys()
 
 
-def test_every_command_of_compose_and_the_unit_is_one_of_the_gateway() -> None:
+def test_every_command_of_compose_and_the_unit_is_one_of_the_gateway(capsys: pytest.CaptureFixture[str]) -> None:
     commands = [
         service["command"] for service in compose()["services"].values() if "build" in service and "command" in service
     ]
@@ -176,16 +112,12 @@ def test_every_command_of_compose_and_the_unit_is_one_of_the_gateway() -> None:
     assert len(commands) >= 6
     for words in commands:
         command, *rest = map(str, words)  # type: ignore[call-overload]
-        shown = subprocess.run(
-            [sys.executable, "-m", "gateway", command, "--help"],
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert shown.returncode == 0, f"gateway {command}: {shown.stderr}"
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        shown = capsys.readouterr()
+        assert ended.value.code == 0, f"gateway {command}: {shown.err}"
         options = [word for word in rest if word.startswith("--")] + rest[: command == "simulate"]
-        assert [word for word in options if word not in shown.stdout] == [], command
+        assert [word for word in options if word not in shown.out] == [], command
 
 
 def test_the_unit_gives_up_every_right_it_does_not_need() -> None:

@@ -1,5 +1,6 @@
 """The wheel: what is in it, what the locks hold, and that it works in an empty environment far from the checkout."""
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from packaging.version import Version
 
 from tests.support.database import public_folder
 from tests.support.demo import remove_data
+from tests.support.image import build, value
 from tests.support.peers import remove
 from tests.test_repository import tracked
 
@@ -63,21 +65,30 @@ def wheel() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path) -> Iterator[Path]:
-    """A folder with an environment that has the wheel and its locked dependencies, and nothing else."""
+def image() -> Iterator[Path]:
+    """A folder in which the steps of the Dockerfile were carried out."""
+    folder = public_folder()
+    build(folder)
+    yield folder
+    remove(folder)
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, image: Path) -> Iterator[Path]:
+    """A folder with an environment that has the wheel and its locked dependencies, and nothing else.
+
+    The dependencies are those that the image's steps installed from the lock; doing it again would take a minute.
+    """
     folder = public_folder()
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    pip: list[str | Path] = [
-        folder / "venv/bin/python",
-        "-m",
-        "pip",
-        "--quiet",
-        "--disable-pip-version-check",
-        "install",
-        "--no-compile",
-    ]
-    subprocess.run([*pip, "--require-hashes", "-r", REPOSITORY / "requirements.lock"], check=True)
-    subprocess.run([*pip, "--no-deps", wheel], check=True)
+    (there,) = (image / "opt/gateway/lib").glob("python3*/site-packages")
+    place = folder / "venv/lib" / there.parent.name / there.name
+    shutil.rmtree(place)
+    ours = shutil.ignore_patterns("gateway", "cap_alert_gateway*", "__pycache__")
+    shutil.copytree(there, place, ignore=ours, copy_function=os.link)
+    pip: list[str | Path] = [folder / "venv/bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "install", "--no-deps", "--no-compile", wheel], check=True)
+    subprocess.run([*pip, "check"], check=True)
     yield folder
     remove(folder)
 
@@ -141,6 +152,18 @@ def test_the_locks_satisfy_what_the_project_asks_for() -> None:
                 f"{requirement} is not what {lock} has: make lock"
             )
     assert pinned("requirements.lock").items() <= pinned("requirements-dev.lock").items()
+
+
+@pytest.mark.timeout(300)
+def test_the_steps_of_the_image_give_a_gateway_that_runs(image: Path) -> None:
+    command = image / "opt" / "gateway" / "bin" / json.loads(value("ENTRYPOINT"))[0]
+    shown = subprocess.run([command, "--help"], cwd="/", env={}, capture_output=True, text=True, check=True)
+    assert json.loads(value("CMD"))[0] in shown.stdout
+    checked = subprocess.run(
+        [command, "check-config", image / "src" / "config" / "compose" / "gateway.toml"],
+        cwd="/", env={}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr
 
 
 @pytest.mark.timeout(300)

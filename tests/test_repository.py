@@ -6,7 +6,9 @@ import re
 import statistics
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -71,12 +73,25 @@ def mirror(module: Path) -> Path:
     return REPOSITORY / "tests" / inside.with_name(f"test_{inside.stem.strip('_')}.py")
 
 
+class Read(NamedTuple):
+    """One file's docstring and its functions."""
+
+    head: str
+    functions: list[ast.FunctionDef | ast.AsyncFunctionDef]
+
+
+@cache
+def read(path: Path) -> Read:
+    tree = ast.parse(path.read_text())
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return Read(ast.get_docstring(tree) or "", found)
+
+
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """Each function of a file with the lines of its body, docstring left out."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-            yield f"{named(path)}:{node.lineno} {node.name}", (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+    for node in read(path).functions:
+        body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+        yield f"{named(path)}:{node.lineno} {node.name}", (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
 
 
 def test_every_module_has_its_mirror_among_the_tests() -> None:
@@ -101,7 +116,7 @@ def test_functions_are_short() -> None:
 
 
 def test_every_module_says_what_it_is_and_what_it_never_knows() -> None:
-    heads = {path: ast.get_docstring(ast.parse(path.read_text())) or "" for path in CODE if not of_tests(path)}
+    heads = {path: read(path).head for path in CODE if not of_tests(path)}
     silent = [named(path) for path, head in heads.items() if not head and path.read_text()]
     assert silent == [], "these files open without a docstring"
     vague = [named(path) for path in MODULES if path.name != "__init__.py" and "Never knows" not in heads[path]]
@@ -111,11 +126,9 @@ def test_every_module_says_what_it_is_and_what_it_never_knows() -> None:
 def test_nothing_is_imported_inside_a_function_and_no_global_is_written() -> None:
     found = []
     for path in MODULES:
-        tree = ast.parse(path.read_text())
-        for function in ast.walk(tree):
-            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-                wrong = (ast.Import, ast.ImportFrom, ast.Global)
-                found += [f"{named(path)}:{node.lineno}" for node in ast.walk(function) if isinstance(node, wrong)]
+        for function in read(path).functions:
+            wrong = (ast.Import, ast.ImportFrom, ast.Global)
+            found += [f"{named(path)}:{node.lineno}" for node in ast.walk(function) if isinstance(node, wrong)]
     assert found == []
 
 
