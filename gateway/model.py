@@ -230,13 +230,14 @@ class ReceiptKind(Enum):
 
 
 class Receipt(NamedTuple):
-    """A later answer, found again by provider and message id."""
+    """A later answer, found again by provider and message id; `seconds` that a call was answered (0: not said)."""
 
     provider: str
     message_id: str
     kind: ReceiptKind
     code: int = 0
     detail: str = ""
+    seconds: float = 0.0
 
 
 Counts = Mapping[str, int]

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from gateway.channels.base import Emit, Work, may_leave
 from gateway.channels.voice_driver import Call, Placed, VoiceDriver
-from gateway.channels.voice_outcomes import BUSY, CONGESTION, CallEnd, judge
+from gateway.channels.voice_outcomes import BUSY, CONGESTION, CallEnd, judge, receipt_of
 from gateway.channels.voice_settings import VoiceSettings
 from gateway.model import ChannelName, Delivery, Lease, Outcome, OutcomeKind, Receipt, Transport
 from gateway.policy.breaker import Breaker
@@ -361,7 +361,7 @@ class VoiceChannel:
         verdict = judge(end)
         if verdict is not None:
             self._learned(refused=verdict in (BUSY, CONGESTION))
-            await emit([Receipt(self._driver.provider, end.call_id, verdict.kind, end.sip_code, verdict.detail)])
+            await emit([receipt_of(self._driver.provider, end, verdict)])
         self._close(end.call_id)
 
     async def _hang_up(self, call_id: str, limit: asyncio.Semaphore) -> None:

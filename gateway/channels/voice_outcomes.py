@@ -8,7 +8,7 @@ Implements the meaning of RFC 3261 §21 (status codes) for an outbound announcem
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gateway.model import ReceiptKind
+from gateway.model import Receipt, ReceiptKind
 from gateway.sip.reason import code_of
 
 CONFIRM_KEY = "1"
@@ -18,8 +18,9 @@ class CallEnd(NamedTuple):
     """The end of one call as its driver learned it.
 
     `word` is the provider's status, lower case; `sip_code` the SIP status when known, else 0; `duration_s` counts from
-    the answer; `needed_s` is the estimated length of one reading of the text; `played` says that the playout was seen
-    to reach its end; `digits` are the keys pressed afterwards; `answered_by` is the provider's guess.
+    the answer for as long as somebody may have listened, `answered_s` to the end, which is what a call costs;
+    `needed_s` is the estimated length of one reading of the text; `played` says that the playout was seen to reach its
+    end; `digits` are the keys pressed afterwards; `answered_by` is the provider's guess.
     """
 
     call_id: str
@@ -30,6 +31,7 @@ class CallEnd(NamedTuple):
     played: bool = False
     digits: str = ""
     answered_by: str = ""
+    answered_s: float = 0.0
 
 
 class Heard(NamedTuple):
@@ -103,6 +105,16 @@ SIP_CODES: Mapping[int, Verdict] = {
 }
 
 
+def answered_s(word: str, duration_s: float) -> float:
+    """For how long a call of a provider was answered; some say how long it rang when nobody did."""
+    return duration_s if word == COMPLETED else 0.0
+
+
+def receipt_of(provider: str, end: CallEnd, verdict: Verdict) -> Receipt:
+    """What tracking is told of the end of a call."""
+    return Receipt(provider, end.call_id, verdict.kind, end.sip_code, verdict.detail, end.answered_s)
+
+
 def is_final(word: str) -> bool:
     """Whether a provider's word ends the call."""
     return word in (COMPLETED, "failed") or WORDS.get(word) is not None
@@ -129,7 +141,7 @@ def call_end(
     """The end of a call that we play: by what was heard of it, else by our own reason to end it, else by the code."""
     found = CallEnd(
         call_id, COMPLETED, needed_s=needed_s, sip_code=sip_code, duration_s=heard.seconds, digits=heard.digits,
-        answered_by=heard.answered_by,
+        answered_by=heard.answered_by, answered_s=heard.seconds,
     )  # fmt: skip
     if heard.answered_by == "machine":
         # a machine that recorded a whole reading; its recording is cut when it hangs up before that

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from gateway.channels.voice_driver import Call, Placed
-from gateway.channels.voice_outcomes import CallEnd, is_final
+from gateway.channels.voice_outcomes import CallEnd, answered_s, is_final
 from gateway.channels.voice_settings import VoiceSettings, phrase
 from gateway.channels.voice_trunks import RestTrunk
 from gateway.model import OutcomeKind, Transport
@@ -171,9 +171,11 @@ def read_call(call_id: str, needed_s: float, body: bytes) -> CallEnd | None:
     word = str(fields.get("status", "")).lower()
     if not is_final(word):
         return None
-    duration_s = whole_seconds(str(fields.get("duration") or ""))
+    duration_s = whole_seconds(str(fields.get("duration") or "")) or 0.0
     answered_by = str(fields.get("answered_by") or "")[:40]
-    return CallEnd(call_id, word, needed_s, duration_s=duration_s or 0.0, answered_by=answered_by)
+    return CallEnd(
+        call_id, word, needed_s, duration_s=duration_s, answered_by=answered_by, answered_s=answered_s(word, duration_s)
+    )
 
 
 def parsed(body: bytes) -> Mapping[str, object]:

@@ -6,13 +6,15 @@ Knows: the options, how a contact is shown; that a look is written down. Never k
 import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from gateway.commands.console import Exit, as_json, complain, note, say, table
+from gateway.commands.console import Exit, as_json, complain, deliver, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
+from gateway.policy.contact_table import FORMS, contact_table
 from gateway.policy.contacts import wanted
-from gateway.policy.spreadsheet import as_csv
 from gateway.store import admin, audit, contacts, entities, erasing
 from gateway.store.erasing import as_told
 from gateway.store.pool import Connection
@@ -28,6 +30,7 @@ examples:
   gateway contact data KEY --entity brugge --reason "their request of 2 May" > person.json
   gateway contact erase KEY --entity brugge
   gateway contact export --entity brugge --reason "the contract ends" > contacts.csv
+  gateway contact export --entity brugge --reason "the contract ends" --format xlsx --output contacts.xlsx
 """
 SHOWN = ("key", "name", "language", "mobile", "landline", "email", "partnership")
 LEAST_REASON = 10
@@ -50,8 +53,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         below.add_argument("key", metavar="KEY")
     remove = actions.add_parser("remove", help="contacts leave, with their places and memberships")
     remove.add_argument("keys", nargs="+", metavar="KEY")
-    export = actions.add_parser("export", help="all contacts as CSV, without formulas")
+    export = actions.add_parser("export", help="all contacts as CSV or XLSX, without formulas")
     export.add_argument("--reason", required=True, help="a sentence; it is written down")
+    export.add_argument("--format", choices=list(FORMS), default="csv")
+    export.add_argument("--output", type=Path, metavar="FILE", help="default: stdout")
     data.add_argument("--reason", required=True, help="a sentence; it is written down")
     for below in (listing, find, search):
         below.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -74,7 +79,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 
 async def _list(connection: Connection, entity: int, options: argparse.Namespace) -> int:
-    return await _shown(connection, entity, await _all(connection, entity, options.begins), options)
+    return await _shown(connection, entity, await contacts.everybody(connection, entity, options.begins), options)
 
 
 async def _find(connection: Connection, entity: int, options: argparse.Namespace) -> int:
@@ -142,21 +147,14 @@ async def _remove(connection: Connection, entity: int, options: argparse.Namespa
 async def _export(connection: Connection, entity: int, options: argparse.Namespace) -> int:
     if (code := _no_reason(options)) is not None:
         return code
-    rows = await _all(connection, entity)
+    rows = await contacts.everybody(connection, entity)
     number = await contacts.ask_export(connection, entity, options.reason.strip(), "command")
     subject = f"export_request:{number}"
-    await audit.write(connection, entity, "contacts.exported", subject, {"count": len(rows)}, "command")
-    say(as_csv(SHOWN, [[row[name] for name in SHOWN] for row in rows]).rstrip("\r\n"))
+    await audit.write(
+        connection, entity, "contacts.exported", subject, {"count": len(rows), "form": options.format}, "command"
+    )
+    deliver(FORMS[options.format].made(contact_table(rows), datetime.now(UTC)), options.output)
     return Exit.DONE
-
-
-async def _all(connection: Connection, entity: int, begins: str = "") -> list[Any]:
-    found: list[Any] = []
-    after = ("", 0)
-    while rows := await contacts.page(connection, entity, None, begins=begins, after=after, limit=1000):
-        found += rows
-        after = rows[-1]["search"], rows[-1]["id"]
-    return found
 
 
 _ACTIONS: Mapping[str, Callable[[Connection, int, argparse.Namespace], Awaitable[int]]] = {

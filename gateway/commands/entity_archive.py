@@ -39,6 +39,9 @@ def import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--slug", type=short_name, metavar="SLUG", help="its short name here (default: as in the archive)"
     )
+    parser.add_argument(
+        "--packs", action="store_true", help="book its prepaid units here as well: you answer for what is left of them"
+    )
 
 
 async def export(options: argparse.Namespace) -> int:
@@ -64,7 +67,7 @@ async def restore(options: argparse.Namespace) -> int:
     """Put an archive back as a new entity, not live."""
     try:
         with _opened(options.file) as file:
-            return await _restored(file, options.slug, options)
+            return await _restored(file, options)
     except FileNotFoundError as error:
         complain(f"{options.file}: {error.strerror}")
     except BadArchive as bad:
@@ -72,9 +75,9 @@ async def restore(options: argparse.Namespace) -> int:
     return Exit.UNREADABLE
 
 
-async def _restored(file: IO[bytes], slug: str | None, options: argparse.Namespace) -> int:
+async def _restored(file: IO[bytes], options: argparse.Namespace) -> int:
     async with session(options) as connection, connection.transaction():
-        made = await archiving.restore(connection, file, Grant(), slug)
+        made = await archiving.restore(connection, file, Grant(), options.slug, packs=options.packs)
         if made is None:
             complain("there is an entity with this slug: choose another with --slug")
             return Exit.NO

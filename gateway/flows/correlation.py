@@ -58,7 +58,7 @@ class Correlation:
         others: list[Receipt] = []
         new, old = self._new, self._old
         for receipt in receipts:
-            _, message_id, kind, code, _ = receipt
+            _, message_id, kind, code, _, _ = receipt
             row = new.pop(message_id, None) or old.pop(message_id, None)
             if row is None or kind is ReceiptKind.RETRY:
                 others.append(receipt)

@@ -45,6 +45,7 @@ class Forgetter:
         async with self._store.connection() as connection:
             await sessions.forget(connection)
             await ways.forget(connection)
+            await deliveries.forget_lengths(connection, self._rules.deliveries_days * DAY_S)
             orphans = await deliveries.forget_orphans(connection, self._rules.orphan_receipts_days * DAY_S)
             if orphans:
                 self._log.event("orphan_receipts_forgotten", receipts=orphans)

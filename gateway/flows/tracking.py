@@ -133,6 +133,7 @@ class Tracking:
     async def _conclude(self, batches: Batches, entries: Sequence[Entry]) -> None:
         """The receipts of a batch whose outcomes are durable; then whoever waits for it is told."""
         for provider, receipts in batches.receipts.items():
+            await self._keep_lengths(provider, [one for one in receipts if one.seconds > 0])
             same, others = self._correlation(provider).sort(receipts)
             for group in same:
                 others += await self._written(partial(self._settle, group))
@@ -141,6 +142,17 @@ class Tracking:
             self.unrecorded -= len(events)
             if not done.done():
                 done.set_result(None)
+
+    async def _keep_lengths(self, provider: str, receipts: Sequence[Receipt]) -> None:
+        """How long calls lasted, before their end is told: the campaign may close with it."""
+        if not receipts:
+            return
+
+        async def write(connection: Connection) -> None:
+            number = await self._number(connection, provider)
+            await deliveries.put_lengths(connection, number, [(one.message_id, one.seconds) for one in receipts])
+
+        await self._written(write)
 
     async def _record_all(self, batch: Columns) -> None:
         """What the store will never take is left out, so that nobody waits behind it: it becomes unknown."""

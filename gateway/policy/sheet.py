@@ -6,6 +6,7 @@ ECMA-376. Every text is written as a text: no cell is a formula or a link, whate
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -19,7 +20,10 @@ NOT_IN_NAMES = str.maketrans("", "", "[]:*?/\\'")
 MOST_NAME = 31  # ECMA-376 leaves it open; no office takes more
 MOST_TEXT = 32_767
 MOST_WIDTH = 60
+MOST_ROWS = 1_048_576  # the last one that an office shows
 TEXTS_ONLY = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+
+FORMS = ({"bold": True}, {"num_format": "0.000##"}, {"num_format": "yyyy-mm-dd"})
 
 
 def as_xlsx(paper: Paper, at: datetime) -> bytes:
@@ -27,12 +31,24 @@ def as_xlsx(paper: Paper, at: datetime) -> bytes:
     out = io.BytesIO()
     with Workbook(out, TEXTS_ONLY) as book:
         book.set_properties({"title": paper.title, "created": at.replace(tzinfo=None)})
-        head, money, day = (
-            book.add_format(form) for form in ({"bold": True}, {"num_format": "0.000##"}, {"num_format": "yyyy-mm-dd"})
-        )
+        head, money, day = (book.add_format(form) for form in FORMS)
         _front(book.add_worksheet(_name(paper.title)), paper, head)
         for table in paper.tables:
             _table(book.add_worksheet(_name(table.title)), table, head, money, day)
+    return out.getvalue()
+
+
+def only_sheet(table: Table, at: datetime, most_rows: int = MOST_ROWS) -> bytes:
+    """The table and nothing before it, as programs read it; what a sheet has no room for goes on in the next one."""
+    out = io.BytesIO()
+    # rows become text in a file as they come: a million of them are not held as cells
+    with Workbook(out, TEXTS_ONLY | {"in_memory": False, "constant_memory": True}) as book:
+        book.set_properties({"title": table.title, "created": at.replace(tzinfo=None)})
+        forms = [book.add_format(form) for form in FORMS]
+        room = most_rows - 1  # the heads take the first
+        for number, first in enumerate(range(0, max(1, len(table.rows)), room), start=1):
+            name = table.title if number == 1 else f"{table.title} {number}"
+            _table(book.add_worksheet(_name(name)), replace(table, rows=table.rows[first : first + room]), *forms)
     return out.getvalue()
 
 

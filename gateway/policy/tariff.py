@@ -50,6 +50,19 @@ class Used:
     units: int
 
 
+class Usage(NamedTuple):
+    """Messages of one text to numbers with one prefix: how many, of them those sent twice; of calls those whose length
+    is known (`timed`, each once) and what these came to."""
+
+    channel: ChannelName
+    text: int
+    prefix: str
+    messages: int
+    twice: int = 0
+    timed: int = 0
+    minutes: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
     """Units paid ahead: how many are left, and the last day on which they can be used."""
@@ -184,11 +197,11 @@ def _day_after(today: date, days: Decimal) -> date | None:
         return None
 
 
-def by_unit(texts: Mapping[int, int], rows: Sequence[tuple[ChannelName, int, str, int, int]]) -> list[Used]:
-    """What was used, from rows of (channel, text, prefix, messages, of them sent twice); `texts` maps a text to the
-    units of one message."""
+def by_unit(texts: Mapping[int, int], rows: Sequence[Usage]) -> list[Used]:
+    """What was used; `texts` maps a text to the units of one message, which count where nobody said how long it was."""
     found: dict[tuple[ChannelName, str], tuple[int, int]] = {}
-    for channel, text, prefix, messages, twice in rows:
+    for channel, text, prefix, messages, twice, timed, minutes in rows:
         before = found.get((channel, prefix), (0, 0))
-        found[channel, prefix] = (before[0] + messages, before[1] + (messages + twice) * texts[text])
+        units = (messages - timed + twice) * texts[text] + minutes
+        found[channel, prefix] = (before[0] + messages, before[1] + units)
     return [Used(channel=key[0], prefix=key[1], messages=n, units=units) for key, (n, units) in found.items()]

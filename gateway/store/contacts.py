@@ -15,6 +15,7 @@ from gateway.store.pool import Connection
 from gateway.store.sql import Queries
 
 _SQL = Queries.load("contacts")
+AT_ONCE = 1000
 Within = Sequence[int] | None
 MOST_WORDS = 8
 
@@ -41,6 +42,16 @@ async def page(
     return list(
         await connection.fetch(_SQL["contact_page_within"], entity_id, begins.lower(), *after, limit, list(within))
     )
+
+
+async def everybody(connection: Connection, entity_id: int, begins: str = "") -> list[Any]:
+    """All of them by name."""
+    found: list[Any] = []
+    after = ("", 0)
+    while rows := await page(connection, entity_id, None, begins=begins, after=after, limit=AT_ONCE):
+        found += rows
+        after = rows[-1]["search"], rows[-1]["id"]
+    return found
 
 
 async def of_group(

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from gateway.model import ChannelName, Mode
-from gateway.policy.tariff import Line, Pack, Tariff
+from gateway.policy.tariff import Line, Pack, Tariff, Usage
 from gateway.store.pool import Connection
 from gateway.store.registry import CHANNEL_CODES, CHANNELS
 from gateway.store.sql import Queries
@@ -51,12 +51,10 @@ async def to_settle(connection: Connection, campaign: int, zone: str) -> Any:
     return await connection.fetchrow(_SQL["campaign_to_settle"], campaign, zone)
 
 
-async def used(
-    connection: Connection, campaign: int, prefixes: Sequence[str], answered: Sequence[str]
-) -> list[tuple[ChannelName, int, str, int, int]]:
-    """The one scan of a campaign's deliveries: channel, text, prefix, messages, of them sent twice."""
+async def used(connection: Connection, campaign: int, prefixes: Sequence[str], answered: Sequence[str]) -> list[Usage]:
+    """The one scan of a campaign's deliveries."""
     rows = await connection.fetch(_SQL["campaign_usage"], campaign, list(prefixes), list(answered))
-    return [(CHANNELS[row["channel"]], *row[1:]) for row in rows]
+    return [Usage(CHANNELS[row["channel"]], *row[1:]) for row in rows]
 
 
 async def packs_to_draw(connection: Connection, entity_id: int, day: date) -> list[Pack]:

@@ -4,6 +4,7 @@ Knows: the tables delivery, chunk, retry, msgref, progress. Every call is one ba
 repeated after a lost COMMIT reply: rows that already moved do not move again. Never knows: peers, pacing, why.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from gateway.store.sql import Queries
 
 _SQL = Queries.load("dispatch")
 _SEPARATOR = "\x1f"
+LONGEST_CALL_S = 86_400
 PLANNER_SHARD = 0
 TRACKING_SHARD = 1
 TRANSPORT_CODES = {Transport.SIMULATED: 0, Transport.LIVE: 1}
@@ -286,6 +288,12 @@ async def record_receipts(
     return [Received(CHANNELS[r["channel"]], {k: r[k] for k in RECEIVED_AS}, r["ages_s"] or []) for r in rows]
 
 
+async def put_lengths(connection: Connection, provider: int, lengths: Sequence[tuple[str, float]]) -> None:
+    """Keep how many seconds calls of a provider (by its ids) were answered; what is known already stays."""
+    seconds = [min(math.ceil(length), LONGEST_CALL_S) for _, length in lengths]
+    await connection.execute(_SQL["put_lengths"], provider, [_storable(call) for call, _ in lengths], seconds)
+
+
 async def take_orphans(connection: Connection) -> list[Any]:
     """Receipts whose submission has been recorded since."""
     return list(await connection.fetch(_SQL["take_orphans"]))
@@ -295,6 +303,11 @@ async def forget_orphans(connection: Connection, keep_s: float) -> int:
     """Drop receipts that found no submission in this time; returns how many."""
     gone: str = await connection.execute(_SQL["forget_orphans"], timedelta(seconds=keep_s))
     return int(gone.rpartition(" ")[2])
+
+
+async def forget_lengths(connection: Connection, keep_s: float) -> None:
+    """Drop how long calls of long ago were."""
+    await connection.execute(_SQL["forget_lengths"], timedelta(seconds=keep_s))
 
 
 async def forget_deliveries(connection: Connection, keep_s: float) -> int | None:

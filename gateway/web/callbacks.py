@@ -20,11 +20,20 @@ from xml.sax.saxutils import escape, quoteattr
 from aiohttp import web
 
 from gateway.channels.base import Emit
-from gateway.channels.voice_outcomes import BUSY, CONFIRM_KEY, CONGESTION, CallEnd, judge
+from gateway.channels.voice_outcomes import (
+    BUSY,
+    CONFIRM_KEY,
+    CONGESTION,
+    CallEnd,
+    Verdict,
+    answered_s,
+    judge,
+    receipt_of,
+)
 from gateway.channels.voice_settings import VoiceSettings, phrase
 from gateway.channels.voice_trunks import RestTrunk
 from gateway.errors import StoreUnavailable
-from gateway.model import Receipt, ReceiptKind
+from gateway.model import ReceiptKind
 
 BODY_MAX_BYTES = 16_384
 FIELDS_MAX = 100
@@ -69,10 +78,12 @@ class Refusal(NamedTuple):
 
 @dataclass(slots=True)
 class Heard:
-    """What was durably recorded of one call: the highest sequence number of a final status, and the verdict."""
+    """What was durably recorded of one call: the highest sequence number of a final status, the verdict, and whether it
+    was said how long it lasted."""
 
     sequence: int
-    kind: ReceiptKind
+    verdict: Verdict
+    timed: bool
 
 
 def ignore(_provider: str, _call_id: str, _refused: bool) -> None:
@@ -121,12 +132,14 @@ class VoiceCallbacks:
         answered_by = form.get("AnsweredBy", "")
         # a machine hears its own text first: that a call lasted long enough is no proof, the request at the end is
         needed_s = inf if answered_by.startswith("machine") else _number(request.query.get("need", ""))
+        word, duration_s = form.get("CallStatus", "").lower(), _number(form.get("CallDuration", ""))
         end = CallEnd(
             call_id=form["CallSid"],
-            word=form.get("CallStatus", "").lower(),
+            word=word,
             needed_s=needed_s,
             sip_code=int(_number(form.get("SipResponseCode", ""))),
-            duration_s=_number(form.get("CallDuration", "")),
+            duration_s=duration_s,
+            answered_s=answered_s(word, duration_s),
             answered_by=answered_by,
         )
         provider = request.match_info["provider"]
@@ -185,14 +198,17 @@ class VoiceCallbacks:
         heard = self._heard.get(key)
         if verdict is None:
             return None
-        if _is_news(heard, end, verdict.kind, sequence):
-            receipt = Receipt(provider, end.call_id, verdict.kind, end.sip_code, verdict.detail)
+        told = _news(heard, end, verdict, sequence)
+        if told is not None:
+            receipt = receipt_of(provider, end, told)
             try:
                 async with asyncio.timeout(STORE_TIMEOUT_S):
                     await self._emit([receipt])
             except (StoreUnavailable, TimeoutError):
                 return Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Not recorded. Please send this callback again.")
-            self._remember(key, Heard(max(sequence, heard.sequence if heard else -1), verdict.kind))
+            before = heard or Heard(-1, told, False)
+            timed = before.timed or end.answered_s > 0
+            self._remember(key, Heard(max(sequence, before.sequence), told, timed))
         if not end.played:
             self._settled(provider, end.call_id, verdict in (BUSY, CONGESTION))
         return None
@@ -210,14 +226,20 @@ class VoiceCallbacks:
         return f"<Say language={quoteattr(voice)}>{escape(thanks)}</Say>" if thanks else ""
 
 
-def _is_news(heard: Heard | None, end: CallEnd, kind: ReceiptKind, sequence: int) -> bool:
-    if heard is None:
-        return True
-    if heard.kind is ReceiptKind.DELIVERED:
+def _news(heard: Heard | None, end: CallEnd, verdict: Verdict, sequence: int) -> Verdict | None:
+    """What to record; None when all of it is."""
+    if heard is None or _is_other(heard, end, verdict.kind, sequence):
+        return verdict
+    # that it was played is said before it ends: only then it is known how long it lasted
+    return heard.verdict if end.answered_s > 0 and not heard.timed else None
+
+
+def _is_other(heard: Heard, end: CallEnd, kind: ReceiptKind, sequence: int) -> bool:
+    if heard.verdict.kind is ReceiptKind.DELIVERED:
         return False
     if end.played:
         return True
-    return sequence > heard.sequence and kind is not heard.kind
+    return sequence > heard.sequence and kind is not heard.verdict.kind
 
 
 async def _read_form(request: web.Request) -> list[tuple[str, str]] | Refusal:

@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import Field
 
 from gateway.model import MessageClass
+from gateway.policy.contact_table import COLUMNS
 from gateway.policy.contacts import Reach, classes_of, reachability, wanted
 from gateway.policy.importing import MOST_TAGS, ImportedContact, ImportOptions, Problem, read_contacts
 from gateway.policy.rights import Authority
@@ -25,8 +26,6 @@ from gateway.web.keeping import REACH, keeping, partnership_of, seeing, word
 from gateway.web.paging import number
 from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
-
-COLUMNS = ("key", "name", "language", "mobile", "landline", "email", "opt_out", "postcode", "municipality", "tags")
 
 
 class Contact(Body):

@@ -1,26 +1,24 @@
 """Contacts, or a whole entity, taken out over HTTP: with a reason, after a second person agreed, once.
 
-Knows: routes, JSON, CSV. Never knows: SQL, contacts themselves. See schemas/openapi.yaml.
+Knows: routes, JSON. Never knows: SQL, contacts themselves. See schemas/openapi.yaml.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import IO, Any
+from typing import IO
 
 from aiohttp import web
 from pydantic import Field
 
 from gateway.flows import archiving
 from gateway.model import Role
-from gateway.policy.contacts import classes_of
-from gateway.policy.spreadsheet import as_csv
+from gateway.policy.contact_table import FORMS, contact_table
 from gateway.store import audit, contacts
-from gateway.store.pool import Connection, Store
+from gateway.store.pool import Store
 from gateway.web.access import AUTHORITY, Access
-from gateway.web.bodies import Body, taking
-from gateway.web.contacts import COLUMNS
-from gateway.web.paging import PAGE_MOST, number
+from gateway.web.bodies import Body, Handler, taking
+from gateway.web.paging import number
 from gateway.web.problem import problem
 
 LEAST_REASON = 10
@@ -47,7 +45,10 @@ class ExportPages:
         return [
             web.post("/v1/exports", known(taking(Export, self.ask_export), Role.EXPORTER)),
             web.post("/v1/exports/{export}/agree", known(self.agree_export, Role.EXPORTER, Role.ADMIN)),
-            web.get("/v1/exports/{export}/contacts.csv", known(self.take_export, Role.EXPORTER)),
+            *(
+                web.get(f"/v1/exports/{{export}}/contacts.{form}", known(self.taker(form), Role.EXPORTER))
+                for form in FORMS
+            ),
             web.get("/v1/exports/{export}/entity.zip", known(self.take_entity, Role.EXPORTER)),
         ]
 
@@ -56,8 +57,8 @@ class ExportPages:
         authority = request[AUTHORITY]
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
             asked = await contacts.ask_export(connection, authority.entity_id, body.reason, authority.holder)
-        links = {"agree": f"/v1/exports/{asked}/agree", "contacts": f"/v1/exports/{asked}/contacts.csv",
-                 "entity": f"/v1/exports/{asked}/entity.zip"}  # fmt: skip
+        files = {"contacts": "contacts.csv", "workbook": "contacts.xlsx", "entity": "entity.zip", "agree": "agree"}
+        links = {name: f"/v1/exports/{asked}/{file}" for name, file in files.items()}
         return web.json_response({"export": asked, "links": links}, status=201)
 
     async def agree_export(self, request: web.Request) -> web.Response:
@@ -69,18 +70,28 @@ class ExportPages:
             return web.json_response({"agreed": True})
         return problem(409, "nothing-to-confirm", "Nothing waits here for you, or it is your own.")
 
-    async def take_export(self, request: web.Request) -> web.Response:
-        """The contacts as CSV, once, for who asked."""
+    def taker(self, form: str) -> Handler:
+        """The handler that gives the contacts in this form."""
+
+        async def take(request: web.Request) -> web.Response:
+            return await self.take_export(request, form)
+
+        return take
+
+    async def take_export(self, request: web.Request, form: str) -> web.Response:
+        """The contacts as a file, once, for who asked."""
         authority, name = request[AUTHORITY], number(request.match_info["export"], 0)
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
             if not await contacts.take_export(connection, authority.entity_id, name, authority.holder):
                 return problem(409, "nothing-to-take", "Nobody agreed yet, it was taken, or somebody else asked.")
-            rows = await _all(connection, authority.entity_id)
-            detail = {"count": len(rows)}
+            rows = await contacts.everybody(connection, authority.entity_id)
+            detail = {"count": len(rows), "form": form}
             await audit.write(connection, authority.entity_id, "contacts.exported", f"export_request:{name}", detail)
-        body = "\ufeff" + as_csv((*COLUMNS, "partnership"), [_cells(row) for row in rows])
-        headers = {"Content-Disposition": 'attachment; filename="contacts.csv"', "Cache-Control": "no-store"}
-        return web.Response(text=body, content_type="text/csv", charset="utf-8", headers=headers)
+        kind, made = FORMS[form]
+        body = await asyncio.to_thread(made, contact_table(rows), self._utcnow())
+        headers = {"Content-Disposition": f'attachment; filename="contacts.{form}"', "Cache-Control": "no-store"}
+        charset = "utf-8" if kind.startswith("text/") else None
+        return web.Response(body=body, content_type=kind, charset=charset, headers=headers)
 
     async def take_entity(self, request: web.Request) -> web.StreamResponse:
         """The whole entity as an archive, once, for who asked."""
@@ -103,17 +114,3 @@ async def _sent(request: web.Request, file: IO[bytes], headers: Mapping[str, str
         await answer.write(block)
     await answer.write_eof()
     return answer
-
-
-async def _all(connection: Connection, entity_id: int) -> list[Any]:
-    found: list[Any] = []
-    after = ("", 0)
-    while rows := await contacts.page(connection, entity_id, None, after=after, limit=PAGE_MOST):
-        found += rows
-        after = rows[-1]["search"], rows[-1]["id"]
-    return found
-
-
-def _cells(row: Any) -> tuple[object, ...]:
-    lists = {"opt_out": " ".join(classes_of(row["opt_out"])), "tags": " ".join(row["tags"])}
-    return tuple(lists.get(name, row[name]) for name in (*COLUMNS, "partnership"))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.policy.tabular import Row
+from gateway.policy.workbook import read_workbook
 from tests.commands.conftest import Command
 
 
@@ -33,12 +35,16 @@ def test_contacts_are_listed_found_and_removed_and_every_look_is_written_down(br
     assert brugge("contact", "list", "--entity", "nowhere").code == 1
 
 
-def test_an_export_has_a_reason_and_no_formula(brugge: Command) -> None:
+def test_an_export_has_a_reason_and_no_formula(brugge: Command, tmp_path: Path) -> None:
     assert brugge("contact", "export", "--entity", "brugge", "--reason", "so").code == 2
     ran = brugge("contact", "export", "--entity", "brugge", "--reason", "the contract ends")
     rows = list(csv.DictReader(io.StringIO(ran.out)))
     assert {row["name"] for row in rows} == {"Jan", "'=1+1"}
     assert {row["mobile"] for row in rows} == {"+32470000001", ""}
+    file = tmp_path / "contacts.xlsx"
+    why = ("--reason", "the contract ends", "--format", "xlsx", "--output", str(file))
+    assert brugge("contact", "export", "--entity", "brugge", *why).code == 0
+    assert {row.cells[1] for row in read_workbook(file.read_bytes()) if isinstance(row, Row)} == {"name", "Jan", "=1+1"}
 
 
 def test_somebody_is_searched_taken_out_and_erased(brugge: Command) -> None:

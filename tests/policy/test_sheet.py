@@ -1,6 +1,7 @@
 """Spreadsheets: read back as XML, which every office does, and with no cell that computes."""
 
 import io
+import re
 import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -9,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from gateway.policy.paper import Paper, Table
-from gateway.policy.sheet import MOST_TEXT, as_xlsx
+from gateway.policy.sheet import MOST_TEXT, as_xlsx, only_sheet
 
 AT = datetime(2026, 11, 22, 9, tzinfo=UTC)
 MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -66,3 +67,12 @@ def test_names_of_sheets_are_such_as_an_office_takes() -> None:
 
 def test_the_same_paper_and_moment_give_the_same_bytes() -> None:
     assert as_xlsx(a_paper("x", 1), AT) == as_xlsx(a_paper("x", 1), AT)
+
+
+def test_what_a_sheet_has_no_room_for_goes_on_in_the_next_one_below_the_same_heads() -> None:
+    table = Table(title="Contacts", heads=("a",), rows=(("x",), ("y",), ("z",)))
+    found = parts(only_sheet(table, AT, most_rows=3))
+    sheets = {name: body for name, body in sorted(found.items()) if name.startswith("xl/worksheets/")}
+    assert [re.findall(r"<t[^>]*>(\w+)<", body) for body in sheets.values()] == [["a", "x", "y"], ["a", "z"]]
+    assert "Contacts 2" in found["xl/workbook.xml"]
+    assert len(parts(only_sheet(Table(title="Contacts", heads=("a",), rows=()), AT))["xl/worksheets/sheet1.xml"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.model import ChannelName
-from gateway.policy.tariff import Pack, Tariff, Used, by_unit, eur, in_order, outlook, price_at, settle, units_of
+from gateway.policy.tariff import Pack, Tariff, Usage, Used, by_unit, eur, in_order, outlook, price_at, settle, units_of
 
 SMS, VOICE, EMAIL = ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL
 DAY = date(2026, 11, 22)
@@ -146,10 +146,15 @@ def test_an_outlook_never_fails(packs: list[Pack], lately: int) -> None:
 
 
 def test_what_was_sent_twice_costs_twice() -> None:
-    rows = [(SMS, 0, "", 10, 0), (SMS, 1, "", 5, 2), (VOICE, 2, "", 3, 0)]
+    rows = [Usage(SMS, 0, "", 10), Usage(SMS, 1, "", 5, twice=2), Usage(VOICE, 2, "", 3)]
     assert by_unit({0: 1, 1: 3, 2: 2}, rows) == [
         Used(channel=SMS, prefix="", messages=15, units=31), Used(channel=VOICE, prefix="", messages=3, units=6),
     ]  # fmt: skip
+
+
+def test_calls_cost_the_minutes_that_they_lasted_where_these_are_known() -> None:
+    rows = [Usage(VOICE, 2, "", 5, twice=1, timed=3, minutes=4)]
+    assert by_unit({2: 2}, rows) == [Used(channel=VOICE, prefix="", messages=5, units=(5 - 3 + 1) * 2 + 4)]
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,26 @@ FROM campaign c WHERE c.id = $1;
 
 -- name: campaign_usage
 -- What a campaign used on live transports, by text and prefix of the number ($2): messages that a peer took or may have
--- taken ($3: words of those that failed afterwards), and of them those sent twice.
-SELECT d.channel, d.text_key, coalesce((
-        SELECT p FROM unnest($2::text[]) AS p WHERE starts_with(d.address, p) ORDER BY length(p) DESC LIMIT 1), '') AS prefix,
-    count(*)::int AS messages, (count(*) FILTER (WHERE d.flags & 1 = 1 AND d.attempt > 1))::int AS twice
-FROM delivery d
-WHERE d.campaign_id = $1 AND d.transport = 1 AND (d.state IN (2, 3, 8) OR (d.state IN (4, 6) AND d.detail = ANY ($3::text[])))
-GROUP BY 1, 2, 3 ORDER BY 1, 3, 2;
+-- taken ($3: words of those that failed afterwards), and of them those sent twice. Of calls, those whose length is known
+-- with their started minutes: every attempt that was answered. This runs where hash joins are off (dispatch.sql): what lasted
+-- is looked up call by call, and left out of the rest by a list that is hashed.
+WITH lasted AS MATERIALIZED (
+    SELECT m.seq, sum(ceil(l.seconds / 60.0))::int AS minutes
+    FROM call_length l CROSS JOIN LATERAL (
+        SELECT r.campaign_id, r.seq FROM msgref r WHERE r.msg_id = l.call_id AND r.provider = l.provider AND r.mask <> 0 OFFSET 0) m
+    WHERE l.at >= (SELECT c.created_at FROM campaign c WHERE c.id = $1) AND m.campaign_id = $1 GROUP BY m.seq),
+used AS (
+    SELECT d.channel, d.text_key, d.address, d.flags & 1 = 1 AND d.attempt > 1 AS twice, NULL::int AS minutes FROM delivery d
+    WHERE d.campaign_id = $1 AND d.transport = 1 AND (d.state IN (2, 3, 8) OR (d.state IN (4, 6) AND d.detail = ANY ($3::text[])))
+      AND NOT (d.channel = 2 AND d.seq IN (SELECT l.seq FROM lasted l))
+    UNION ALL
+    SELECT d.channel, d.text_key, d.address, false, l.minutes FROM lasted l CROSS JOIN LATERAL (
+        SELECT * FROM delivery d WHERE d.campaign_id = $1 AND d.seq = l.seq AND d.channel = 2 AND d.transport = 1 OFFSET 0) d)
+SELECT u.channel, u.text_key, coalesce((
+        SELECT p FROM unnest($2::text[]) AS p WHERE starts_with(u.address, p) ORDER BY length(p) DESC LIMIT 1), '') AS prefix,
+    count(*)::int AS messages, (count(*) FILTER (WHERE u.twice))::int AS twice, count(u.minutes)::int AS timed,
+    coalesce(sum(u.minutes), 0)::int AS minutes
+FROM used u GROUP BY 1, 2, 3 ORDER BY 1, 3, 2;
 
 -- name: packs_to_draw
 -- The packs of an entity that can be used on a day, locked until this transaction ends.

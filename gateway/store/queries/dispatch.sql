@@ -309,6 +309,15 @@ SELECT channel, count(*) FILTER (WHERE next = 3) AS delivered, count(*) FILTER (
     (array_agg(age_s) FILTER (WHERE next = 3))[1:16] AS ages_s
 FROM x WHERE next IS NOT NULL GROUP BY channel;
 
+-- name: put_lengths
+-- How long calls of provider $1 were answered, begun seconds counted whole; what is known already stays.
+INSERT INTO call_length (provider, call_id, seconds) SELECT $1, u.call_id, u.seconds
+FROM unnest($2::text[], $3::int[]) AS u (call_id, seconds) ON CONFLICT DO NOTHING;
+
+-- name: forget_lengths
+-- Lengths of calls that are older than what was sent is kept.
+DELETE FROM call_length WHERE at < now() - $1::interval;
+
 -- name: take_orphans
 -- Receipts that found no submission, whose submission has been recorded since: taken out to be matched again.
 DELETE FROM receipt_orphan o

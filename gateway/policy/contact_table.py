@@ -1,0 +1,43 @@
+"""Contacts taken out as a table for an office: CSV or XLSX, which `import` reads again.
+
+Knows: the columns and their order. Never knows: SQL, who may take contacts out. No cell is a formula.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from gateway.policy.contacts import classes_of
+from gateway.policy.paper import Table
+from gateway.policy.sheet import only_sheet
+from gateway.policy.spreadsheet import as_csv
+
+COLUMNS = ("key", "name", "language", "mobile", "landline", "email", "opt_out", "postcode", "municipality", "tags")
+
+
+class Form(NamedTuple):
+    """A kind of file: what it is called over HTTP, and how a table becomes one; `at` is when it was made."""
+
+    content_type: str
+    made: Callable[[Table, datetime], bytes]
+
+
+def contact_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Rows of contacts as people read them, lists as words."""
+    heads = (*COLUMNS, "partnership")
+    return Table(title="Contacts", heads=heads, rows=tuple(_cells(row, heads) for row in rows))
+
+
+def _cells(row: Mapping[str, Any], heads: Sequence[str]) -> tuple[object, ...]:
+    lists = {"opt_out": " ".join(classes_of(row["opt_out"])), "tags": " ".join(row["tags"])}
+    return tuple(lists.get(name, row[name]) for name in heads)
+
+
+def _csv(table: Table, _at: datetime) -> bytes:
+    return ("\ufeff" + as_csv(table.heads, table.rows)).encode()
+
+
+FORMS: Mapping[str, Form] = {
+    "csv": Form("text/csv", _csv),
+    "xlsx": Form("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", only_sheet),
+}
