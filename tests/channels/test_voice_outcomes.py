@@ -15,10 +15,12 @@ from gateway.channels.voice_outcomes import (
     WORDS,
     CallEnd,
     Heard,
+    answered_s,
     by_sip_code,
     call_end,
     is_final,
     judge,
+    receipt_of,
 )
 from gateway.model import ReceiptKind
 
@@ -60,6 +62,20 @@ def test_completed_is_delivered_only_when_it_lasted_one_reading(duration_s: floa
     assert verdict is not None
     assert (verdict.kind is ReceiptKind.DELIVERED) is delivered
     assert verdict.detail == ("played" if delivered else "hung up early")
+
+
+def test_a_receipt_says_how_long_the_call_was_answered_whatever_was_heard() -> None:
+    for heard, why in (
+        (Heard(1, "1", "", 65.5), ""),
+        (Heard(0, "", "machine", 3.0), ""),
+        (Heard(seconds=2.0), "canceled"),
+    ):
+        end = call_end("id", heard, needed_s=9.0, why=why, answered=True)
+        verdict = judge(end)
+        assert verdict is not None
+        assert receipt_of("trunk", end, verdict).seconds == heard.seconds
+    assert call_end("id", Heard(), needed_s=9.0, why="no-answer", answered=False).answered_s == 0
+    assert (answered_s("completed", 7.0), answered_s("busy", 7.0)) == (7.0, 0.0)
 
 
 def test_a_call_without_any_time_is_not_delivered_even_for_an_empty_text() -> None:

@@ -12,7 +12,7 @@ from gateway.flows.costing import Bookkeeper, balance, settle_campaign, statemen
 from gateway.log import unit_logger
 from gateway.model import ChannelName, DeliveryState, Realm, Role
 from gateway.policy.tariff import Pack, Tariff, outlook
-from gateway.store import costs
+from gateway.store import costs, deliveries, progress
 from tests.flows.test_campaigns import by_sms, posted
 from tests.support.people import put_person
 from tests.support.scene import Entity, Scene
@@ -106,6 +106,28 @@ async def test_what_left_twice_costs_twice(scene: Scene) -> None:
     await scene.rows("UPDATE delivery SET flags = 1, attempt = 2 WHERE seq = 1 RETURNING seq")
     await scene.closer.once()
     assert (await lines(scene))[0]["units"] == 5 * await parts(scene)
+
+
+async def test_a_call_costs_the_minutes_that_it_lasted_each_attempt_for_itself(scene: Scene) -> None:
+    commune = await scene.entity()
+    answer = await posted(scene, commune, 5)
+    await scene.rows("UPDATE delivery SET channel = 2, seq = seq + 10 RETURNING seq")
+    await scene.rows("UPDATE text SET channel = 2, body = repeat('x', 700), parts = 1 RETURNING key")
+    await scene.end(answer)
+    # answered for a minute and a bit; twice for a moment, then busy; never; of the others nobody said how long
+    await scene.rows("UPDATE delivery SET state = 4, detail = 'busy' WHERE seq IN (12, 13) RETURNING seq")
+    async with scene.connected() as connection:
+        provider = await progress.provider_id(connection, "trunk")
+        for seq, call in ((11, "a"), (12, "b"), (12, "c"), (13, "d"), (14, "e")):
+            await connection.execute(
+                "INSERT INTO msgref SELECT $1, mask, c.id, $2, 1, $3 FROM campaign c, (VALUES (1), (0)) AS m (mask)",
+                provider, seq, call,
+            )  # fmt: skip
+        for _ in range(2):
+            await deliveries.put_lengths(connection, provider, [("a", 60.2), ("b", 1.0), ("c", 60.0), ("x", 500.0)])
+    await scene.closer.once()
+    (line,) = await lines(scene)
+    assert (line["messages"], line["units"]) == (4, 2 + (1 + 1) + 2 * 2), "two readings of 700 characters are 2 minutes"
 
 
 async def test_numbers_with_a_price_of_their_own_get_a_line_of_their_own(scene: Scene) -> None:

@@ -102,6 +102,18 @@ async def test_a_receipt_of_every_part_is_needed(scene: Scene) -> None:
             assert await counted(scene, number) == {expected: 1}
 
 
+async def test_how_long_a_call_lasted_is_kept_once_and_before_its_end_is(scene: Scene) -> None:
+    tracking = a_tracking(scene.store)
+    number, rows = await taken(scene, tracking, 2)
+    async with going(tracking.run()):
+        await tracking.emit([accepted(row, f"m{row.seq}") for row in rows])
+        await tracking.emit([arrived("m1")._replace(seconds=61.2), arrived("m2"), arrived("early")._replace(seconds=3)])
+        await tracking.emit([arrived("m1")._replace(seconds=99), arrived("m2\0")._replace(seconds=1e12)])
+    kept = await scene.rows("SELECT call_id, seconds FROM call_length ORDER BY call_id")
+    assert [tuple(row) for row in kept] == [("early", 3), ("m1", 62), ("m2", 86_400)]
+    assert await counted(scene, number) == {"delivered": 2}
+
+
 async def test_a_second_receipt_changes_nothing(scene: Scene) -> None:
     """Final states never change."""
     tracking = a_tracking(scene.store)

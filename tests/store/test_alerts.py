@@ -20,6 +20,7 @@ REFERENCE = {
     "rate_gate",
     "geocode",
     "msgref",
+    "call_length",
     "receipt_orphan",
     "canary",
     "tariff",

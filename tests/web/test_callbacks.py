@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import groupby
 from urllib.parse import urlencode
 
 import aiohttp
@@ -112,8 +113,8 @@ async def test_a_machine_is_named_when_all_was_said_to_it_and_called_again_when_
         await line.post(f"{PLAYED}&by=machine", {"CallSid": "CA1", "CallStatus": "in-progress"})
         await line.status("completed", 3, CallDuration="60", AnsweredBy="machine_end_beep")
         await line.status("completed", 3, "CA2", CallDuration="60", AnsweredBy="machine_end_beep")
-        assert [(r.message_id, r.detail) for r in line.tracking.receipts] == [
-            ("CA1", "machine"), ("CA2", "hung up early"),
+        assert [(r.message_id, r.detail, r.seconds) for r in line.tracking.receipts] == [
+            ("CA1", "machine", 0), ("CA1", "machine", 60), ("CA2", "hung up early", 60),
         ]  # fmt: skip
 
 
@@ -149,12 +150,19 @@ async def test_a_playout_without_the_key_is_delivered_and_ends(digits: str) -> N
         assert line.tracking.receipts[0].detail == "played"
 
 
-async def test_a_completed_call_after_its_playout_says_nothing_new() -> None:
+async def test_a_completed_call_after_its_playout_says_how_long_it_lasted_and_nothing_else() -> None:
     async with site() as line:
         await line.played()
-        assert await line.status("completed", 3, CallDuration="2") == 204
-        assert len(line.tracking.receipts) == 1
-        assert line.settled == [("sim", "CA1")]
+        for sequence in (3, 4):
+            assert await line.status("completed", sequence, CallDuration="2") == 204
+        assert [(r.detail, r.seconds) for r in line.tracking.receipts] == [("played", 0), ("played", 2)]
+        assert set(line.settled) == {("sim", "CA1")}
+
+
+async def test_how_long_it_rang_costs_nothing() -> None:
+    async with site() as line:
+        await line.status("no-answer", 3, CallDuration="40")
+        assert [receipt.seconds for receipt in line.tracking.receipts] == [0]
 
 
 async def test_a_playout_that_is_reported_late_wins_over_a_call_that_seemed_short() -> None:
@@ -207,7 +215,10 @@ def test_in_any_order_and_however_often_a_played_call_ends_delivered(events: lis
 
     receipts = asyncio.run(run())
     kinds = [receipt.kind for receipt in receipts]
-    assert len(kinds) == len(set(kinds)) <= 2
+    told = [kind for kind, _ in groupby(kinds)]
+    assert len(told) == len(set(told)) <= 2
+    completed = any(word == "completed" for _, word, _ in events)
+    assert [receipt.seconds for receipt in receipts if receipt.seconds] == ([3.0] if completed else [])
     played = any(path == "played" for path, _, _ in events)
     assert (kinds[-1:] == [ReceiptKind.DELIVERED]) is played
 
