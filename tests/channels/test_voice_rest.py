@@ -116,7 +116,11 @@ async def test_every_end_of_a_call_comes_back_once_by_signed_callbacks(behaviour
     kinds = {receipt.detail: receipt.kind for receipt in tracking.receipts}
     assert tracking.details() == {number: ENDS[word][1] for number, word in numbers.items()}
     assert kinds == {detail: kind for kind, detail in ENDS.values()}
-    assert len(tracking.receipts) == len(numbers)
+    assert len({(receipt.message_id, receipt.kind) for receipt in tracking.receipts}) == len(numbers)
+    timed = [receipt.message_id for receipt in tracking.receipts if receipt.seconds]
+    assert len(timed) == len(set(timed)), "how long a call was is told once"
+    played = {receipt.message_id for receipt in tracking.receipts if receipt.kind is ReceiptKind.DELIVERED}
+    assert played <= set(timed)
 
 
 @pytest.mark.parametrize(("texts", "said"), [
