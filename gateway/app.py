@@ -39,7 +39,7 @@ from gateway.flows.publishing import Publisher
 from gateway.flows.reminding import Reminder
 from gateway.flows.sealing import sealer
 from gateway.flows.tracking import Tracking
-from gateway.inlets import Citizens, Mailboxes, Upstream, intake_rules, noter, voice_callbacks
+from gateway.inlets import Citizens, Mailboxes, Upstream, intake_rules, inviter, noter, voice_callbacks
 from gateway.metrics import Metrics
 from gateway.model import ChannelName
 from gateway.outlets import Outlets, webhooks_opened
@@ -244,6 +244,10 @@ class Gateway:
             )  # fmt: skip
         if self.settings.citizens.enabled:
             self._citizens(app)
+        inviting = inviter(self.settings, self.store, url=self.url)
+        if inviting is not None and Role.DISPATCH in self.roles:
+            self._parts.append(inviting.run)
+            self._wakes.append(inviting.wake)
         if Role.MAILBOX in self.roles and self.settings.mailbox.boxes:
             self.mailboxes = Mailboxes(
                 self.settings, self.store, self.intake, self.checker, counted=self.metrics.mail, utcnow=self.now,
@@ -253,7 +257,8 @@ class Gateway:
         if Role.API in self.roles:
             self.access = Access(self.store, self.url)
             self.api = self._api()
-            app.add_routes(authority_routes(self.store, self.campaigns.agreeing, self.access, utcnow=self.now))
+            doors = self.store, self.campaigns.agreeing, self.access
+            app.add_routes(authority_routes(*doors, utcnow=self.now, mails=inviting is not None))
             proxies = self.settings.citizens.networks()
             signing_in = identity_routes(self.store, self.access, self.url, self.settings.sign_in, proxies)
             app.add_routes(await stack.enter_async_context(signing_in))

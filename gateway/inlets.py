@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
@@ -20,8 +21,9 @@ from gateway.channels.base import Emit
 from gateway.channels.sms_settings import sms_counter
 from gateway.channels.voice_trunks import RestTrunk
 from gateway.flows.checking import Checker
-from gateway.flows.courier import Courier, SendSms
+from gateway.flows.courier import Courier, SendMail, SendSms
 from gateway.flows.intake import Intake, IntakeRules
+from gateway.flows.inviting import Inviter
 from gateway.flows.keeping import Keeper
 from gateway.flows.launching import Launching
 from gateway.flows.locating import Locating
@@ -46,6 +48,7 @@ from gateway.web.callbacks import VoiceCallbacks, callback_source
 from gateway.web.citizens import CitizenPages
 from gateway.web.confirming import ConfirmPages
 from gateway.web.incoming import PATH, Incoming
+from gateway.web.invitations import PATH as INVITATION_PATH
 from gateway.web.outward import Guard, Outward, networks
 from gateway.web.places import PlacePages
 from gateway.web.sources import SourcePages
@@ -182,14 +185,28 @@ class Citizens:
 
     def courier(self, sms: SendSms | None) -> Courier:
         """Who sends their codes and links; `sms` is how a text message leaves here."""
-        sender = relay_sender(self._email)
+        sender, log = relay_sender(self._email), unit_logger("gateway.courier")
+        return Courier(self._store, self._rules, sms=sms, mail=_mailing(sender) if sender else None, log=log)
 
-        async def mail(address: str, subject: str, body: str) -> bool:
-            assert sender is not None
-            return await sender(Mail(address, subject, body, None, "", "auto-generated"))
 
-        log = unit_logger("gateway.courier")
-        return Courier(self._store, self._rules, sms=sms, mail=mail if sender else None, log=log)
+def inviter(settings: Settings, store: Store, *, url: str) -> Inviter | None:
+    """Who mails invitations; None without a relay. `url` is how people reach this gateway."""
+    sender = relay_sender(settings.email)
+    if sender is None:
+        return None
+    zone = ZoneInfo(settings.compose.time_zone)
+    return Inviter(
+        store, _mailing(sender), link=settings.sign_in.invitation_link or url + INVITATION_PATH,
+        service=settings.sign_in.rp_name, local=lambda moment: moment.astimezone(zone),
+        log=unit_logger("gateway.inviter"),
+    )  # fmt: skip
+
+
+def _mailing(sender: RelaySender) -> SendMail:
+    async def mail(address: str, subject: str, body: str) -> bool:
+        return await sender(Mail(address, subject, body, None, "", "auto-generated"))
+
+    return mail
 
 
 class Upstream:

@@ -2,7 +2,7 @@
 
 Knows: JSON and logfmt lines, which keys and which shapes of values may hold personal data.
 Never knows: alerts, channels, files, rotation. Above DEBUG a telephone number, an e-mail address, a name or a text is
-withheld, whoever logs it (libraries included): a line may be poorer than meant, never richer.
+withheld, whoever logs it: a line may be poorer than meant, never richer. Of a library's line only its own words stay.
 """
 
 import json
@@ -39,6 +39,8 @@ _EMAIL = re.compile(r"[^\s@<>\",;:()\[\]]{0,64}@[^\s@<>\",;:()\[\]]{1,255}")
 _NUMBER = re.compile(r"(?<![\w.])\+[1-9](?:[ ./()-]{0,2}\d){6,14}(?!\w)|(?<![\w.+-])(?:00)?[1-9]\d{8,14}(?![\w-])")
 _BARE = re.compile(r"[\w.:/+@-]{1,200}", re.ASCII)
 _NO_KEY = re.compile(r"[^A-Za-z0-9_.-]")
+_DATA_BEGINS = re.compile(r"[\n('\"<{\[]")
+_WARNING = re.compile(r"[^\n]{1,300}?:\d+: \w+")
 _MAX_VALUE_CHARS = 2_000
 
 
@@ -125,13 +127,36 @@ def setup(level: str = "INFO", style: Format = "json", stream: TextIO | None = N
 
 def _head(record: logging.LogRecord) -> list[tuple[str, Fact]]:
     at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    said = record.getMessage()[:_MAX_VALUE_CHARS]
-    return [
-        ("at", at),
-        ("level", record.levelname.lower()),
-        ("logger", record.name),
-        ("event", said if record.levelno <= logging.DEBUG else redacted(said)),
-    ]
+    if record.levelno <= logging.DEBUG:
+        said = record.getMessage()[:_MAX_VALUE_CHARS]
+    else:
+        own = record.getMessage() if hasattr(record, "facts") else _library_words(record)
+        said = redacted(own[:_MAX_VALUE_CHARS])
+    return [("at", at), ("level", record.levelname.lower()), ("logger", record.name), ("event", said)]
+
+
+def _library_words(record: logging.LogRecord) -> str:
+    """What a library says without what it puts in: the loop's own lines quote callbacks with all their arguments."""
+    words, given = str(record.msg), record.args
+    if record.name == "py.warnings":
+        found = _WARNING.match(record.getMessage())
+        return found[0] if found else "warning"
+    if not given:
+        return _DATA_BEGINS.split(words, maxsplit=1)[0].strip()
+    try:
+        if isinstance(given, Mapping):
+            said = words % {key: _countable(value) for key, value in given.items()}
+        else:
+            said = words % tuple(map(_countable, given))
+    except (TypeError, ValueError):
+        said = words
+    return said.partition("\n")[0]
+
+
+def _countable(value: object) -> object:
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < MAX_COUNT):
+        return value
+    return WITHHELD
 
 
 def _facts(record: logging.LogRecord, open_: bool) -> Iterable[tuple[str, Fact]]:

@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import re
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,16 +154,23 @@ def test_an_error_may_be_a_word() -> None:
     assert sink.line()["error"] == "ConnectionResetError"
 
 
-def test_lines_of_libraries_are_redacted_too(root: logging.Logger) -> None:
+@pytest.mark.filterwarnings("default")
+def test_of_a_library_s_line_its_own_words_stay(root: logging.Logger) -> None:
     stream = io.StringIO()
     setup("INFO", "json", stream)
     setup("INFO", "json", stream)  # twice: still one line each
     logging.getLogger("some.library").warning("could not reach %s", "x@example.be")
     logging.getLogger("some.library").debug("hidden")
+    logging.getLogger("some.library").warning("%(n)d rows of %(who)s", {"n": 3, "who": "Jan Peeters"})
+    logging.getLogger("some.library").warning("Exception in callback tell('Jan Peeters')\nhandle: <Handle tell>")
+    warnings.warn("Jan Peeters is unknown", UserWarning, stacklevel=1)
     unit_logger("gateway.part").event("x", n=1)
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert [line["event"] for line in lines] == ["could not reach [e-mail]", "x"]
-    assert [line["logger"] for line in lines] == ["some.library", "gateway.part"]
+    said = [line["event"] for line in lines]
+    assert said[:3] == ["could not reach [withheld]", "3 rows of [withheld]", "Exception in callback tell"]
+    assert re.fullmatch(r".*test_log\.py:\d+: UserWarning", said[3])
+    assert [line["logger"] for line in lines] == ["some.library"] * 3 + ["py.warnings", "gateway.part"]
+    assert said[4] == "x"
 
 
 @given(st.dictionaries(st.text(max_size=10), st.text(max_size=60) | st.binary(max_size=9) | st.floats() | st.none()))

@@ -6,7 +6,6 @@ channels; texts and senders are sms_provider's, binds and rates sms_carrier's. S
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from gateway.channels.sms_carrier import Bind, Carrier, Carriers
 from gateway.channels.sms_outbox import Outbox
 from gateway.channels.sms_provider import PartTicket, Probe, Replacement, delivery_of, refusal_of
 from gateway.channels.sms_settings import SmsProviderSettings
+from gateway.log import unit_logger
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Text, Transport
 from gateway.policy.allowance import Allowance
 from gateway.smpp.events import Accepted, Answered, Bound, Down, Event, Finding, Inbound, Receipts, Refused, Unanswered
@@ -26,7 +26,7 @@ from gateway.smpp.status import StatusKind, lookup
 
 __all__ = ["SmsChannel", "SmsProviderSettings"]
 
-log = logging.getLogger(__name__)
+log = unit_logger(__name__)
 
 _SPIN_PAUSE_S = 0.005
 _NO_ROUTE_PAUSE_S = 2.0
@@ -225,7 +225,7 @@ class SmsChannel:
             case Finding(words, times):
                 self.findings[words] += times
             case Bound():
-                log.info("bind %s is up", link.name)
+                log.event("bind_up", bind=link.name)
             case Down():
                 outbox.items += provider.unknown(event.unanswered, event.reason)
                 self._down(bind, event)
@@ -254,8 +254,8 @@ class SmsChannel:
             outbox.items += carrier.provider.refused(ticket, status)
 
     def _down(self, bind: Bind, event: Down) -> None:
-        level = logging.INFO if self._stopping.is_set() else logging.WARNING
-        log.log(level, "bind %s is down: %s (status %#x)", bind.link.name, event.reason, event.status)
+        say = log.event if self._stopping.is_set() else log.warning
+        say("bind_down", bind=bind.link.name, why=event.reason, status=f"{event.status:#x}")
         if not bind.carrier.bound:
             whole, parts = bind.carrier.clear()
             self._give_up(bind.carrier, parts)

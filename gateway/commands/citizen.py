@@ -83,7 +83,7 @@ async def _show(connection: Connection, number: int) -> int:
 
 async def _erase(connection: Connection, number: int) -> int:
     await citizens.erase(connection, number, "command")
-    note("erased")
+    note("erased; what was sent loses the address when its campaign is closed, within ten minutes")
     return Exit.DONE
 
 

@@ -17,7 +17,7 @@ from gateway.commands.entity import no_entity
 from gateway.commands.numbers import end_date, whole
 from gateway.commands.words import words_of
 from gateway.model import ChannelName, MessageClass, Purpose, Realm, Role
-from gateway.store import admin, persons
+from gateway.store import admin, invitations, persons
 from gateway.store.persons import Grant, NewMandate
 from gateway.store.pool import Connection, act_as
 
@@ -31,6 +31,7 @@ examples:
   gateway person mandate jan@plp.example --entity zone --classes news --channels email --partnership plp-centre
   gateway person invite an@brugge.example --entity brugge --live > invitation
   gateway person redeem < invitation
+  gateway person invite an@brugge.example --entity brugge --live --mail     # the link goes to An, nobody else sees it
   gateway person invite an@brugge.example --entity brugge --live --anew     # who lost every way to sign in
   gateway person change an@brugge.example --entity brugge --suspended
   gateway person list --entity brugge --begins an
@@ -58,8 +59,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     mandate.add_argument("--expires", type=end_date, metavar="WHEN", help="90d, 2030-12-31 or a date-time")
     revoke = actions.add_parser("revoke", help="end a mandate")
     revoke.add_argument("number", type=whole(1, 2**31 - 1), metavar="NUMBER", help="as `gateway person show` lists it")
-    invite = actions.add_parser("invite", help="print the secret of an invitation, once; the person redeems it")
+    invite = actions.add_parser("invite", help="print the secret of an invitation, once, or mail its link")
     invite.add_argument("--live", action="store_true", help="to the live world")
+    invite.add_argument("--mail", action="store_true", help="send the link to the person's address, print nothing")
     invite.add_argument("--anew", action="store_true", help="who opens it has no other way to sign in any more")
     redeem = actions.add_parser("redeem", help="read an invitation on stdin, print the person's own token, once")
     show = actions.add_parser("show", help="one member with all mandates")
@@ -157,6 +159,10 @@ async def _mandate(connection: Connection, entity: int, person: Any, options: ar
 async def _invite(connection: Connection, entity: int, person: Any, options: argparse.Namespace) -> int:
     realm = Realm.LIVE if options.live else Realm.TEST
     until = datetime.now(UTC) + timedelta(days=7)
+    if options.mail:
+        await invitations.ask(connection, entity, person["id"], realm, until, Grant(), anew=options.anew)
+        note(f"its mail leaves from a node with the role dispatch and a relay; it works once, until {until:%Y-%m-%d}")
+        return Exit.DONE
     _, secret = await persons.invite(connection, entity, person["id"], realm, until, Grant(), anew=options.anew)
     say(secret)
     note(f"works once, until {until:%Y-%m-%d}: POST /v1/sign-in/invitation, or gateway person redeem for a token")

@@ -122,8 +122,8 @@ class Registering:
             number = await self._who(connection, session)
             if number is None:
                 return _no_session()
-            await citizens.erase(connection, number)
-        return Answer(status=200, body={"erased": True})
+            erasure = await citizens.erase(connection, number)
+        return Answer(status=200, body={"erased": True, "erasure": erasure})
 
     async def leave(self, session: str) -> Answer:
         """Close the self-service."""

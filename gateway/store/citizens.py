@@ -123,7 +123,7 @@ async def _fulfilled(connection: Connection, row: Any, known: int | None) -> int
 async def _take_endpoint(connection: Connection, number: int, channel: int, endpoint: str) -> None:
     """Who proved an endpoint last has it, alone among the citizens."""
     others = await connection.fetch(_SQL["citizen_lose_endpoint"], number, channel, endpoint)
-    gone = await connection.fetch(_SQL["citizen_unreachable"], [row["id"] for row in others])
+    gone = await connection.fetch(_SQL["citizen_unreachable"], [row["id"] for row in others], CITIZEN)
     for row in gone:
         await _note(connection, "citizen.erased", row["id"])
     await connection.execute(_SQL["citizen_take_endpoint"], number, channel, endpoint)
@@ -169,16 +169,17 @@ async def find(connection: Connection, channel: ChannelName, endpoint: str) -> i
     return number
 
 
-async def erase(connection: Connection, number: int, by: str = CITIZEN) -> bool:
-    """A citizen goes, with everything that is known of them here."""
+async def erase(connection: Connection, number: int, by: str = CITIZEN) -> int | None:
+    """A citizen goes, with everything that is known of them here; what was sent to them loses its address when its
+    campaign is closed (erasing.forget). The number of the erasure, None when there is no such citizen."""
     row = await show(connection, number)
     if row is None:
-        return False
-    await connection.execute(_SQL["citizen_erase"], number)
+        return None
+    erasure: int = await connection.fetchval(_SQL["citizen_erase"], number, by)
     endpoints = [str(one).lower() for one in (row["mobile"], row["email"]) if one]
     await connection.execute(_SQL["citizen_proofs_forget"], endpoints)
     await _note(connection, "citizen.erased", number, by)
-    return True
+    return erasure
 
 
 async def open_session(connection: Connection, number: int, digest: bytes, lasts_s: float) -> None:

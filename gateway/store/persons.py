@@ -160,8 +160,11 @@ async def invite(
 
 
 async def confirm_invitation(connection: Connection, entity_id: int, number: int, by: str) -> bool:
-    """False: nothing waits, or it waits for somebody else."""
-    return await connection.fetchval(_SQL["invitation_confirm"], entity_id, number, by) is not None
+    """False: nothing waits, or it waits for somebody else. One that goes by mail leaves now."""
+    done = await connection.fetchval(_SQL["invitation_confirm"], entity_id, number, by) is not None
+    if done:
+        await connection.execute("SELECT pg_notify('gateway', 'invitations')")
+    return done
 
 
 async def redeem(connection: Connection, invitation: str, note: str, expires_at: datetime | None) -> str | None:

@@ -28,13 +28,13 @@ from gateway.web.persons import PersonPages
 
 
 def authority_routes(
-    store: Store, agreeing: Agreeing, access: Access, *, utcnow: Callable[[], datetime]
+    store: Store, agreeing: Agreeing, access: Access, *, utcnow: Callable[[], datetime], mails: bool = True
 ) -> list[web.RouteDef]:
-    """The routes to add to the application."""
+    """The routes to add to the application; `mails`: invitations can go by a relay."""
     return [
         *AuditPages(store, access).routes(),
         *AgreeingPages(agreeing, access).routes(),
-        *PersonPages(store, access, utcnow=utcnow).routes(),
+        *PersonPages(store, access, utcnow=utcnow, mails=mails).routes(),
         *PartnershipPages(store, access).routes(),
         *EntityPages(store, access).routes(),
         *AnnouncementPages(store, access).routes(),

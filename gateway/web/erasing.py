@@ -1,26 +1,43 @@
 """One person's data over HTTP: everything that is held of a contact, and its end.
 
-Knows: routes, JSON. Never knows: SQL, what keeps the counts. See schemas/openapi.yaml.
+Knows: routes, JSON; that citizens, whom no entity sees, are erased by the platform when they call it.
+Never knows: SQL, what keeps the counts. See schemas/openapi.yaml.
 """
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from gateway.model import Role
-from gateway.store import audit, erasing
+from gateway.model import ChannelName, Role
+from gateway.policy.registration import RegistrationRules, read_endpoint
+from gateway.store import audit, citizens, erasing
 from gateway.store.erasing import as_told
 from gateway.store.pool import Store
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
+from gateway.web.entities import platform_only
 from gateway.web.exports import LEAST_REASON
 from gateway.web.keeping import REACH, keeping
 from gateway.web.persons import not_found
+from gateway.web.problem import problem
 
 
 class Reason(Body):
     """Why somebody's data is taken out: their own request, as a rule."""
 
     reason: str = Field(min_length=LEAST_REASON, max_length=1000)
+
+
+class Caller(Body):
+    """A citizen by one number or address."""
+
+    mobile: str = Field(default="", max_length=40)
+    email: str = Field(default="", max_length=254)
+
+    @model_validator(mode="after")
+    def _one(self) -> "Caller":
+        if bool(self.mobile) == bool(self.email):
+            raise ValueError("give mobile or email")
+        return self
 
 
 class ErasingPages:
@@ -36,6 +53,7 @@ class ErasingPages:
         return [
             web.post("/v1/contacts/{contact}/data", known(taking(Reason, self.take_data), Role.EXPORTER)),
             web.post("/v1/contacts/{contact}/erase", known(keeping(self.erase))),
+            web.post("/v1/citizens/erase", known(platform_only(taking(Caller, self.erase_citizen)), Role.ADMIN)),
         ]
 
     async def take_data(self, request: web.Request, body: Reason) -> web.Response:
@@ -61,3 +79,16 @@ class ErasingPages:
                 return not_found()
             await audit.write(connection, authority.entity_id, "contacts.erased", f"erasure:{number}", {"count": 1})
         return web.json_response({"erased": True, "erasure": number})
+
+    async def erase_citizen(self, request: web.Request, body: Caller) -> web.Response:
+        """A citizen who called leaves for good."""
+        channel, text = (ChannelName.SMS, body.mobile) if body.mobile else (ChannelName.EMAIL, body.email)
+        endpoint = read_endpoint(channel, text, RegistrationRules(secret=b"", service="", link=""))
+        if isinstance(endpoint, str):
+            mistakes = [{"at": "mobile" if body.mobile else "email", "message": endpoint}]
+            return problem(422, "wrong-body", "The body is not what this takes.", mistakes=mistakes)
+        holder = request[AUTHORITY].holder
+        async with self._store.acting(holder) as connection:
+            number = await citizens.find(connection, *endpoint)
+            erasure = None if number is None else await citizens.erase(connection, number, holder)
+        return not_found() if erasure is None else web.json_response({"erased": True, "erasure": erasure})

@@ -18,6 +18,7 @@ from gateway.policy.registration import source_of
 from gateway.store.pool import Store
 from gateway.web.access import Access
 from gateway.web.cookies import Cookies
+from gateway.web.invitations import InvitationPages
 from gateway.web.oidc import Fetch, Provider
 from gateway.web.outward import Guard, Outward, networks
 from gateway.web.providers import ProviderPages
@@ -61,5 +62,6 @@ def routes(
     return [
         *SessionPages(store, access, cookies).routes(),
         *SignInPages(store, access, cookies, Passkeys(store, party, lasting, log=log), lasting).routes(),
+        *InvitationPages(store, cookies, lasting, settings.page).routes(),
         *pages.routes(),
     ]

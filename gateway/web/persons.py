@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, Field
 
 from gateway.flows.suspending import Running, deal_with
 from gateway.model import ChannelName, MessageClass, Purpose, Realm, Role
-from gateway.store import persons, sessions
+from gateway.store import invitations, persons, sessions
 from gateway.store.persons import Grant, NewMandate
 from gateway.store.pool import Connection, Store
 from gateway.web import paging
@@ -58,10 +58,12 @@ class Mandate(Body):
 
 
 class Invitation(Body):
-    """Which world it opens; `anew`: every way to sign in of before ends with it, for who lost theirs."""
+    """Which world it opens; `anew`: every way to sign in of before ends with it, for who lost theirs. `mail`: the link
+    goes to the person's address, and nobody else sees it."""
 
     realm: Realm = Realm.TEST
     anew: bool = False
+    mail: bool = False
 
 
 class Redemption(Body):
@@ -74,10 +76,11 @@ class Redemption(Body):
 class PersonPages:
     """Handlers of /v1/persons and what belongs to them; all but redeeming an invitation are for administrators."""
 
-    def __init__(self, store: Store, access: Access, *, utcnow: Any) -> None:
+    def __init__(self, store: Store, access: Access, *, utcnow: Any, mails: bool = True) -> None:
         self._store = store
         self._access = access
         self._utcnow = utcnow
+        self._mails = mails
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""
@@ -196,14 +199,18 @@ class PersonPages:
             row = await self._found(connection, request)
             if row is None:
                 return not_found()
+            if body.mail and not self._mails:
+                return problem(409, "no-relay", "This gateway has no relay by which it could send a mail.")
             if body.anew and await sessions.accepted_elsewhere(connection, row["id"], authority.entity_id):
                 return problem(409, "ask-the-operator", "Only the operator lets this person begin anew.")
             until, grant = self._utcnow() + INVITED_FOR, Grant(authority.holder, confirmed)
-            number_, secret = await persons.invite(
-                connection, authority.entity_id, row["id"], body.realm, until, grant, anew=body.anew
-            )
-        told = {"number": number_, "invitation": secret, "expires": until.isoformat(), "confirmed": bool(confirmed)}
-        return web.json_response(told, status=201)
+            to = connection, authority.entity_id, row["id"], body.realm, until, grant
+            if body.mail:
+                told: dict[str, Any] = {"number": await invitations.ask(*to, anew=body.anew), "by": "mail"}
+            else:
+                number_, secret = await persons.invite(*to, anew=body.anew)
+                told = {"number": number_, "invitation": secret}
+        return web.json_response(told | {"expires": until.isoformat(), "confirmed": bool(confirmed)}, status=201)
 
     async def confirm_invitation(self, request: web.Request) -> web.Response:
         """A second administrator agrees."""

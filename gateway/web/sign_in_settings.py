@@ -41,7 +41,8 @@ class ProviderSettings(BaseModel):
 class SignInSettings(BaseModel):
     """Sessions of persons. Times in seconds: `idle_s` unused, `longest_s` whatever happens. `rp_id` is the domain that
     passkeys are for, that of http.public_url when it is empty; changed later, no passkey works any more. `secret` seals
-    the keys of time-based codes; `page` is where a provider's answer leads people, "" for an answer in JSON."""
+    the keys of time-based codes; `page` is where a provider's answer leads people, "" for an answer in JSON.
+    `invitation_link` is where mails with an invitation lead, with {invitation} in it, "" for our own page."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -51,6 +52,7 @@ class SignInSettings(BaseModel):
     rp_name: str = Field(default="Alert gateway", min_length=1, max_length=100)
     secret: SecretStr = SecretStr("")
     page: str = Field(default="", pattern=r"^(|/[^\s\\]*)$")
+    invitation_link: str = Field(default="", pattern=r"^(|https?://[^\s]*\{invitation\}[^\s]*)$", max_length=500)
     providers: tuple[ProviderSettings, ...] = ()
 
     @model_validator(mode="after")

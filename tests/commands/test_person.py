@@ -56,6 +56,12 @@ def test_an_invitation_becomes_the_person_s_own_token_once(brugge: Command, monk
         assert (ran.code, ran.out.startswith("gw_live_")) == (code, code == 0)
 
 
+def test_an_invitation_goes_by_mail_and_is_not_printed(brugge: Command) -> None:
+    ran = brugge("person", "invite", AN, "--entity", "brugge", "--live", "--mail")
+    assert (ran.code, ran.out) == (0, "")
+    assert "mail leaves" in ran.err
+
+
 def test_who_is_not_there_is_said(brugge: Command) -> None:
     assert "gateway person list" in brugge("person", "show", "x@y", "--entity", "brugge").err
     assert brugge("person", "show", AN, "--entity", "nowhere").code == 1

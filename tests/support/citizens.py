@@ -30,6 +30,13 @@ HERE = {"label": "home", "lon": 4.325, "lat": 50.815}
 ANNA = {"mobile": "0470 12 34 56", "name": "Anna", "language": "fr", "consent": True, "places": [HERE]}
 
 
+def code_in(words: str) -> str:
+    """The code that a message holds, or that of its link."""
+    found = re.search(r"(\d{4} \d{4})|confirm/pr_[\w-]+\.([a-z2-7]+)", words)
+    assert found is not None, words
+    return found[1] or found[2]
+
+
 @dataclass(slots=True)
 class Desk:
     """Registration over one database; `sent` is (address, words) of every message that left."""
@@ -57,10 +64,7 @@ class Desk:
     async def come(self, address: str) -> str:
         """The code that came to this address last."""
         await self.courier.turn()
-        words = [words for to, words in self.sent if to == address][-1]
-        found = re.search(r"(\d{4} \d{4})|confirm/pr_[\w-]+\.([a-z2-7]+)", words)
-        assert found is not None, words
-        return found[1] or found[2]
+        return code_in([words for to, words in self.sent if to == address][-1])
 
     async def registered(self, **more: Any) -> str:
         """Somebody who registered with a mobile number; their session."""

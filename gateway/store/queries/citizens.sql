@@ -86,7 +86,10 @@ WHERE registered AND id <> $1 AND (($2 = 1 AND mobile = $3) OR ($2 = 3 AND lower
 
 -- name: citizen_unreachable
 -- Of these citizens, who can not be reached any more goes.
-DELETE FROM contact WHERE registered AND id = ANY ($1::bigint[]) AND coalesce(mobile, landline, email) IS NULL RETURNING id;
+WITH gone AS (
+    DELETE FROM contact WHERE registered AND id = ANY ($1::bigint[]) AND coalesce(mobile, landline, email) IS NULL
+    RETURNING entity_id, id)
+INSERT INTO erasure (entity_id, contact_id, asked_by) SELECT entity_id, id, $2 FROM gone RETURNING contact_id AS id;
 
 -- name: citizen_drop_endpoint
 -- A citizen gives up a number or address, while another is left.
@@ -104,8 +107,9 @@ SELECT c.id, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.con
 FROM contact c WHERE c.id = $1 AND c.registered;
 
 -- name: citizen_erase
--- A citizen goes, with addresses, proofs and sessions.
-DELETE FROM contact WHERE id = $1 AND registered RETURNING id;
+-- A citizen goes, with addresses, proofs and sessions; what was sent to them loses its address as that of contacts does.
+WITH gone AS (DELETE FROM contact WHERE id = $1 AND registered RETURNING entity_id, id)
+INSERT INTO erasure (entity_id, contact_id, asked_by) SELECT entity_id, id, $2 FROM gone RETURNING id;
 
 -- name: citizen_proofs_forget
 -- What waited for an endpoint goes as well when its citizen does.
