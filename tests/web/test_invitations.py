@@ -1,26 +1,18 @@
 """The page behind the link of an invitation: looking changes nothing, one click opens it, in one's own browser."""
 
-from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
 
 import pytest_asyncio
 
 from gateway.model import Role
 from gateway.store import invitations
-from gateway.store.embedded import Cluster
 from gateway.web.sign_in_settings import SignInSettings
 from tests.support.authority import a_client, ask
 from tests.support.browser import Browser, invited
 from tests.support.people import put_person
-from tests.support.scene import Entity, Scene, a_scene
+from tests.support.scene import Entity, Scene
 
 AN = "an@people.example"
-
-
-@pytest_asyncio.fixture
-async def scene(pg: Cluster) -> AsyncIterator[Scene]:
-    async with a_scene(pg) as found:
-        yield found
 
 
 @pytest_asyncio.fixture
