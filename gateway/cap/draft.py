@@ -10,7 +10,6 @@ Rules are asked of a draft, so that a document with one fault still gets all its
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from itertools import islice, takewhile
 from typing import NamedTuple
 
@@ -121,61 +120,40 @@ class InfoDraft(Block):
         return found.at if found else None
 
 
-@dataclass
+@dataclass(slots=True)
 class Draft(Block):
-    """The whole alert."""
+    """The whole alert. `names` has every element's name that stands in it, so that what is not there is not looked for;
+    `shown` has every text that people may read."""
 
     version: Version = "1.2"
     lenient: bool = False
+    names: frozenset[str] = frozenset()
     sent: DatedLeaf | None = None
     infos: list[InfoDraft] = field(default_factory=list)
     signatures: list[SignatureDraft] = field(default_factory=list)
-
-    @cached_property
-    def references(self) -> list[words.Referral]:
-        """The items of references."""
-        return words.references(self.text("references"), self.version, lenient=self.lenient)
-
-    @cached_property
-    def addresses(self) -> words.Words:
-        """The items of addresses."""
-        return words.quoted_words(self.text("addresses"))
-
-    @cached_property
-    def incidents(self) -> words.Words:
-        """The items of incidents."""
-        return words.quoted_words(self.text("incidents"))
+    references: list[words.Referral] = field(default_factory=list)
+    addresses: words.Words = words.NONE
+    incidents: words.Words = words.NONE
+    blocks: list[Block] = field(default_factory=list)
+    """The alert and every info, resource and area in it."""
+    areas: list[AreaDraft] = field(default_factory=list)
+    shapes: list[ShapeLeaf] = field(default_factory=list)
+    flawed: list[ShapeLeaf] = field(default_factory=list)
+    """Those shapes with which something is wrong."""
+    rings: list[tuple[Leaf, Polygon]] = field(default_factory=list)
+    """Every polygon that can be read."""
+    drawn: dict[str, Polygon] = field(default_factory=dict)
+    """The same by their texts, each once: languages repeat them."""
+    named: list[Pair] = field(default_factory=list)
+    """Every eventCode, parameter and geocode."""
+    dated: list[DatedLeaf] = field(default_factory=list)
+    """sent, then the dates of every info."""
+    shown: list[Leaf] = field(default_factory=list)
 
     @property
     def sent_at(self) -> datetime | None:
         """The instant of sent, when it can be read."""
         return self.sent.at if self.sent else None
-
-    @cached_property
-    def blocks(self) -> list[Block]:
-        """The alert and every info, resource and area in it."""
-        inner = [[info, *info.resources, *info.areas] for info in self.infos]
-        return [self, *(block for group in inner for block in group)]
-
-    @cached_property
-    def areas(self) -> list[AreaDraft]:
-        """Every area of every info."""
-        return [area for info in self.infos for area in info.areas]
-
-    @cached_property
-    def shapes(self) -> list[ShapeLeaf]:
-        """Every polygon and circle."""
-        return [shape for area in self.areas for shape in area.shapes]
-
-    @cached_property
-    def rings(self) -> list[tuple[Leaf, Polygon]]:
-        """Every polygon that can be read."""
-        return rings_of(self.shapes)
-
-    @cached_property
-    def shown(self) -> list[Leaf]:
-        """Every text that people may read."""
-        return [leaf for block in self.blocks for name in SHOWN for leaf in block.leaves.get(name, ())]
 
 
 Where = Leaf | Pair | SignatureDraft | Block
@@ -194,6 +172,7 @@ SHOWN = (
     "resourceDesc",
 )
 _PAIRED = frozenset({"eventCode", "parameter", "geocode"})
+_HOLDING = _PAIRED | {"info", "resource", "area"}
 _DATED = ("effective", "onset", "expires")
 _SIGNED = f"{{{SIGNATURE_NAMESPACE}}}"
 _SIGNATURE = f"{_SIGNED}Signature"
@@ -208,7 +187,29 @@ def read(root: etree._Element, version: Version, *, lenient: bool = False) -> Dr
     sent = draft.leaf("sent")
     draft.sent = reader.dated(sent) if sent else None
     draft.signatures = _signatures(root)
+    draft.names = reader.names()
+    draft.references = words.references(draft.text("references"), version, lenient=lenient)
+    draft.addresses = words.quoted_words(draft.text("addresses"))
+    draft.incidents = words.quoted_words(draft.text("incidents"))
+    _gather(draft)
     return draft
+
+
+def _gather(draft: Draft) -> None:
+    """What stands in the infos, side by side."""
+    draft.dated = [draft.sent] if draft.sent else []
+    draft.blocks = [draft]
+    for info in draft.infos:
+        draft.dated += info.dates.values()
+        draft.areas += info.areas
+        draft.blocks += (info, *info.resources, *info.areas)
+    draft.named = [pair for block in draft.blocks for pairs in block.pairs.values() for pair in pairs]
+    draft.shapes = [shape for area in draft.areas for shape in area.shapes]
+    draft.flawed = [shape for shape in draft.shapes if shape.reading.problem]
+    draft.rings = rings_of(draft.shapes)
+    draft.drawn = {leaf.text: ring for leaf, ring in draft.rings}
+    shown = [name for name in SHOWN if name in draft.names]
+    draft.shown = [leaf for block in draft.blocks for name in shown for leaf in block.leaves.get(name, ())]
 
 
 def _signatures(root: etree._Element) -> list[SignatureDraft]:
@@ -236,31 +237,43 @@ class _Reader:
     def __init__(self, prefix: str, *, lenient: bool) -> None:
         self._prefix = prefix
         self._lenient = lenient
+        self._names: dict[str, str] = {}  # by tag; "" for those of other namespaces
         self._polygons: dict[str, places.Reading] = {}
         self._circles: dict[str, places.Reading] = {}
         self._dates: dict[str, dates.Instant] = {}
 
+    def names(self) -> frozenset[str]:
+        """The names of all elements that were read, but those inside pairs."""
+        return frozenset(self._names.values())
+
     def fill(self, block: Block, *inner: str) -> dict[str, list[etree._Element]]:
         """Put the texts and pairs of its element into the block; give back the inner blocks' elements."""
         found: dict[str, list[etree._Element]] = {name: [] for name in inner}
-        prefix, skip, leaves = self._prefix, len(self._prefix), block.leaves
+        names, leaves, new = self._names, block.leaves, tuple.__new__
         for child in block.element:
             tag = child.tag
-            if not tag.startswith(prefix):
+            name = names.get(tag)
+            if name is None:
+                name = names[tag] = self._name(tag)
+            if not name:
                 continue
-            name = tag[skip:]
-            if name in found:
-                found[name].append(child)
-            elif name in _PAIRED:
-                block.pairs.setdefault(name, []).append(self._pair(child))
+            if name in _HOLDING:
+                if name in found:
+                    found[name].append(child)
+                    continue
+                if name in _PAIRED:
+                    block.pairs.setdefault(name, []).append(self._pair(child))
+                    continue
+            text = child.text or ""
+            leaf = new(Leaf, (child, text, text.strip()))  # there are many of them, and the constructor takes as long
+            if name in leaves:
+                leaves[name].append(leaf)
             else:
-                text = child.text or ""
-                leaf = Leaf(child, text, text.strip())
-                if name in leaves:
-                    leaves[name].append(leaf)
-                else:
-                    leaves[name] = [leaf]
+                leaves[name] = [leaf]
         return found
+
+    def _name(self, tag: str) -> str:
+        return tag[len(self._prefix) :] if tag.startswith(self._prefix) else ""
 
     def info(self, element: etree._Element) -> InfoDraft:
         """An info with everything in it."""
@@ -306,13 +319,14 @@ class _Reader:
     def _pair(self, element: etree._Element) -> Pair:
         """A pair; CAP 1.0 writes NAME=value as text."""
         name = value = ""
+        skip = len(self._prefix)
         for child in element:
-            part = child.tag[len(self._prefix) :]
+            part = child.tag[skip:]
             if part == "valueName":
                 name = (child.text or "").strip()
             elif part == "value":
                 value = (child.text or "").strip()
-        if not len(element) and element.text and element.text.strip():
+        if not name and not value and not len(element) and element.text and element.text.strip():
             name, equals, value = (part.strip() for part in element.text.partition("="))
             if not equals:
                 name, value = "", name

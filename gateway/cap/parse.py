@@ -129,9 +129,13 @@ def wrong_root(root: etree._Element) -> Finding | None:
 
 def _may_be_too_many(document: bytes, limits: Limits) -> bool:
     """Whether any limit could be passed: a name and a bracket stand in the text at least as often as the element."""
-    if document.count(b"<") > min(limits.elements, limits.children) or document.count(b",") > limits.points:
+    brackets = document.count(b"<")
+    if brackets > min(limits.elements, limits.children):
         return True
-    return any(document.count(name.encode()) > getattr(limits, limit) for name, limit in _COUNTED)
+    if len(document) > limits.points and document.count(b",") > limits.points:
+        return True
+    counted = ((name, getattr(limits, limit)) for name, limit in _COUNTED)
+    return any(document.count(name.encode()) > most for name, most in counted if brackets > most)
 
 
 def _too_many(root: etree._Element, limits: Limits) -> list[Finding]:

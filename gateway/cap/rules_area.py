@@ -6,12 +6,13 @@ Standard: CAP 1.2 §3.2.4 (rules S20, S29-S36).
 
 from collections.abc import Iterator
 from itertools import pairwise, permutations
+from operator import eq
 
 from gateway.cap import geocodes
 from gateway.cap.area import MAX_VERTICES, Ring, in_ring, validate
 from gateway.cap.draft import Draft, rings_of
 from gateway.cap.findings import quoted
-from gateway.cap.model import Circle
+from gateway.cap.model import Circle, Polygon
 from gateway.cap.places import number_or_none
 from gateway.cap.rules_message import Context, Mark
 
@@ -36,7 +37,7 @@ def area_is_described(draft: Draft, _: Context) -> Iterator[Mark]:
 
 
 def _unreadable(draft: Draft, rule: str) -> Iterator[Mark]:
-    for leaf, reading in draft.shapes:
+    for leaf, reading in draft.flawed:
         if reading.problem and reading.problem.rule == rule and reading.shape is None and leaf.value:
             yield leaf, reading.problem.message
 
@@ -58,7 +59,7 @@ def circle_can_be_read(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def _repairable(draft: Draft, rule: str) -> Iterator[Mark]:
     """Empty shapes, and rings that only lack their last point: lenient reading gets past both."""
-    for leaf, reading in draft.shapes:
+    for leaf, reading in draft.flawed:
         if reading.problem and reading.problem.rule == rule and (reading.shape is not None or not leaf.value):
             yield leaf, reading.problem.message
 
@@ -88,22 +89,33 @@ def polygon_is_a_simple_figure(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def polygon_has_no_point_twice_in_a_row(draft: Draft, _: Context) -> Iterator[Mark]:
     """S31."""
-    for leaf, ring in draft.rings:
-        twice = next((n for n, (one, two) in enumerate(pairwise(ring), 1) if one == two), 0)
-        if twice:
+    # the same in every language: looked for once, said of each
+    repeating = {text for text, ring in draft.drawn.items() if any(map(eq, ring, ring[1:]))}
+    for leaf, ring in draft.rings if repeating else ():
+        if leaf.text in repeating:
+            twice = next(n for n, (one, two) in enumerate(pairwise(ring), 1) if one == two)
             yield leaf, f"points {twice} and {twice + 1} of the polygon are the same; leave one out"
 
 
 def polygon_stays_on_one_side_of_the_date_line(draft: Draft, _: Context) -> Iterator[Mark]:
     """S31: an edge over more than half the earth is read as crossing the antimeridian by some, by others not."""
-    for leaf, ring in draft.rings:
-        if any(abs(one[1] - two[1]) > 180 for one, two in pairwise(ring)):
+    jumping = {text for text, ring in draft.drawn.items() if _jumps(ring)}
+    for leaf, _ring in draft.rings if jumping else ():
+        if leaf.text in jumping:
             yield leaf, "the polygon jumps over the 180th meridian; give one polygon on each side of it"
+
+
+def _jumps(ring: Polygon) -> bool:
+    longitudes = [lon for _, lon in ring]
+    wide = max(longitudes) - min(longitudes) > 180
+    return wide and any(abs(one - two) > 180 for one, two in pairwise(longitudes))
 
 
 def polygon_inside_another_is_no_hole(draft: Draft, _: Context) -> Iterator[Mark]:
     """S31: an area is the union of its shapes, so what looks like a hole is alerted, too. # CAP 1.2 §3.2.4"""
     for area in draft.areas:
+        if len(area.polygons) < 2:
+            continue
         rings = [(leaf, [(lon, lat) for lat, lon in ring]) for leaf, ring in rings_of(area.polygons)]
         if not 1 < len(rings) <= MOST_COMPARED:
             continue

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 
 from gateway.cap import uri
-from gateway.cap.draft import Block, Draft, InfoDraft, Pair
+from gateway.cap.draft import Block, Draft, InfoDraft
 from gateway.cap.findings import quoted
 from gateway.cap.languages import language_doubt, language_problem
 from gateway.cap.rules_message import Context, Mark
 
 HEADLINE_CHARACTERS = 160  # CAP 1.2 §3.2.2: what some devices can show
 _FACTS = ("urgency", "severity", "certainty")
+_TRANSLATED = ("description", "headline")
 _DOTTED = re.compile(r"(?:[A-Za-z]\.){2,}[A-Za-z]?")
 _ACRONYMS = frozenset(
     {
@@ -48,7 +49,7 @@ def language_is_registered(draft: Draft, _: Context) -> Iterator[Mark]:
     """S17, the lesser part: well-formed, and still no language that anybody registered."""
     for info in draft.infos:
         leaf = info.leaf("language")
-        if leaf and not language_problem(leaf.value) and (doubt := language_doubt(leaf.value)):
+        if leaf and (doubt := language_doubt(leaf.value)) and not language_problem(leaf.value):
             yield leaf, doubt
 
 
@@ -60,29 +61,23 @@ def event_is_named(draft: Draft, _: Context) -> Iterator[Mark]:
             yield leaf, "event is blank; name what happens, such as Fire"
 
 
-def _pairs(draft: Draft) -> Iterator[Pair]:
-    for block in draft.blocks:
-        for pairs in block.pairs.values():
-            yield from pairs
-
-
 def value_names_are_given(draft: Draft, _: Context) -> Iterator[Mark]:
     """S20; in CAP 1.0 there are no value names to miss."""
-    for pair in _pairs(draft) if draft.version != "1.0" else ():
+    for pair in draft.named if draft.version != "1.0" else ():
         if not pair.value_name:
             yield pair, "valueName is blank; say what the value is a value of"
 
 
 def values_are_given(draft: Draft, _: Context) -> Iterator[Mark]:
     """S20, the lesser part."""
-    for pair in _pairs(draft):
+    for pair in draft.named:
         if not pair.value:
             yield pair, f"the value of {quoted(pair.value_name)} is blank; give it, or leave the element out"
 
 
 def value_names_are_spelled_as_acronyms(draft: Draft, _: Context) -> Iterator[Mark]:
     """S36, said once for each name."""
-    for name, pair in {pair.value_name: pair for pair in reversed(list(_pairs(draft)))}.items():
+    for name, pair in {pair.value_name: pair for pair in reversed(draft.named)}.items():
         if _DOTTED.fullmatch(name):
             yield pair, f"valueName {quoted(name)} is an acronym with periods; write {name.replace('.', '').upper()}"
         elif name.upper() in _ACRONYMS and not name.isupper():
@@ -153,7 +148,7 @@ def web_can_be_opened(draft: Draft, _: Context) -> Iterator[Mark]:
     """S24: schemes other than http and https are not passed on as links."""
     for info in draft.infos:
         leaf = info.leaf("web")
-        if leaf and leaf.value and not uri.problem(leaf.value) and not uri.is_web(leaf.value):
+        if leaf and leaf.value and not uri.is_web(leaf.value) and not uri.problem(leaf.value):
             yield leaf, f"web {quoted(leaf.value)} is no http or https address; it is not shown as a link"
 
 
@@ -167,6 +162,8 @@ def very_likely_is_likely(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def blocks_of_one_language_do_not_override(draft: Draft, _: Context) -> Iterator[Mark]:
     """S18: in the same place and time, a later block may add and not contradict."""
+    if len({info.language for info in draft.infos}) == len(draft.infos):
+        return
     first_of: dict[tuple[str, str], InfoDraft] = {}
     for info in draft.infos:
         for place in _places(info) or ("everywhere",):
@@ -213,7 +210,8 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
     if len(groups) < 2:
         return
     main, *others = groups.values()
-    facts = [{name: fact(first) for name, fact in _FACTS_OF.items()} for first in main]
+    told = [_as_told(first) for first in main]
+    facts: dict[int, dict[str, object]] = {}
     for group in others:
         if len(group) != len(main):
             message = (
@@ -221,21 +219,43 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
             )
             yield group[0], message
             continue
-        for first, said, other in zip(main, facts, group, strict=True):
+        for place, (first, other) in enumerate(zip(main, group, strict=True)):
+            if told[place] == _as_told(other):  # nearly always
+                continue
+            if place not in facts:
+                facts[place] = {name: fact(first) for name, fact in _FACTS_OF.items()}
+            said = facts[place]
             if wrong := next((name for name, fact in _FACTS_OF.items() if said[name] != fact(other)), ""):
                 where = other.leaf(wrong) or other
                 yield where, f"{wrong} is not the same as in {first.path}; languages differ in words, not in facts"
 
 
+def _as_told(info: InfoDraft) -> list[object]:
+    """What the facts of an info are made of, in its own order."""
+    told: list[object] = [[leaf.value for leaf in info.all(name)] for name in ("category", *_FACTS)]
+    told += [[pair[1:] for pair in info.pairs.get("eventCode", ())], info.instant("onset"), info.instant("expires")]
+    for area in info.areas:
+        told += ([leaf.value for leaf in area.all(name)] for name in ("polygon", "circle"))
+        told.append([pair[1:] for pair in area.pairs.get("geocode", ())])
+    return told
+
+
 def languages_are_translated(draft: Draft, _: Context) -> Iterator[Mark]:
     """S19: the same words under two languages."""
-    for first, other in combinations([group[0] for group in _by_language(draft).values()], 2):
+    firsts = [group[0] for group in _by_language(draft).values()]
+    if all(_all_differ([info.text(name) for info in firsts]) for name in _TRANSLATED):
+        return
+    for first, other in combinations(firsts, 2):
         if first.language.split("-")[0] == other.language.split("-")[0]:
             continue
-        name = next((n for n in ("description", "headline") if first.text(n) and first.text(n) == other.text(n)), "")
+        name = next((n for n in _TRANSLATED if first.text(n) and first.text(n) == other.text(n)), "")
         if name:
             where = other.leaf(name) or other
             yield where, f"{name} is the same text as in {first.path}, which is in another language; translate it"
+
+
+def _all_differ(texts: list[str]) -> bool:
+    return len(set(texts)) == len(texts)
 
 
 def _by_language(draft: Draft) -> dict[str, list[InfoDraft]]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from gateway.cap import dates
-from gateway.cap.draft import DatedLeaf, Draft, Leaf, Where
+from gateway.cap.draft import Draft, Leaf, Where
 from gateway.cap.findings import quoted
 from gateway.cap.tree import local_name
 from gateway.cap.words import token_problem
@@ -28,11 +28,6 @@ class Context(NamedTuple):
 
 
 _ANSWERING = frozenset({"Update", "Cancel", "Ack", "Error"})
-
-
-def _dated(draft: Draft) -> list[DatedLeaf]:
-    sent = [draft.sent] if draft.sent else []
-    return sent + [dated for info in draft.infos for dated in info.dates.values()]
 
 
 def identifier_is_one_plain_word(draft: Draft, _: Context) -> Iterator[Mark]:
@@ -72,21 +67,21 @@ def times_have_the_form_of_cap(draft: Draft, _: Context) -> Iterator[Mark]:
     """S4: what the schemas of 1.0 and 1.1 let pass, the texts of the standard do not."""
     if draft.version == "1.2":
         return
-    for dated in _dated(draft):
+    for dated in draft.dated:
         if dated.leaf.value and not dates.is_strict(dated.leaf.value):
             yield dated.leaf, f"{quoted(dated.leaf.value)} is not in CAP's form; write 2026-03-01T10:00:00+01:00"
 
 
 def times_can_be_reckoned_with(draft: Draft, _: Context) -> Iterator[Mark]:
     """X4 beyond the schema: a time that the calendar does not hold in UTC."""
-    for dated in _dated(draft):
+    for dated in draft.dated:
         if dated.at is None and dates.is_strict(dated.leaf.value):
             yield dated.leaf, f"{quoted(dated.leaf.value)} is not a moment that exists between the years 1 and 9999"
 
 
 def utc_is_written_minus_zero(draft: Draft, _: Context) -> Iterator[Mark]:
     """S5, said once with the number of places."""
-    found = [dated.leaf for dated in _dated(draft) if dated.leaf.value.endswith("+00:00")]
+    found = [dated.leaf for dated in draft.dated if dated.leaf.value.endswith("+00:00")]
     if found:
         more = f" (and in {len(found) - 1} more places)" if len(found) > 1 else ""
         yield found[0], f"UTC is written +00:00{more}; CAP writes -00:00. It is read as UTC"

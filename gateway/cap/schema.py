@@ -59,8 +59,8 @@ def judge(root: etree._Element, version: Version) -> Judgement:
 def _signatures_come_last(root: etree._Element) -> bool:
     """What the schema says and libxml2 does not see: no info follows the wildcard for signatures."""
     # CAP 1.2 §3.4
-    signed = [str(child.tag).startswith(_SIGNED) for child in root]
-    return True not in signed or False not in signed[signed.index(True) :]
+    first = next(root.iterchildren(f"{_SIGNED}*"), None)
+    return first is None or all(str(child.tag).startswith(_SIGNED) for child in first.itersiblings())
 
 
 def explain(root: etree._Element, version: Version, judgement: Judgement, *, most: int) -> tuple[Finding, ...]:

@@ -25,6 +25,9 @@ class Words(NamedTuple):
     problem: str = ""
 
 
+NONE = Words(())
+
+
 def quoted_words(text: str) -> Words:
     """Items between white space; an item with white space inside stands in double quotes."""
     # CAP 1.2 §3.2.1
