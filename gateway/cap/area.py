@@ -73,20 +73,22 @@ def _ring_form_problems(points: Sequence[Point], max_vertices: int) -> list[str]
     # CAP 1.2 §3.2.4: at least four pairs, the first and the last the same
     if len(points) < 4:
         return [f"the polygon has {len(points)} points; it needs at least 4, the last one the first again"]
-    for number, point in enumerate(points, 1):
-        if not _on_earth(point):
-            return [f"point {number} of the polygon is not a place: latitude is -90 to 90, longitude -180 to 180"]
+    if not all(map(_on_earth, points)):
+        number = next(number for number, point in enumerate(points, 1) if not _on_earth(point))
+        return [f"point {number} of the polygon is not a place: latitude is -90 to 90, longitude -180 to 180"]
     if points[0] != points[-1]:
         return ["the polygon is not closed: its last point is not its first"]
     return []
 
 
 def _ring_geometry_problems(ring: Ring, *, simple: bool) -> list[str]:
-    line = unwrapped(ring.points)
-    if abs(line[-1][0] - line[0][0]) > 180:
-        return ["the polygon runs around a pole, which straight edges in longitude and latitude can not describe"]
-    if max(x for x, _ in line) - min(x for x, _ in line) > 360:
-        return ["the polygon runs more than once around the earth"]
+    line: Sequence[Point] = ring.points
+    if _width(line) > 180:
+        line = unwrapped(line)
+        if abs(line[-1][0] - line[0][0]) > 180:
+            return ["the polygon runs around a pole, which straight edges in longitude and latitude can not describe"]
+        if _width(line) > 360:
+            return ["the polygon runs more than once around the earth"]
     vertices, numbers = _on_lattice(line)
     if len(vertices) < 3 or _in_one_line(vertices):
         return ["the polygon has no area: all its points lie in one line"]
@@ -97,6 +99,11 @@ def _ring_geometry_problems(ring: Ring, *, simple: bool) -> list[str]:
     return [f"the polygon crosses or touches itself: its edges from point {a} and from point {b} meet"]
 
 
+def _width(line: Sequence[Point]) -> float:
+    longitudes = [x for x, _ in line]
+    return max(longitudes) - min(longitudes)
+
+
 def _on_earth(point: Point) -> bool:
     # CAP 1.2 §3.3.1: WGS 84; comparisons with NaN are false
     return -180.0 <= point[0] <= 180.0 and -90.0 <= point[1] <= 90.0
@@ -104,13 +111,9 @@ def _on_earth(point: Point) -> bool:
 
 def _on_lattice(line: Sequence[Point]) -> tuple[list[Vertex], list[int]]:
     """The open ring in whole lattice units without repeats, and the 1-based number of each point kept."""
-    vertices: list[Vertex] = []
-    numbers = []
-    for number, (x, y) in enumerate(line[:-1], 1):
-        vertex = (round(x * _UNITS_PER_DEGREE), round(y * _UNITS_PER_DEGREE))
-        if not vertices or vertices[-1] != vertex:
-            vertices.append(vertex)
-            numbers.append(number)
+    placed = [(round(x * _UNITS_PER_DEGREE), round(y * _UNITS_PER_DEGREE)) for x, y in line[:-1]]
+    numbers = [number for number, vertex in enumerate(placed, 1) if number == 1 or vertex != placed[number - 2]]
+    vertices = [placed[number - 1] for number in numbers]
     while len(vertices) > 1 and vertices[-1] == vertices[0]:
         vertices.pop()
         numbers.pop()

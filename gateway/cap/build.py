@@ -24,6 +24,17 @@ from gateway.cap.model import (
 )
 from gateway.cap.places import number_or_none
 
+# asked by text, an enumeration takes ten times as long as a table of its members
+_STATUS = {one.value: one for one in Status}
+_MSG_TYPE = {one.value: one for one in MsgType}
+_SCOPE = {one.value: one for one in Scope}
+_CATEGORY = {one.value: one for one in Category}
+_RESPONSE_TYPE = {one.value: one for one in ResponseType}
+_URGENCY = {one.value: one for one in Urgency}
+_SEVERITY = {one.value: one for one in Severity}
+# CAP 1.2 §3.2.2: the "Very Likely" of 1.0 is treated as Likely
+_CERTAINTY = {one.value: one for one in Certainty} | {"Very Likely": Certainty.LIKELY}
+
 
 def build(draft: Draft) -> CapAlert | None:
     """The alert; None when a code or the time of sending can not be read after all."""
@@ -31,7 +42,7 @@ def build(draft: Draft) -> CapAlert | None:
         return None
     try:
         return _alert(draft)
-    except ValueError:  # a code that is in no enumeration
+    except (KeyError, ValueError):  # a code that is in no enumeration
         return None
 
 
@@ -45,9 +56,9 @@ def _alert(draft: Draft) -> CapAlert:
         sender=draft.text("sender"),
         sent=sent.at,
         sent_text=sent.leaf.value if dates.is_strict(sent.leaf.value) else dates.write(sent.at),
-        status=Status(draft.text("status")),
-        msg_type=MsgType(draft.text("msgType")),
-        scope=Scope(scope) if scope else None,
+        status=_STATUS[draft.text("status")],
+        msg_type=_MSG_TYPE[draft.text("msgType")],
+        scope=_SCOPE[scope] if scope else None,
         source=draft.text("source"),
         restriction=draft.text("restriction"),
         addresses=draft.addresses.items,
@@ -60,16 +71,14 @@ def _alert(draft: Draft) -> CapAlert:
 
 
 def _info(info: InfoDraft) -> CapInfo:
-    certainty = info.text("certainty")
     return CapInfo(
         language=info.text("language") or "en-US",  # CAP 1.2 §3.2.2
-        category=tuple(Category(value) for value in _values(info, "category")),
+        category=tuple([_CATEGORY[value] for value in _values(info, "category")]),
         event=info.text("event"),
-        response_type=tuple(ResponseType(value) for value in _values(info, "responseType")),
-        urgency=Urgency(info.text("urgency")),
-        severity=Severity(info.text("severity")),
-        # CAP 1.2 §3.2.2: the "Very Likely" of 1.0 is treated as Likely
-        certainty=Certainty.LIKELY if certainty == "Very Likely" else Certainty(certainty),
+        response_type=tuple([_RESPONSE_TYPE[value] for value in _values(info, "responseType")]),
+        urgency=_URGENCY[info.text("urgency")],
+        severity=_SEVERITY[info.text("severity")],
+        certainty=_CERTAINTY[info.text("certainty")],
         audience=info.text("audience"),
         event_code=_pairs(info, "eventCode"),
         effective=info.instant("effective"),
@@ -100,11 +109,10 @@ def _resource(resource: Block) -> CapResource:
 
 
 def _area(area: AreaDraft) -> CapArea:
-    shapes = [reading.shape for _, reading in area.shapes if reading.shape is not None]
     return CapArea(
         area_desc=area.text("areaDesc"),
-        polygon=tuple(shape for shape in shapes if not isinstance(shape, Circle)),
-        circle=tuple(shape for shape in shapes if isinstance(shape, Circle)),
+        polygon=tuple([shape for _, (shape, _) in area.polygons if shape and not isinstance(shape, Circle)]),
+        circle=tuple([shape for _, (shape, _) in area.circles if isinstance(shape, Circle)]),
         geocode=_pairs(area, "geocode"),
         altitude=number_or_none(area.text("altitude")),
         ceiling=number_or_none(area.text("ceiling")),
@@ -112,8 +120,8 @@ def _area(area: AreaDraft) -> CapArea:
 
 
 def _values(block: Block, name: str) -> tuple[str, ...]:
-    return tuple(leaf.value for leaf in block.all(name) if leaf.value)
+    return tuple([leaf.value for leaf in block.leaves.get(name, ()) if leaf.value])
 
 
 def _pairs(block: Block, name: str) -> tuple[NameValue, ...]:
-    return tuple(pair.name_value for pair in block.pairs.get(name, []))
+    return tuple([pair.name_value for pair in block.pairs.get(name, ())])

@@ -43,12 +43,13 @@ def first_contact(ring: Sequence[Vertex]) -> tuple[int, int] | None:
 def _seen_whole_from_its_middle(ring: Sequence[Vertex]) -> bool:
     """Whether a look around from the mean of its vertices passes every edge once, as in most areas that people draw:
     each edge turns the same way about that point, and all together turn once. Such a ring is simple."""
-    middle = sum(x for x, _ in ring) // len(ring), sum(y for _, y in ring) // len(ring)
-    turns = [_side(middle, ring[number - 1], point) for number, point in enumerate(ring)]
+    middle_x, middle_y = sum([x for x, _ in ring]) // len(ring), sum([y for _, y in ring]) // len(ring)
+    around = [(x - middle_x, y - middle_y) for x, y in ring]
+    before = [around[-1], *around[:-1]]
+    turns = [ax * by - ay * bx for (ax, ay), (bx, by) in zip(before, around, strict=True)]
     if min(turns) <= 0 <= max(turns):
         return False
-    north = [y >= middle[1] for _, y in ring]
-    return sum(here and not north[number - 1] for number, here in enumerate(north)) == 1
+    return sum([ay < 0 <= by for (_, ay), (_, by) in zip(before, around, strict=True)]) == 1
 
 
 class _Sweep:

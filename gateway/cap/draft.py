@@ -7,7 +7,7 @@ Rules are asked of a draft, so that a document with one fault still gets all its
 (build.py) is made from it when nothing is left to object to.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice, takewhile
@@ -18,7 +18,7 @@ from lxml import etree
 from gateway.cap import dates, places, words
 from gateway.cap.model import Circle, NameValue, Polygon, Version
 from gateway.cap.tree import path_of
-from gateway.cap.vocabulary import NAMESPACE_OF, SIGNATURE_NAMESPACE
+from gateway.cap.vocabulary import NAMESPACE_OF, SIGNATURE_NAMESPACE, TABLES
 
 
 class Leaf(NamedTuple):
@@ -123,7 +123,7 @@ class InfoDraft(Block):
 @dataclass(slots=True)
 class Draft(Block):
     """The whole alert. `names` has every element's name that stands in it, so that what is not there is not looked for;
-    `shown` has every text that people may read."""
+    `shown` has every text that people may read, `told` all of them in one."""
 
     version: Version = "1.2"
     lenient: bool = False
@@ -149,6 +149,7 @@ class Draft(Block):
     dated: list[DatedLeaf] = field(default_factory=list)
     """sent, then the dates of every info."""
     shown: list[Leaf] = field(default_factory=list)
+    told: str = ""
 
     @property
     def sent_at(self) -> datetime | None:
@@ -172,7 +173,17 @@ SHOWN = (
     "resourceDesc",
 )
 _PAIRED = frozenset({"eventCode", "parameter", "geocode"})
-_HOLDING = _PAIRED | {"info", "resource", "area"}
+_PARENTS = frozenset({"info", "resource", "area"})
+_TEXTS: Mapping[Version, Mapping[str, str]] = {
+    version: {
+        f"{{{NAMESPACE_OF[version]}}}{row.name}": row.name
+        for rows in table.values()
+        for row in rows
+        if row.name not in _PAIRED | _PARENTS
+    }
+    for version, table in TABLES.items()
+}
+"""The names of the elements with texts, by their tags: what most elements are."""
 _DATED = ("effective", "onset", "expires")
 _SIGNED = f"{{{SIGNATURE_NAMESPACE}}}"
 _SIGNATURE = f"{_SIGNED}Signature"
@@ -181,13 +192,12 @@ MOST_SIGNATURES = 20
 
 def read(root: etree._Element, version: Version, *, lenient: bool = False) -> Draft:
     """The draft of an alert's tree; elements of other namespaces are left out."""
-    reader = _Reader(f"{{{NAMESPACE_OF[version]}}}", lenient=lenient)
+    reader = _Reader(version, lenient=lenient)
     draft = Draft(root, version=version, lenient=lenient)
     draft.infos = [reader.info(found) for found in reader.fill(draft, "info")["info"]]
     sent = draft.leaf("sent")
     draft.sent = reader.dated(sent) if sent else None
     draft.signatures = _signatures(root)
-    draft.names = reader.names()
     draft.references = words.references(draft.text("references"), version, lenient=lenient)
     draft.addresses = words.quoted_words(draft.text("addresses"))
     draft.incidents = words.quoted_words(draft.text("incidents"))
@@ -203,6 +213,7 @@ def _gather(draft: Draft) -> None:
         draft.dated += info.dates.values()
         draft.areas += info.areas
         draft.blocks += (info, *info.resources, *info.areas)
+    draft.names = _names(draft)
     draft.named = [pair for block in draft.blocks for pairs in block.pairs.values() for pair in pairs]
     draft.shapes = [shape for area in draft.areas for shape in area.shapes]
     draft.flawed = [shape for shape in draft.shapes if shape.reading.problem]
@@ -210,6 +221,18 @@ def _gather(draft: Draft) -> None:
     draft.drawn = {leaf.text: ring for leaf, ring in draft.rings}
     shown = [name for name in SHOWN if name in draft.names]
     draft.shown = [leaf for block in draft.blocks for name in shown for leaf in block.leaves.get(name, ())]
+    draft.told = " ".join([leaf.text for leaf in draft.shown])  # a space neither joins nor separates letters
+
+
+def _names(draft: Draft) -> frozenset[str]:
+    names: set[str] = set()
+    for block in draft.blocks:
+        names.update(block.leaves, block.pairs)
+    if draft.areas:
+        names.add("area")
+    if any(info.resources for info in draft.infos):
+        names.add("resource")
+    return frozenset(names)
 
 
 def _signatures(root: etree._Element) -> list[SignatureDraft]:
@@ -234,35 +257,29 @@ def rings_of(shapes: Iterable[ShapeLeaf]) -> list[tuple[Leaf, Polygon]]:
 class _Reader:
     """Reads blocks of one namespace. Languages repeat places and times: each text is read once."""
 
-    def __init__(self, prefix: str, *, lenient: bool) -> None:
-        self._prefix = prefix
+    def __init__(self, version: Version, *, lenient: bool) -> None:
+        self._prefix = f"{{{NAMESPACE_OF[version]}}}"
+        self._texts = _TEXTS[version]
         self._lenient = lenient
-        self._names: dict[str, str] = {}  # by tag; "" for those of other namespaces
         self._polygons: dict[str, places.Reading] = {}
         self._circles: dict[str, places.Reading] = {}
         self._dates: dict[str, dates.Instant] = {}
 
-    def names(self) -> frozenset[str]:
-        """The names of all elements that were read, but those inside pairs."""
-        return frozenset(self._names.values())
-
     def fill(self, block: Block, *inner: str) -> dict[str, list[etree._Element]]:
         """Put the texts and pairs of its element into the block; give back the inner blocks' elements."""
         found: dict[str, list[etree._Element]] = {name: [] for name in inner}
-        names, leaves, new = self._names, block.leaves, tuple.__new__
+        texts, leaves, new = self._texts, block.leaves, tuple.__new__
         for child in block.element:
-            tag = child.tag
-            name = names.get(tag)
+            name = texts.get(child.tag)
             if name is None:
-                name = names[tag] = self._name(tag)
-            if not name:
-                continue
-            if name in _HOLDING:
+                name = self._name(child)
                 if name in found:
                     found[name].append(child)
                     continue
                 if name in _PAIRED:
                     block.pairs.setdefault(name, []).append(self._pair(child))
+                    continue
+                if not name:
                     continue
             text = child.text or ""
             leaf = new(Leaf, (child, text, text.strip()))  # there are many of them, and the constructor takes as long
@@ -272,7 +289,8 @@ class _Reader:
                 leaves[name] = [leaf]
         return found
 
-    def _name(self, tag: str) -> str:
+    def _name(self, element: etree._Element) -> str:
+        tag = element.tag
         return tag[len(self._prefix) :] if tag.startswith(self._prefix) else ""
 
     def info(self, element: etree._Element) -> InfoDraft:

@@ -5,6 +5,7 @@ Standard: RFC 5646 §2.1 (BCP 47); ISO 639-1; CAP 1.2 §3.2.2.
 """
 
 import re
+from functools import lru_cache
 
 from gateway.cap.findings import quoted
 
@@ -19,6 +20,7 @@ _WELL_FORMED = re.compile(
     re.ASCII,
 )
 _LONGEST = 80
+_KEPT = 128  # answers: alerts are in few languages
 
 _TWO_LETTERS = """
 aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el
@@ -32,6 +34,7 @@ _KNOWN = frozenset(_TWO_LETTERS.split())
 _MEANT = {"jp": "ja", "cn": "zh", "ua": "uk", "gr": "el", "cz": "cs", "dk": "da", "sp": "es", "vn": "vi", "kz": "kk"}
 
 
+@lru_cache(maxsize=_KEPT)
 def language_problem(text: str) -> str:
     """Why the text is no language tag, as a sentence; "" when it is one."""
     if len(text) <= _LONGEST and _WELL_FORMED.fullmatch(text.lower()):

@@ -8,7 +8,9 @@ them; the parser expands and fetches nothing; how many of each thing there are i
 validation comes later and on the finished tree, because libxml2 can crash when it validates while it parses.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from lxml import etree
@@ -84,16 +86,15 @@ def parse_tree(raw: bytes, limits: Limits) -> Parsed:
     decoded = xmltext.decode(raw, max_bytes=limits.max_bytes)
     if decoded.text is None:
         return Parsed(None, None, decoded.refusals, well_formed=False)
-    document = decoded.text.encode()
     try:
-        root = etree.fromstring(document, xmltext.strict_parser())
+        root = etree.fromstring(decoded.utf8, xmltext.strict_parser())
     except etree.XMLSyntaxError as fault:
         return Parsed(None, None, (_not_well_formed(fault),), well_formed=False)
     if root.getroottree().docinfo.internalDTD is not None:
         return Parsed(
             None, None, (error("S40", "a DOCTYPE is not accepted; remove it", "CAP 1.2 §3.3.3"),), well_formed=True
         )
-    refusals = tuple(_too_many(root, limits)) if _may_be_too_many(document, limits) else ()
+    refusals = tuple(_too_many(root, limits)) if _may_be_too_many(root, decoded.utf8, limits) else ()
     return Parsed(None if refusals else root, None, refusals, well_formed=True)
 
 
@@ -127,15 +128,19 @@ def wrong_root(root: etree._Element) -> Finding | None:
     return error("X1", message, "CAP 1.2 §3.2.1", line=line_of(root), element=name[:60])
 
 
-def _may_be_too_many(document: bytes, limits: Limits) -> bool:
-    """Whether any limit could be passed: a name and a bracket stand in the text at least as often as the element."""
+def _may_be_too_many(root: etree._Element, document: bytes, limits: Limits) -> bool:
+    """Whether any limit could be passed: in a small document, which has few brackets, most of them can not."""
     brackets = document.count(b"<")
     if brackets > min(limits.elements, limits.children):
         return True
     if len(document) > limits.points and document.count(b",") > limits.points:
         return True
     counted = ((name, getattr(limits, limit)) for name, limit in _COUNTED)
-    return any(document.count(name.encode()) > most for name, most in counted if brackets > most)
+    return any(_more_than(most, root.iter(f"{{*}}{name}")) for name, most in counted if brackets > most)
+
+
+def _more_than(most: int, elements: Iterable[etree._Element]) -> bool:
+    return next(islice(elements, most, None), None) is not None
 
 
 def _too_many(root: etree._Element, limits: Limits) -> list[Finding]:

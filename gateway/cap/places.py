@@ -6,15 +6,18 @@ Standard: CAP 1.2 §3.2.4.
 
 import math
 import re
-from itertools import islice
+from itertools import islice, starmap
 from typing import NamedTuple
 
 from gateway.cap.findings import quoted
 from gateway.cap.model import Circle, Polygon
 
 _PAIR = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+),[-+]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+# each pair and number is taken as a whole, so that a text that is none is refused as quickly
+_RING = re.compile(rf"(?:(?>{_PAIR.pattern})(?: |\Z))++", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 _LONGEST_NUMBER = 40
+_LONGEST_PAIR = 2 * _LONGEST_NUMBER
 
 
 class Problem(NamedTuple):
@@ -36,16 +39,17 @@ def read_polygon(text: str, *, close: bool = False) -> Reading:
     pairs = text.split()
     if not pairs:
         return _bad("S29", "the polygon is empty; give at least 4 pairs lat,lon, or leave the element out")
-    wrong = next((pair for pair in pairs if not _is_pair(pair)), None)
-    if wrong is not None:
+    if max(map(len, pairs)) > _LONGEST_PAIR or not _RING.fullmatch(" ".join(pairs)):
+        wrong = next(pair for pair in pairs if not _is_pair(pair))
         return _bad("S29", f"{quoted(wrong)} is not a pair lat,lon such as 51.05,3.71{_hint(wrong, pairs)}")
-    ring: Polygon = tuple((float(lat), float(lon)) for lat, lon in (pair.split(",") for pair in pairs))
+    numbers = list(map(float, ",".join(pairs).split(",")))
+    ring: Polygon = tuple(zip(numbers[::2], numbers[1::2], strict=True))
     return _checked_ring(ring, close=close)
 
 
 def _checked_ring(ring: Polygon, *, close: bool) -> Reading:
-    outside = next((number for number, (lat, lon) in enumerate(ring, 1) if not _on_earth(lat, lon)), None)
-    if outside is not None:
+    if not all(starmap(_on_earth, ring)):
+        outside = next(number for number, (lat, lon) in enumerate(ring, 1) if not _on_earth(lat, lon))
         return Reading(None, _off_earth(f"point {outside}", *ring[outside - 1]))
     # CAP 1.2 §3.2.4: at least four pairs, the first and last the same
     problem = None
@@ -79,7 +83,7 @@ def pair_count(text: str) -> int:
 
 
 def _is_pair(text: str) -> bool:
-    return len(text) <= 2 * _LONGEST_NUMBER and _PAIR.fullmatch(text) is not None
+    return len(text) <= _LONGEST_PAIR and _PAIR.fullmatch(text) is not None
 
 
 def _is_number(text: str) -> bool:
@@ -111,7 +115,7 @@ def _bad(rule: str, message: str) -> Reading:
 
 def number_or_none(text: str) -> float | None:
     """A finite decimal as XML Schema writes it, or None."""
-    if not _is_number(text.strip()):
+    if not text or not _is_number(text.strip()):
         return None
     value = float(text)
     return value if math.isfinite(value) else None

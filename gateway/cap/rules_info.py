@@ -5,11 +5,11 @@ Standard: CAP 1.2 §3.2.2, §3.3.2 (rules S17-S24, S36, S43).
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from gateway.cap import uri
-from gateway.cap.draft import Block, Draft, InfoDraft
+from gateway.cap.draft import AreaDraft, Block, Draft, InfoDraft, Leaf, Pair
 from gateway.cap.findings import quoted
 from gateway.cap.languages import language_doubt, language_problem
 from gateway.cap.rules_message import Context, Mark
@@ -78,7 +78,7 @@ def values_are_given(draft: Draft, _: Context) -> Iterator[Mark]:
 def value_names_are_spelled_as_acronyms(draft: Draft, _: Context) -> Iterator[Mark]:
     """S36, said once for each name."""
     for name, pair in {pair.value_name: pair for pair in reversed(draft.named)}.items():
-        if _DOTTED.fullmatch(name):
+        if "." in name and _DOTTED.fullmatch(name):
             yield pair, f"valueName {quoted(name)} is an acronym with periods; write {name.replace('.', '').upper()}"
         elif name.upper() in _ACRONYMS and not name.isupper():
             yield pair, f"valueName {quoted(name)} is an acronym; write {name.upper()}"
@@ -210,7 +210,6 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
     if len(groups) < 2:
         return
     main, *others = groups.values()
-    told = [_as_told(first) for first in main]
     facts: dict[int, dict[str, object]] = {}
     for group in others:
         if len(group) != len(main):
@@ -220,7 +219,7 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
             yield group[0], message
             continue
         for place, (first, other) in enumerate(zip(main, group, strict=True)):
-            if told[place] == _as_told(other):  # nearly always
+            if _told_alike(first, other):  # nearly always
                 continue
             if place not in facts:
                 facts[place] = {name: fact(first) for name, fact in _FACTS_OF.items()}
@@ -230,14 +229,27 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
                 yield where, f"{wrong} is not the same as in {first.path}; languages differ in words, not in facts"
 
 
-def _as_told(info: InfoDraft) -> list[object]:
-    """What the facts of an info are made of, in its own order."""
-    told: list[object] = [[leaf.value for leaf in info.all(name)] for name in ("category", *_FACTS)]
-    told += [[pair[1:] for pair in info.pairs.get("eventCode", ())], info.instant("onset"), info.instant("expires")]
-    for area in info.areas:
-        told += ([leaf.value for leaf in area.all(name)] for name in ("polygon", "circle"))
-        told.append([pair[1:] for pair in area.pairs.get("geocode", ())])
-    return told
+def _told_alike(first: InfoDraft, other: InfoDraft) -> bool:
+    """Whether the facts stand in both in the same order and spelling, so that there is nothing to compare."""
+    return (
+        all(_alike(first.leaves, other.leaves, name) for name in ("category", *_FACTS))
+        and _alike(first.pairs, other.pairs, "eventCode")
+        and len(first.areas) == len(other.areas)
+        and all(map(_alike_in_shape, first.areas, other.areas))
+        and first.instant("onset") == other.instant("onset")
+        and first.instant("expires") == other.instant("expires")
+    )
+
+
+def _alike_in_shape(first: AreaDraft, other: AreaDraft) -> bool:
+    return all(_alike(first.leaves, other.leaves, name) for name in ("polygon", "circle")) and _alike(
+        first.pairs, other.pairs, "geocode"
+    )
+
+
+def _alike(first: Mapping[str, Sequence[Leaf | Pair]], other: Mapping[str, Sequence[Leaf | Pair]], name: str) -> bool:
+    here, there = first.get(name, ()), other.get(name, ())
+    return [one[1:] for one in here] == [one[1:] for one in there]
 
 
 def languages_are_translated(draft: Draft, _: Context) -> Iterator[Mark]:

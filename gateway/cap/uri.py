@@ -9,6 +9,7 @@ from gateway.cap.findings import quoted
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+-]*):(.*)", re.ASCII | re.DOTALL)  # no dot: www.example.be:80 is no scheme
 _FORBIDDEN = re.compile(r"[\s<>\"{}|\\^`\x00-\x1f\x7f]")
+_HOST = re.compile(r"//[^/?#]+")
 _WITH_HOST = frozenset({"http", "https", "ftp", "ftps"})
 
 
@@ -21,7 +22,7 @@ def problem(text: str) -> str:
     if parts is None:
         return f"{quoted(text)} is not a full URI; write all of it, such as https://example.be/alerts"
     scheme, rest = parts.groups()
-    if scheme.lower() in _WITH_HOST and not re.match(r"//[^/?#]+", rest):
+    if scheme.lower() in _WITH_HOST and not _HOST.match(rest):
         return f"{quoted(text)} names no host; write all of it, such as https://example.be/alerts"
     return "" if rest else f"{quoted(text)} ends after its scheme"
 

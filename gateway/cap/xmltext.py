@@ -40,10 +40,12 @@ _ENCODING_CLAUSE = "XML 1.0 §4.3.3"
 
 
 class XmlText(NamedTuple):
-    """`text` ready to parse (no mark, no declaration's encoding to obey), or None and the findings that say why not."""
+    """`text` ready to parse (no mark, no declaration's encoding to obey), or None and the findings that say why not;
+    `utf8` is the text in that encoding."""
 
     text: str | None
     refusals: tuple[Finding, ...] = ()
+    utf8: bytes = b""
 
 
 def decode(raw: bytes, *, max_bytes: int) -> XmlText:
@@ -60,7 +62,7 @@ def decode(raw: bytes, *, max_bytes: int) -> XmlText:
         text = raw[mark:].decode(encoding)
     except (UnicodeDecodeError, LookupError) as fault:
         return _undecodable(encoding, raw, fault)
-    return _without_doctype(text)
+    return _without_doctype(text, raw[mark:] if encoding == "utf-8" else text.encode())
 
 
 def _encoding(raw: bytes) -> tuple[str, int]:
@@ -78,7 +80,7 @@ def _encoding(raw: bytes) -> tuple[str, int]:
     return ("utf-8" if name.startswith("utf-16") else name), 0
 
 
-def _without_doctype(text: str) -> XmlText:
+def _without_doctype(text: str, utf8: bytes) -> XmlText:
     # XML 1.0 §2.8: a document type declaration can only stand before the root element
     place = 0
     while found := _SKIPPED.match(text, place):
@@ -88,8 +90,8 @@ def _without_doctype(text: str) -> XmlText:
         message = "a DOCTYPE (or what looks like one) stands before the root element; CAP needs none, remove it"
         return XmlText(None, (error("S40", message, "CAP 1.2 §3.3.3", line=line, element=""),))
     if text.startswith("\ufeff"):
-        text = text[1:]
-    return XmlText(text)
+        return XmlText(text[1:], utf8=utf8.removeprefix(codecs.BOM_UTF8))
+    return XmlText(text, utf8=utf8)
 
 
 def _undecodable(encoding: str, raw: bytes, fault: Exception) -> XmlText:

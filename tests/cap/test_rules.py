@@ -1,7 +1,11 @@
 from datetime import UTC, datetime
+from itertools import islice
 
 from gateway.cap.check import check
+from gateway.cap.draft import read
+from gateway.cap.parse import Limits, parse
 from gateway.cap.rules import MOST_PER_RULE, RULES
+from gateway.cap.rules_message import Context
 from tests.cap.samples import ROOT, before, edited
 
 
@@ -47,3 +51,19 @@ def test_the_table_of_the_conformance_document_is_this_table() -> None:
     ]
     rows = [(r.id, r.check.__name__.replace("_", " "), r.strict, r.lenient, r.clause) for r in RULES]
     assert told == [f"| {' | '.join(row)} |" for row in rows]
+
+
+def test_a_rule_has_nothing_to_say_where_what_it_is_about_is_absent() -> None:
+    documents = [file.read_bytes() for file in sorted((ROOT / "tests" / "corpus" / "cap").glob("[iwv]*/*.xml"))]
+    drafts = [
+        read(parsed.root, parsed.version)
+        for parsed in (parse(raw, Limits()) for raw in documents)
+        if parsed.root is not None and parsed.version is not None
+    ]
+    spoken: set[str] = set()
+    for rule in (rule for rule in RULES if rule.about):
+        for draft in drafts:
+            said = list(islice(rule.check(draft, Context(datetime(2030, 1, 1, tzinfo=UTC))), 1))
+            assert not said or rule.about in draft.names, rule
+            spoken |= {rule.about} if said else set()
+    assert {"references", "polygon", "circle", "expires", "language"} <= spoken
