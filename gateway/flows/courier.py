@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
-from gateway.errors import StoreUnavailable
+from gateway.flows.waking import when_woken
 from gateway.log import UnitLogger
 from gateway.model import ChannelName
 from gateway.policy.registration import RegistrationRules, code_of, mail_of, sms_of
@@ -44,20 +44,13 @@ class Courier:
 
     async def run(self) -> None:
         """Send until cancelled; what has run out is forgotten on the way."""
-        while True:
-            self.wake.clear()
-            try:
-                while await self.turn() == AT_ONCE:
-                    pass
-                async with self._store.transaction() as connection:
-                    await citizens.forget(connection)
-            except StoreUnavailable as error:
-                self._log.warning("store_away", error=type(error).__name__)
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self.wake.wait()
-            except TimeoutError:
-                continue
+        await when_woken(self._all, self.wake, look_s=LOOK_S, log=self._log)
+
+    async def _all(self) -> None:
+        while await self.turn() == AT_ONCE:
+            pass
+        async with self._store.transaction() as connection:
+            await citizens.forget(connection)
 
     async def turn(self) -> int:
         """Send what is due now; how many there were."""

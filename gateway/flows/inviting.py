@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from gateway.errors import StoreUnavailable
 from gateway.flows.courier import SendMail
+from gateway.flows.waking import when_woken
 from gateway.log import UnitLogger
 from gateway.policy.invitation import mail_of
 from gateway.store import invitations
@@ -37,18 +37,11 @@ class Inviter:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        while True:
-            self.wake.clear()
-            try:
-                while await self.turn() == AT_ONCE:
-                    pass
-            except StoreUnavailable as error:
-                self._log.warning("store_away", error=type(error).__name__)
-            try:
-                async with asyncio.timeout(LOOK_S):
-                    await self.wake.wait()
-            except TimeoutError:
-                continue
+        await when_woken(self._all, self.wake, look_s=LOOK_S, log=self._log)
+
+    async def _all(self) -> None:
+        while await self.turn() == AT_ONCE:
+            pass
 
     async def turn(self) -> int:
         """Send what is due now; how many there were. An earlier link of the same invitation works no more."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, NamedTuple
 
-from gateway.errors import StoreUnavailable
+from gateway.flows.waking import when_woken
 from gateway.log import UnitLogger
 from gateway.smtp.envelope import Envelope
 from gateway.smtp.events import Done, Fate
@@ -55,18 +55,11 @@ class Replier:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        while True:
-            self.wake.clear()
-            try:
-                while await self.turn():
-                    pass
-            except StoreUnavailable:
-                self._log.warning("answers_wait_for_store")
-            try:
-                async with asyncio.timeout(_LOOK_S):
-                    await self.wake.wait()
-            except TimeoutError:
-                continue
+        await when_woken(self._all, self.wake, look_s=_LOOK_S, log=self._log)
+
+    async def _all(self) -> None:
+        while await self.turn():
+            pass
 
     async def turn(self) -> int:
         """Send the answers whose time has come; how many there were."""
