@@ -122,7 +122,7 @@ async def test_a_citizen_sees_changes_and_leaves(desk: Desk) -> None:
     assert len(seen["places"]) == 5
     assert (await desk.post("/me", {"places": [HERE] * 6}, session))[0] == 422
     assert (await desk.post("/me", {"opt_out": ["urgent"]}, session))[0] == 422, "never of what is urgent"
-    assert (await desk.post("/me/erase", session=session))[1] == {"erased": True}
+    assert (await desk.post("/me/erase", session=session))[1] == {"erased": True, "erasure": 1}
     assert (await ask(desk.client, session, "GET", "/v1/citizens/me"))[0] == 401
     for table in ("contact", "address", "citizen_session", "citizen_proof"):
         assert await desk.rows(f"SELECT * FROM {table}") == []
