@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.model import ChannelName, EntityKind, Realm
+from gateway.policy.contacts import wanted
 from gateway.policy.importing import ImportedContact
-from gateway.store import admin
+from gateway.store import admin, contacts, persons, registry, templates
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Store, confine
 from tests.store import made
 from tests.support.database import Servers
+from tests.support.people import put_person
 
 READABLE = frozenset({"geocode", "person", "tariff", "terms"})
 """Tables without entity_id that a tenant may read: outlines, prices, terms, and persons by a policy of their own."""
@@ -183,3 +185,103 @@ def test_no_statement_of_an_entity_shows_or_changes_what_is_another_s(town: Town
     hold()
     # what the entity owns was there to be seen: the test is not about empty tables
     assert town.runner.run(_tried(town, town.entities[0], ["SELECT * FROM entity"]))
+
+
+# The same path ---------------------------------------------------------------------------------------------------
+
+Step = tuple[str, str, float, float, float]
+
+
+class Explained:
+    """A connection that notes which way the server went for each statement: every step of the plan with its index and
+    the rows it met."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.steps: list[Step] = []
+
+    async def fetch(self, query: str, *values: object) -> Any:
+        found = await self._connection.fetchval(
+            "EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, SUMMARY OFF, FORMAT JSON) " + query, *values
+        )
+        (whole,) = json.loads(found) if isinstance(found, str) else found
+        self._walk(whole["Plan"])
+        return await self._connection.fetch(query, *values)
+
+    async def fetchrow(self, query: str, *values: object) -> Any:
+        rows = await self.fetch(query, *values)
+        return rows[0] if rows else None
+
+    async def fetchval(self, query: str, *values: object) -> Any:
+        row = await self.fetchrow(query, *values)
+        return None if row is None else row[0]
+
+    def _walk(self, node: Any) -> None:
+        removed = sum(value for name, value in node.items() if name.startswith("Rows Removed"))
+        self.steps.append(
+            (node["Node Type"], node.get("Index Name", ""), node["Actual Rows"], node["Actual Loops"], removed)
+        )
+        for below in node.get("Plans", ()):
+            self._walk(below)
+
+
+LOOKS: dict[str, tuple[str, str, Callable[[Any, int, str], Awaitable[Any]]]] = {
+    "a number": ("+32470000201", "+32470009999", lambda c, e, what: contacts.by_endpoint(c, e, None, what)),
+    "an address": ("k1@bravo.example", "k1@nobody.example", lambda c, e, what: contacts.by_endpoint(c, e, None, what)),
+    "words of a name": (
+        "Bravissima", "Nobodyatall", lambda c, e, what: contacts.search(c, e, None, wanted(what, "BE"), ("", 0), 100)),
+    "the digits of a number": (
+        "0470 00 02 01", "0470 00 99 99",
+        lambda c, e, what: contacts.search(c, e, None, wanted(what, "BE"), ("", 0), 100)),
+    "a beginning": ("bravi", "nobod", lambda c, e, what: contacts.page(c, e, None, begins=what)),
+    "a group": ("their group", "no group at all", lambda c, e, what: registry.groups_by_slug(c, e, [what])),
+    "a template": ("theirs", "nobody", templates.find),
+    "a member": ("bravissima", "nobodyatall", lambda c, e, what: persons.page(c, e, begins=what)),
+}  # fmt: skip
+"""What A asks for: something that B has, something that nobody has, and how."""
+
+
+async def test_asking_for_what_another_has_takes_the_same_path_as_asking_for_what_nobody_has(pg: Cluster) -> None:
+    async with admin.connected(pg.app_dsn) as connection:
+        ours, theirs = await made.entity(connection, "ours"), await made.entity(connection, "theirs")
+        for entity, digit, name in ((ours, 1, "Alfa"), (theirs, 2, "Bravissima")):
+            people = [
+                ImportedContact(
+                    row=n, key=f"k{n}", name=f"{name} {n}", mobile=f"+32470000{digit}{n:02}",
+                    email=f"k{n}@{'alfa' if entity == ours else 'bravo'}.example",
+                )
+                for n in range(60)
+            ]  # fmt: skip
+            await admin.import_contacts(connection, entity, people)
+        await admin.create_group(connection, entity_id=theirs, slug="their group", name="g")
+        await templates.put(connection, theirs, "theirs", {}, "command")
+        await put_person(connection, theirs, email="bravissima@x.example")
+        await connection.execute("UPDATE membership SET search = 'bravissima', name = 'Bravissima'")
+        paths: dict[str, list[list[Step]]] = {}
+        for what, (of_b, of_nobody, look) in LOOKS.items():
+            for words in (of_b, of_nobody):
+                async with connection.transaction():
+                    await confine(connection, ours)
+                    told = Explained(connection)
+                    assert not await look(told, ours, words), what
+                    paths.setdefault(what, []).append(told.steps)
+            async with connection.transaction():
+                await confine(connection, theirs)
+                assert await look(connection, theirs, of_b), "it is there to be found"
+    assert {what: path for what, (path, other) in paths.items() if path != other} == {}
+    assert all(path for path, _ in paths.values())
+
+
+async def test_of_a_person_who_is_another_s_member_two_rows_more_are_met_and_no_more(pg: Cluster) -> None:
+    """One human is one identity for all entities: it and its membership elsewhere are met, not shown."""
+    async with admin.connected(pg.app_dsn) as connection:
+        ours, theirs = await made.entity(connection, "ours"), await made.entity(connection, "theirs")
+        await put_person(connection, theirs, email="bravissima@x.example")
+        met = []
+        for words in ("bravissima@x.example", "nobody@x.example"):
+            async with connection.transaction():
+                await confine(connection, ours)
+                told = Explained(connection)
+                assert await persons.find(told, ours, words) is None  # type: ignore[arg-type]
+                met.append(sum(rows * loops + removed for _, _, rows, loops, removed in told.steps))
+    assert 0 <= met[0] - met[1] <= 2
