@@ -37,6 +37,9 @@ async def page(
     limit: int = 100,
 ) -> list[Any]:
     """Contacts by name; `after` is the last one of the page before."""
+    after = max(
+        after, (begins.lower(), 0)
+    )  # where the walk along the index begins, which is not seen from the other bound
     if within is None:
         return list(await connection.fetch(_SQL["contact_page"], entity_id, begins.lower(), *after, limit))
     return list(
@@ -77,6 +80,7 @@ async def search(
             await connection.fetch(_SQL["contact_search_within"], entity_id, list(within), words, *after, limit)
         )
     rarest, *others = [row["o"] for row in await connection.fetch(_SQL["contact_rare"], entity_id, words)]
+    after = max(after, (rarest, 0))
     return list(await connection.fetch(_SQL["contact_search"], entity_id, rarest, *after, limit, others))
 
 

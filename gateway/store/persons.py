@@ -75,6 +75,7 @@ async def page(
     connection: Connection, entity_id: int, *, begins: str = "", after: tuple[str, int] = ("", 0), limit: int = 100
 ) -> list[Any]:
     """Members by name; `after` is the last one of the page before."""
+    after = max(after, (begins.lower(), 0))  # where the walk along the index begins
     return list(await connection.fetch(_SQL["person_page"], entity_id, begins.lower(), *after, limit))
 
 

@@ -58,11 +58,17 @@ async def test_a_hundred_thousand_rows_are_read_and_stored_in_half_a_minute(conn
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-async def test_among_a_million_contacts_every_page_comes_in_a_tenth_of_a_second(connection: Connection) -> None:
+async def test_among_a_million_contacts_every_page_comes_in_a_tenth_of_a_second(
+    pg: Cluster, connection: Connection
+) -> None:
     entity = await made.entity(connection)
     await connection.execute(MANY, entity, PEOPLE, timeout=600)
     for table in ("contact", "contact_word"):
         assert await connection.fetchval(f"SELECT count(*) FROM {table}") >= PEOPLE
+    async with admin.connected(
+        pg.owner_dsn
+    ) as owner:  # as autovacuum does a minute later: plans are made of statistics
+        await owner.execute("ANALYZE contact, contact_word", timeout=600)
     async with connection.transaction():
         await confine(connection, entity)
         for text in ("an", "pee", "janssens elise", "tom cl", "0400 00 00 17", "p77@", "@x12.example", "nobody"):
@@ -73,6 +79,7 @@ async def test_among_a_million_contacts_every_page_comes_in_a_tenth_of_a_second(
                 times.append(time.monotonic() - began)
             assert min(times) < SEARCH_S * MARGIN, text
         began = time.monotonic()
+        assert await contacts.page(connection, entity, None, begins="zzz", limit=100) == []
         page = await contacts.page(connection, entity, None, begins="marie", limit=100)
         again = await contacts.page(
             connection, entity, None, begins="marie", after=(page[-1]["search"], page[-1]["id"]), limit=100

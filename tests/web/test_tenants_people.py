@@ -105,10 +105,12 @@ class Player:
 
     async def _launch(self, step: Step) -> None:
         """Look at a template that the other one may have under the same name, and launch it."""
-        path, wish = f"/v1/templates/{step.group}", {"values": VALUES}
+        path = f"/v1/templates/{step.group}"
+        wish: dict[str, Any] = {"json": {"values": VALUES}}
+        nothing: dict[str, Any] = {}
         for verb, below, more in (
-            ("GET", "", {}), ("POST", "/preview", {"json": wish}), ("POST", "/launch", {"json": wish}),
-            ("GET", "/launches", {}),
+            ("GET", "", nothing), ("POST", "/preview", wish), ("POST", "/launch", wish),
+            ("GET", "/launches", nothing),
         ):  # fmt: skip
             body = await self.ask(verb, path + below, **more)
             self.campaign = str(body.get("campaign") or self.campaign)
