@@ -78,7 +78,15 @@ _STAT = re.compile(r"\bstat(?:us)?\s?[:=]\s?([A-Za-z]{2,20})", re.IGNORECASE)
 _ERR = re.compile(r"\berr(?:or)?\s?[:=]\s?([0-9A-Fa-f]{1,8})", re.IGNORECASE)
 _TEXT = re.compile(r"\btext\s?[:=]", re.IGNORECASE)
 _MAX_TEXT = 512
-_UCS2 = text.Encoding.UCS2.value  # looked up once: an enum's value costs more than all the rest of a usual receipt
+# SMPP 3.4 §4.6.1: service_type, source_addr, destination_addr, esm_class, protocol_id, priority_flag,
+# schedule_delivery_time, validity_period, registered_delivery, replace_if_present_flag, data_coding (not UCS-2),
+# sm_default_msg_id, sm_length; then Appendix B. No repetition can give back what it took: as fast as it is long
+_STANDARD = re.compile(
+    r"[^\0]*+\0..[^\0]*+\0..[^\0]*+\0\x04..[^\0]*+\0[^\0]*+\0..[^\x08].(.)"
+    r"id:([0-9A-Za-z]{1,64}+)(?: sub:[0-9]*+)?(?: dlvrd:[0-9]*+)?(?: submit date:[0-9]*+)?(?: done date:[0-9]*+)?"
+    r" stat:([A-Z]{7}) err:([0-9]{3})(?: [Tt]ext:|\Z)",
+    re.DOTALL,
+)
 
 
 def parse(message: pdu.Message) -> DeliveryReceipt | NotReceipt:
@@ -91,30 +99,20 @@ def parse(message: pdu.Message) -> DeliveryReceipt | NotReceipt:
     if kind not in (pdu.ESM_RECEIPT, pdu.ESM_INTERMEDIATE) and tlv.RECEIPTED_MESSAGE_ID not in tlvs:
         return NotReceipt("no receipt")
     raw = message.short_message or tlvs.get(tlv.MESSAGE_PAYLOAD, b"")
-    if not tlvs:
-        fast = _standard_text(raw) if message.data_coding != _UCS2 else None
-        if fast is not None:
-            return fast if kind == pdu.ESM_RECEIPT else fast._replace(fate=Fate.INTERMEDIATE)
     return _any_form(message, raw, kind == pdu.ESM_INTERMEDIATE)
 
 
-def _standard_text(raw: bytes) -> DeliveryReceipt | None:
-    """The spelling of Appendix B, which nearly every receipt has, by position; None for everything else."""
-    # SMPP 3.4 Appendix B
-    if raw[:3] != b"id:":
+def standard(octets: str, start: int, end: int) -> DeliveryReceipt | None:
+    """The body of a deliver_sm that is a receipt just as Appendix B has it, which nearly every receipt is: read at
+    once, where it stands among `octets` (a character each). None for everything else, which is for `parse`."""
+    match = _STANDARD.match(octets, start, end)
+    if match is None:
         return None
-    id_end = raw.find(b" ", 3, 3 + MAX_ID_CHARS)
-    stat_at = raw.find(b" stat:", id_end) + 6
-    err_at = raw.find(b" err:", stat_at) + 5
-    if id_end <= 3 or stat_at < 6 or err_at < 5:
+    sm_length, message_id, word, error = match.groups()
+    state = _BY_WORD.get(word)
+    if state is None or match.end(1) + ord(sm_length) != end:
         return None
-    state = _BY_WORD.get(raw[stat_at : stat_at + 7].decode("latin-1"))
-    error = raw[err_at : err_at + 3]
-    text_at = raw.find(b"ext:")
-    message_id = raw[3:id_end]
-    if state is None or not error.isdigit() or 0 <= text_at < err_at or not message_id.isalnum():
-        return None
-    return DeliveryReceipt(message_id.decode("latin-1"), state.fate, state.word, int(error), False)
+    return DeliveryReceipt(message_id, state.fate, state.word, int(error), False)
 
 
 def _any_form(message: pdu.Message, raw: bytes, intermediate: bool) -> DeliveryReceipt | NotReceipt:

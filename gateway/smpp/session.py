@@ -37,8 +37,7 @@ _RINVCMDID = BY_NAME["ESME_RINVCMDID"].code
 _RX_P_APPN = BY_NAME["ESME_RX_P_APPN"].code
 _MOST_REQUESTS = 100
 _GRAIN_S = 0.25  # submits of this long share one response timer
-_MAX_ID_BYTES = receipt.MAX_ID_CHARS - 1
-_Mail = tuple[list[Handle], list[DeliveryReceipt]]
+_MAX_ID_CHARS = receipt.MAX_ID_CHARS - 1
 
 
 class Session:
@@ -215,10 +214,9 @@ class Session:
     def _read(self, buffer: bytes) -> int:
         """Every whole PDU; the place of the first byte that was not used."""
         at, size = 0, len(buffer)
-        unpack, find, pending = pdu.unpack_header, buffer.find, self._pending
-        tickets: list[object] = []
-        ids: list[str] = []
-        mail: _Mail = ([], [])
+        unpack, pending, octets = pdu.unpack_header, self._pending, buffer.decode("latin-1")
+        tickets, ids = taken = Accepted([], [])
+        handles, receipts = mail = Receipts([], [])
         self._need = pdu.HEADER_BYTES
         while size - at >= pdu.HEADER_BYTES:
             length, command, status, number = unpack(buffer, at)
@@ -236,31 +234,35 @@ class Session:
                 elif status:
                     self._events.append(Refused(ticket, status))
                 else:  # SMPP 3.4 §4.4.2
-                    body = at + 16
-                    nul = find(0, body, min(end, body + _MAX_ID_BYTES))
                     tickets.append(ticket)
-                    ids.append(buffer[body : nul if nul >= 0 else min(end, body + _MAX_ID_BYTES)].decode("latin-1"))
+                    ids.append(octets[at + 16 : end].partition("\0")[0][:_MAX_ID_CHARS])
             elif command == pdu.DELIVER_SM:
-                self._deliver(pdu.parse_message(buffer, at + 16, end), (pdu.DELIVER_SM_RESP, number), mail)
+                handle = (pdu.DELIVER_SM_RESP, number)
+                if (found := receipt.standard(octets, at + 16, end)) is not None:
+                    self.owed += 1
+                    handles.append(handle)
+                    receipts.append(found)
+                else:
+                    self._deliver(pdu.parse_message(buffer, at + 16, end), handle, mail)
             elif command == pdu.DATA_SM:
                 self._deliver(pdu.parse_data_sm(buffer, at + 16, end), (pdu.DATA_SM_RESP, number), mail)
             elif not self._control(command, status, number, buffer[at + 16 : end]):
                 at = end
                 break
             at = end
-        self._conclude(tickets, ids, mail)
+        self._conclude(taken, mail)
         return at
 
-    def _conclude(self, tickets: list[object], ids: list[str], mail: _Mail) -> None:
+    def _conclude(self, taken: Accepted, mail: Receipts) -> None:
         """Put this turn's batches before the end of the session, if it ended."""
         ended = [self._events.pop()] if self._events and isinstance(self._events[-1], Down) else []
-        if tickets:
-            self._events.append(Accepted(tickets, ids))
-        if mail[0]:
-            self._events.append(Receipts(*mail))
+        if taken.tickets:
+            self._events.append(taken)
+        if mail.handles:
+            self._events.append(mail)
         self._events += ended
 
-    def _deliver(self, message: pdu.Message | pdu.Malformed, handle: Handle, mail: _Mail) -> None:
+    def _deliver(self, message: pdu.Message | pdu.Malformed, handle: Handle, mail: Receipts) -> None:
         """A receipt, a reply, or something that can not be read."""
         self.owed += 1
         if isinstance(message, pdu.Malformed):
@@ -271,8 +273,8 @@ class Session:
             self._findings[words] += 1
         found = receipt.parse(message)
         if isinstance(found, DeliveryReceipt):
-            mail[0].append(handle)
-            mail[1].append(found)
+            mail.handles.append(handle)
+            mail.receipts.append(found)
             return
         if found.reason != "no receipt":
             self._findings[found.reason] += 1

@@ -1,5 +1,7 @@
 """Delivery receipts in the dialects that providers write, and ids in one form."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -153,3 +155,75 @@ def test_the_other_way_round_as_well(number: int) -> None:
 )
 def test_rules_change_only_what_they_are_for(rule: str, written: str, same: str) -> None:
     assert ID_RULES[rule].response(written) == same
+
+
+def body(short: bytes, *, esm_class: int = 4, data_coding: int = 0, rest: bytes = b"", service: bytes = b"") -> str:
+    """A deliver_sm's body among other octets, a character each."""
+    head = service + b"\0\1\1" + b"32470000001\0" + b"\5\0Alert\0" + bytes((esm_class, 0, 0)) + b"\0\0"
+    return (head + bytes((0, 0, data_coding, 0, len(short))) + short + rest).decode("latin-1")
+
+
+def read_at_once(octets: str) -> DeliveryReceipt | None:
+    return receipt.standard(f"before{octets}behind", 6, 6 + len(octets))
+
+
+@pytest.mark.parametrize("state", [state for state in STATES if len(state.word) == 7], ids=lambda state: state.word)
+def test_a_receipt_just_as_appendix_b_has_it_is_read_at_once(state: receipt.State) -> None:
+    said = STANDARD % (b"01a", state.word.encode(), b"034")
+    assert read_at_once(body(said)) == DeliveryReceipt("01a", state.fate, state.word, 34, False)
+    assert read_at_once(body(said.partition(b" text:")[0])) == read_at_once(body(said))
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        body(STANDARD % (b"77", b"DELIVRD", b"000"), esm_class=0),
+        body(STANDARD % (b"77", b"DELIVRD", b"000"), esm_class=pdu.ESM_INTERMEDIATE),
+        body("id:77 stat:DELIVRD err:000".encode("utf-16-be"), data_coding=8),
+        body(STANDARD % (b"77", b"DELIVRD", b"000"), rest=tlv.encode([(tlv.RECEIPTED_MESSAGE_ID, b"FF\0")])),
+        body(b"id:9 text:x stat:DELIVRD err:000"),
+        body(b"id:77 stat:DELIVRD err:000")[:-1],
+        body(STANDARD % (b"c7b1-77", b"DELIVRD", b"000")),
+        body(STANDARD % (b"77", b"NEVRSEN", b"000")),
+        body(b"hello"),
+    ],
+)
+def test_everything_else_is_for_the_patient_reader(octets: str) -> None:
+    assert read_at_once(octets) is None
+
+
+@given(
+    st.one_of(
+        st.builds(
+            lambda *said: STANDARD % said,
+            st.binary(max_size=70),
+            st.sampled_from([state.word.encode() for state in STATES] + [b"DELIVRD text:"]),
+            st.sampled_from([b"000", b"12", b"1f", b"0011", b""]),
+        ),
+        st.binary(max_size=255),
+    ).map(lambda said: said[:255]),
+    st.sampled_from([0, 4, 4, 4, 0x20, 0x44]),
+    st.sampled_from([0, 3, 8]),
+    st.binary(max_size=8),
+    st.binary(max_size=6),
+)
+def test_what_is_read_at_once_is_what_the_patient_reader_reads(
+    said: bytes, esm_class: int, data_coding: int, rest: bytes, service: bytes
+) -> None:
+    octets = body(said, esm_class=esm_class, data_coding=data_coding, rest=rest, service=service)
+    found = read_at_once(octets)
+    if found is not None:
+        raw = octets.encode("latin-1")
+        patient = pdu.parse_message(raw, 0, len(raw))
+        assert isinstance(patient, pdu.Message)
+        assert receipt.parse(patient) == found
+        assert patient.findings == ()
+
+
+@pytest.mark.parametrize("piece", ["x", "\0", "id:1 stat:", "id:1 sub:1", "1", "\0..\0..\0\4..\0\0..\0.\xffid:1"])
+def test_the_longest_body_is_looked_at_in_no_time(piece: str) -> None:
+    octets = piece * (pdu.MAX_PDU_BYTES // len(piece))
+    started = time.process_time()
+    for _ in range(10):
+        receipt.standard(octets, 0, len(octets))
+    assert time.process_time() - started < 1.0
