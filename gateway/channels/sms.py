@@ -10,12 +10,23 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, assert_never
 
 from gateway.channels.base import Emit, Work
 from gateway.channels.sms_carrier import Bind, Carrier, Carriers
 from gateway.channels.sms_outbox import Outbox
-from gateway.channels.sms_provider import PartTicket, Probe, Replacement, delivery_of, refusal_of
+from gateway.channels.sms_provider import (
+    PartTicket,
+    Prepared,
+    Probe,
+    Replacement,
+    delivery_of,
+    refusal_of,
+    stopped,
+    wrong_number,
+)
 from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.log import unit_logger
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Text, Transport
@@ -31,6 +42,7 @@ log = unit_logger(__name__)
 _SPIN_PAUSE_S = 0.005
 _NO_ROUTE_PAUSE_S = 2.0
 _PROBE_S = 90.0
+_LEASE_AND_TEXT = itemgetter(0, 3)  # of a Delivery
 
 
 def _uncounted(bind: str, parts: int) -> None:
@@ -336,30 +348,30 @@ class SmsChannel:
         return done
 
     def _send(self, bind: Bind, batch: Sequence[Delivery]) -> bool:
-        """Write these into the session, neighbours with one text together. False when the window is too full for the
-        next one: the rest waits, in its order."""
-        now, room, provider = self._wall(), bind.link.room, bind.carrier.provider
-        words = batch[0].text
-        prepared = provider.prepared(words)
-        run: list[Delivery] = []
-        for at, delivery in enumerate(batch):
-            if delivery.text is not words:
-                self._parts_submitted(bind.link.name, bind.submit(prepared, run))
-                run, words = [], delivery.text
-                prepared = provider.prepared(words)
-            refusal = prepared.refusal or refusal_of(delivery, self.transport, now)
-            if refusal:
-                self._refuse(delivery, refusal)
-                continue
-            room -= len(prepared.parts)
-            if room < 0:
-                self._parts_submitted(bind.link.name, bind.submit(prepared, run))
-                bind.carrier.queue.extendleft(reversed(batch[at:]))
+        """Write these into the session, neighbours of one lease with one text together. False when the window is too
+        full for the next one: the rest waits, in its order."""
+        now, room, done = self._wall(), bind.link.room, 0
+        for (_, words), neighbours in groupby(batch, _LEASE_AND_TEXT):
+            run = list(neighbours)
+            prepared = bind.carrier.provider.prepared(words)
+            fit = run[: room // max(1, len(prepared.parts))]
+            self._write(bind, prepared, fit, prepared.refusal or stopped(run[0], self.transport, now))
+            room -= len(fit) * len(prepared.parts)
+            done += len(fit)
+            if len(fit) < len(run):
+                bind.carrier.queue.extendleft(reversed(batch[done:]))
                 return False
-            if not (delivery.lease.replaces and bind.replace(delivery)):
-                run.append(delivery)
-        self._parts_submitted(bind.link.name, bind.submit(prepared, run))
         return True
+
+    def _write(self, bind: Bind, prepared: Prepared, run: Sequence[Delivery], refusal: str) -> None:
+        """Neighbours into the session, but those that may not leave or take the place of an earlier text."""
+        leaving: list[Delivery] = []
+        for delivery in run:
+            if why := refusal or wrong_number(delivery.address):
+                self._refuse(delivery, why)
+            elif not (delivery.lease.replaces and bind.replace(delivery)):
+                leaving.append(delivery)
+        self._parts_submitted(bind.link.name, bind.submit(prepared, leaving))
 
     def _refuse(self, delivery: Delivery, why: str) -> None:
         """No byte of this one may ever leave."""

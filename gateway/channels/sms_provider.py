@@ -196,9 +196,9 @@ class Provider:
         """Receipts with their ids in the form of the responses; those that settle nothing are left out."""
         name, rule = self.settings.name, self.rule
         return [
-            Receipt(name, normal_id(rule, found), _RECEIPTS[found.fate], found.error, found.word)
+            Receipt(name, normal_id(rule, found), kind, found.error, found.word)
             for found in receipts
-            if found.fate in _RECEIPTS
+            if (kind := _RECEIPTS.get(found.fate)) is not None
         ]
 
     def _answered(
@@ -257,11 +257,19 @@ class Provider:
 
 def refusal_of(delivery: Delivery, transport: Transport, now: datetime) -> str:
     """Why this delivery may not leave by this transport now, or nothing."""
+    return stopped(delivery, transport, now) or wrong_number(delivery.address)
+
+
+def stopped(delivery: Delivery, transport: Transport, now: datetime) -> str:
+    """Why neither this delivery nor any other of its lease and text may leave by this transport now, or nothing."""
     if not may_leave(delivery, transport):
         return "mode refused"
-    if not _E164.fullmatch(delivery.address):
-        return "not an E.164 number"
     return "expired before it was sent" if delivery.text.expires_at <= now else ""
+
+
+def wrong_number(address: str) -> str:
+    """Why this address can not be sent to, or nothing."""
+    return "" if _E164.fullmatch(address) else "not an E.164 number"
 
 
 def absolute_time(moment: datetime) -> str:

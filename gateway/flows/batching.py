@@ -45,12 +45,13 @@ class Batcher:
         leases: _Touched = {}
         at: tuple[object, ...] = ()
         batch: AcceptedColumns | None = None
+        taken = OutcomeKind.ACCEPTED  # an enum's member costs a call each time it is named
         for event in events:
             if isinstance(event, Outcome):
                 delivery, kind, provider, code, detail, ids, settled, _ = event
                 lease, seq, _, _ = delivery
                 lease.remaining -= 1
-                if kind is not OutcomeKind.ACCEPTED or lease.lo < 0 or len(ids) > 1:
+                if kind is not taken or lease.lo < 0 or len(ids) > 1:
                     self._decide(self._decided(decided, leases, lease), event, now)
                     continue
                 here = (id(lease), provider, code, detail, settled, bool(ids))

@@ -56,14 +56,18 @@ class Correlation:
         """Receipts whose rows are known, grouped by what they say, and the others."""
         groups: dict[tuple[int, ReceiptKind, int], dict[int, Receipt]] = {}
         others: list[Receipt] = []
-        new, old = self._new, self._old
+        new, old, retry = self._new, self._old, ReceiptKind.RETRY
+        said: tuple[int, ReceiptKind, int] | None = None
+        rows: dict[int, Receipt] = {}
         for receipt in receipts:
             _, message_id, kind, code, _, _ = receipt
             row = new.pop(message_id, None) or old.pop(message_id, None)
-            if row is None or kind is ReceiptKind.RETRY:
+            if row is None or kind is retry:
                 others.append(receipt)
-            else:
-                groups.setdefault((row >> _SEQ_BITS, kind, code), {})[row & _SEQ_MASK] = receipt
+                continue
+            if said != (here := (row >> _SEQ_BITS, kind, code)):  # most say the same as the one before
+                said, rows = here, groups.setdefault(here, {})
+            rows[row & _SEQ_MASK] = receipt
         known: list[Same] = []
         for (campaign, kind, code), rows in groups.items():
             if len(rows) < LEAST_ROWS:
