@@ -47,11 +47,11 @@ WHERE d.campaign_id = $1 GROUP BY d.channel, d.transport, t.language, d.state, d
 ORDER BY d.channel, d.transport, t.language, d.state, d.code;
 
 -- name: report_times
--- Seconds from acceptance until half, 90 % and 99 % had left and had arrived.
+-- Seconds from acceptance until half, 90 % and 99 % had left and had arrived (date_part: what extract gives is slow to sort).
 SELECT d.channel,
-    percentile_disc(ARRAY[0.5, 0.9, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM d.submitted_at - c.created_at))
+    percentile_disc(ARRAY[0.5, 0.9, 0.99]) WITHIN GROUP (ORDER BY date_part('epoch', d.submitted_at - c.created_at))
         FILTER (WHERE d.submitted_at IS NOT NULL) AS submit_s,
-    percentile_disc(ARRAY[0.5, 0.9, 0.99]) WITHIN GROUP (ORDER BY extract(epoch FROM d.done_at - c.created_at))
+    percentile_disc(ARRAY[0.5, 0.9, 0.99]) WITHIN GROUP (ORDER BY date_part('epoch', d.done_at - c.created_at))
         FILTER (WHERE d.state = 3) AS deliver_s
 FROM delivery d JOIN campaign c ON c.id = d.campaign_id WHERE d.campaign_id = $1 GROUP BY d.channel ORDER BY d.channel;
 

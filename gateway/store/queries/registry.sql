@@ -53,7 +53,8 @@ DELETE FROM contact WHERE registered AND consent_source = $1 AND key > $2;
 -- The rows of one slice, in one statement: people in cells ($12 to $21, the columns of
 -- gateway.cap.cover; registered citizens only), in groups ($11), or told by
 -- the earlier campaign $10 (rows $22 to $23), whoever has not opted out of the class, and (unless it is urgent) whose address is not suppressed; one row per channel and address not yet in this
--- campaign; text by the person's language, else the entity's order. Row numbers go on from $2, channel by channel.
+-- campaign; text by the person's language (own), else the entity's first (usual): looked up by joins, for a question
+-- by person costs as much as the row. Row numbers go on from $2, channel by channel.
 -- $1 campaign, $3 entity, $4 transport, $5 opt-out bit, $6 channels, $7 text languages, $8 text channels, $9 text keys.
 WITH told AS (
     SELECT DISTINCT d.contact_id AS id, d.channel, d.address, t.language
@@ -66,7 +67,7 @@ person AS (
     SELECT c.id, c.language, c.mobile, c.landline, c.email FROM group_people m
     JOIN contact c ON c.id = m.contact_id
     WHERE m.group_id = ANY ($11::int[]) AND m.entity_id = $3 AND c.entity_id = $3 AND c.opt_out & $5 = 0
-    UNION
+    UNION ALL
     SELECT c.id, c.language, c.mobile, c.landline, c.email FROM (
         SELECT DISTINCT a.contact_id
         FROM unnest($12::bigint[], $13::bigint[], $14::text[]::polygon[], $15::text[]::polygon[], $16::float8[],
@@ -91,19 +92,19 @@ reach AS (
       AND NOT (1 = ANY ($6::smallint[]) AND mobile IS NOT NULL) AND NOT (3 = ANY ($6::smallint[]) AND email IS NOT NULL)
     UNION ALL
     SELECT id, channel, address, language FROM told),
+words AS MATERIALIZED (
+    SELECT * FROM unnest($7::text[], $8::smallint[], $9::smallint[]) WITH ORDINALITY AS t (language, channel, key, rank)),
+usual AS (SELECT DISTINCT ON (channel) channel, key FROM words ORDER BY channel, rank),
+own AS (SELECT DISTINCT ON (channel, language) channel, language, key FROM words ORDER BY channel, language, rank),
 fresh AS (
-    SELECT DISTINCT ON (r.channel, r.address) r.id, r.channel, r.address, r.language FROM reach r
+    SELECT DISTINCT ON (r.channel, r.address) r.id, r.channel, r.address, coalesce(own.key, usual.key) AS key
+    FROM reach r JOIN usual ON usual.channel = r.channel
+    LEFT JOIN own ON own.channel = r.channel AND own.language = r.language
     WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.campaign_id = $1 AND d.channel = r.channel AND d.address = r.address)
     ORDER BY r.channel, r.address, r.id),
-worded AS (
-    SELECT f.*, (
-        SELECT t.key FROM unnest($7::text[], $8::smallint[], $9::smallint[]) WITH ORDINALITY AS t (language, channel, key, rank)
-        WHERE t.channel = f.channel ORDER BY t.language = f.language DESC, t.rank LIMIT 1) AS key
-    FROM fresh f),
 put AS (
     INSERT INTO delivery (campaign_id, seq, entity_id, contact_id, channel, transport, text_key, address)
-    SELECT $1, $2 - 1 + (row_number() OVER (ORDER BY channel))::int, $3, id, channel, $4, key, address
-    FROM worded WHERE key IS NOT NULL
+    SELECT $1, $2 - 1 + (row_number() OVER (ORDER BY channel, address))::int, $3, id, channel, $4, key, address FROM fresh
     RETURNING channel, seq)
 SELECT channel, min(seq) AS lo, max(seq) AS hi FROM put GROUP BY channel ORDER BY channel;
 
