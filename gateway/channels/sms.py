@@ -17,16 +17,7 @@ from typing import Any, assert_never
 from gateway.channels.base import Emit, Work
 from gateway.channels.sms_carrier import Bind, Carrier, Carriers
 from gateway.channels.sms_outbox import Outbox
-from gateway.channels.sms_provider import (
-    PartTicket,
-    Prepared,
-    Probe,
-    Replacement,
-    delivery_of,
-    refusal_of,
-    stopped,
-    wrong_number,
-)
+from gateway.channels.sms_provider import PartTicket, Probe, Replacement, delivery_of, refusal_of, stopped, wrong_number
 from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.log import unit_logger
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Text, Transport
@@ -355,7 +346,9 @@ class SmsChannel:
             run = list(neighbours)
             prepared = bind.carrier.provider.prepared(words)
             fit = run[: room // max(1, len(prepared.parts))]
-            self._write(bind, prepared, fit, prepared.refusal or stopped(run[0], self.transport, now))
+            why = prepared.refusal or stopped(run[0], self.transport, now)
+            leaving = [d for d in fit if self._leaves(d, why) and not (d.lease.replaces and bind.replace(d))]
+            self._parts_submitted(bind.link.name, bind.submit(prepared, leaving))
             room -= len(fit) * len(prepared.parts)
             done += len(fit)
             if len(fit) < len(run):
@@ -363,15 +356,11 @@ class SmsChannel:
                 return False
         return True
 
-    def _write(self, bind: Bind, prepared: Prepared, run: Sequence[Delivery], refusal: str) -> None:
-        """Neighbours into the session, but those that may not leave or take the place of an earlier text."""
-        leaving: list[Delivery] = []
-        for delivery in run:
-            if why := refusal or wrong_number(delivery.address):
-                self._refuse(delivery, why)
-            elif not (delivery.lease.replaces and bind.replace(delivery)):
-                leaving.append(delivery)
-        self._parts_submitted(bind.link.name, bind.submit(prepared, leaving))
+    def _leaves(self, delivery: Delivery, why: str) -> bool:
+        """Whether it may leave: `why` it and its neighbours may not, or its number, is its end."""
+        if why := why or wrong_number(delivery.address):
+            self._refuse(delivery, why)
+        return not why
 
     def _refuse(self, delivery: Delivery, why: str) -> None:
         """No byte of this one may ever leave."""
