@@ -52,7 +52,7 @@ async def test_what_is_refused_or_does_not_fit_is_sent_like_any_other() -> None:
             simulator.behaviour.replace_status = 0
             work.add(later(store, "\u041f\u043e\u0436\u0430\u0440")[10:20])
             await until(lambda: said(simulator, "\u041f\u043e\u0436\u0430\u0440") == 10)
-            await until(lambda: simulator.cancelled == 20)
+            await until(lambda: (simulator.cancelled, len(store.outcomes)) == (20, 40))
             assert (store.kinds(), simulator.replaced) == ({OutcomeKind.ACCEPTED: 40}, 0)
 
 
