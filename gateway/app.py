@@ -63,9 +63,6 @@ from gateway.web.outward import Guard, Outward, networks
 from gateway.web.unsubscribe import UnsubscribePages
 from gateway.web.validate import ValidatePages
 
-COLLECT_EVERY = 10_000
-"""Objects made between two searches for garbage: thousands of messages in flight are none, and hardly any is cyclic."""
-
 
 def boottime() -> float:
     """A clock that runs on while the process is stopped."""
@@ -387,7 +384,7 @@ async def _serve(settings: Settings, roles: frozenset[str]) -> int:
     async with opened(settings.database) as dsn, Gateway.running(settings, roles, dsn) as node:
         node.heed_signals()
         gc.freeze()  # what was built lives as long as the process: no collection needs to look at it again
-        gc.set_threshold(COLLECT_EVERY)
+        gc.set_threshold(10_000)  # nor often: thousands of messages in flight are none, hardly any is ever cyclic
         sys.stdout.write(f"Gateway ready: {node.url}\n")
         sys.stdout.flush()
         await node.until_stopped()
