@@ -13,7 +13,7 @@ from tests.support.authority import Client, ask
 from tests.support.scene import URL, Scene
 
 OPEN = {"/v1/sign-in/invitation", "/v1/sign-in/passkey", "/v1/sign-in/passkey/end", "/v1/sign-in/providers"}
-OPEN |= {"/v1/sign-in/oidc/x", "/v1/sign-in/oidc/x/end"}
+OPEN |= {"/v1/sign-in/oidc/x", "/v1/sign-in/oidc/x/end", "/invitations/x"}
 
 
 async def of_identity(store: Store) -> list[tuple[str, str]]:
