@@ -23,10 +23,11 @@ from gateway.channels.voice_settings import Trunk
 from gateway.flows.canaries import Canaries
 from gateway.flows.costing import Bookkeeper
 from gateway.flows.gate import Gates
-from gateway.flows.lane import Fence, Lane, Texts
+from gateway.flows.lane import Fence, Lane
 from gateway.flows.rates import SharedRates
 from gateway.flows.recalling import Recaller
 from gateway.flows.replacing import Replacing
+from gateway.flows.texts import Texts
 from gateway.flows.tracking import Tracking
 from gateway.flows.webhooks import Webhooks
 from gateway.log import unit_logger

@@ -11,9 +11,11 @@ and by the vertices that are not on the pixel of the one before.
 import math
 import struct
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from hashlib import sha256
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from gateway.cap.area import EARTH_RADIUS_KM, Disc, Point, Ring, Shape, unwrapped
@@ -61,6 +63,19 @@ def draw(shapes: Sequence[Shape], *, land: Sequence[Ring] = ()) -> bytes:
     The last ones are kept: an alert is tried, forecast, sent and updated with the same area.
     """
     return _drawn(tuple(shapes), tuple(land))
+
+
+def name_of(shapes: Sequence[Shape], *, land: Sequence[Ring] = ()) -> str:
+    """What tells this picture from all others, without drawing it; "" when `draw` would have nothing to show."""
+    corners = sum(len(shape.points) if isinstance(shape, Ring) else _DISC_POINTS + 1 for shape in shapes)
+    if not 0 < corners <= MAX_POINTS:
+        return ""
+    shown = sha256()
+    for shape in (*shapes, None, *land):
+        numbers = () if shape is None else chain.from_iterable(shape.points) if isinstance(shape, Ring) else shape
+        packed = array("d", numbers).tobytes()
+        shown.update(len(packed).to_bytes(8) + packed)
+    return shown.hexdigest()[:32]
 
 
 @lru_cache(maxsize=KEPT)

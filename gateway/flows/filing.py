@@ -150,7 +150,7 @@ def new_text(key: int, text: Composed) -> alerts.NewText:
     """One text as it is stored."""
     return alerts.NewText(
         key=key, channel=text.channel, language=text.language, body=text.body, subject=text.subject, html=text.html,
-        parts=text.parts, picture=text.picture,
+        parts=text.parts,
     )  # fmt: skip
 
 

@@ -6,17 +6,18 @@ protocols, what an outcome means (tracking does), which campaigns exist (dispatc
 """
 
 import asyncio
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import inf
 
 from gateway.flows.replacing import Replacing
+from gateway.flows.texts import Texts
 from gateway.flows.tracking import Tracking
-from gateway.model import ChannelName, Delivery, Lease, MessageClass, Mode, Outcome, OutcomeKind, Text, Transport
+from gateway.model import ChannelName, Delivery, Lease, Outcome, OutcomeKind, Transport
 from gateway.policy.allowance import Allowance
-from gateway.store import deliveries, registry
+from gateway.store import deliveries
 from gateway.store.deliveries import Leased, LeaseKey
 from gateway.store.pool import GONE, Connection, Store
 
@@ -46,48 +47,6 @@ class Fence:
     def holds(self) -> bool:
         """True while bytes may leave."""
         return self._boottime() < self._until
-
-
-class Texts:
-    """The texts of the campaigns in hand, loaded once each."""
-
-    def __init__(self, store: Store, keep: int = 256) -> None:
-        self._store = store
-        self._keep = keep
-        self._known: OrderedDict[int, dict[int, Text]] = OrderedDict()
-
-    async def of(self, campaign: int) -> dict[int, Text]:
-        """key -> Text of one campaign."""
-        if campaign not in self._known:
-            self._known[campaign] = await self._load(campaign)
-            while len(self._known) > self._keep:
-                self._known.popitem(last=False)
-        self._known.move_to_end(campaign)
-        return self._known[campaign]
-
-    async def _load(self, campaign: int) -> dict[int, Text]:
-        async with self._store.ask.acquire(timeout=5) as connection:
-            facts = await registry.campaign_for_texts(connection, campaign)
-            rows = await registry.texts_to_send(connection, campaign)
-        return {
-            row["key"]: Text(
-                campaign=campaign,
-                key=row["key"],
-                channel=registry.CHANNELS[row["channel"]],
-                language=row["language"],
-                body=row["body"],
-                subject=row["subject"],
-                html=row["html"],
-                picture=row["picture"],
-                parts=row["parts"],
-                mode=Mode(facts["mode"]),
-                message_class=MessageClass(facts["message_class"]),
-                expires_at=facts["expires_at"],
-                reference=facts["public_id"],
-                attachment=facts["raw"] if row["html"] else None,
-            )
-            for row in rows
-        }
 
 
 @dataclass(slots=True)

@@ -9,14 +9,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from hashlib import sha256
 from typing import NamedTuple
 from unicodedata import combining
 from zoneinfo import ZoneInfo
 
 from gateway.cap.area import Ring, Shape
 from gateway.cap.model import CapAlert, MsgType, Status
-from gateway.cap.picture import HEIGHT, WIDTH, draw
+from gateway.cap.picture import HEIGHT, WIDTH, name_of
 from gateway.model import ChannelName, MessageClass, Mode
 from gateway.policy.clean import language_of, one_line, spoken
 from gateway.policy.notice import Frame, Notice
@@ -52,7 +51,7 @@ class Composed:
     """What one channel says in one language for these infos of the alert (none: a Cancel without info).
 
     `parts` counts SMS parts (1 elsewhere), `encoding` names the SMS alphabet ("utf-8" elsewhere), `notes` are sentences
-    for the author: what was cut, what costs more, what was left out. `picture` is the PNG that a mail's page shows.
+    for the author: what was cut, what costs more, what was left out.
     `respelt` reads the same and needs only `respelt_parts`; "" when no spelling needs less.
     """
 
@@ -65,7 +64,6 @@ class Composed:
     parts: int = 1
     encoding: str = "utf-8"
     notes: tuple[str, ...] = ()
-    picture: bytes = field(default=b"", repr=False)
     respelt: str = ""
     respelt_parts: int = 0
 
@@ -78,24 +76,21 @@ class _Cut(NamedTuple):
 
 
 class _Maps:
-    """The pictures of an alert's areas, each drawn once."""
+    """The pictures of an alert's areas: named here, drawn when mails are sent (flows.texts)."""
 
     def __init__(self, shapes: Mapping[int, Sequence[Shape]], land: Sequence[Ring]) -> None:
         self._shapes = shapes
         self._land = land
-        self._drawn: dict[tuple[Shape, ...], bytes] = {}
 
-    def of(self, notice: Notice) -> bytes:
-        """PNG, or b"" when the notice has no place that could be drawn."""
-        places = tuple(self._shapes.get(notice.index, ())) if notice.index is not None else ()
-        if places not in self._drawn:
-            self._drawn[places] = draw(places, land=self._land)
-        return self._drawn[places]
+    def of(self, notice: Notice) -> Map | None:
+        """What the page shows; None when the notice has no place that could be drawn."""
+        places = self._shapes.get(notice.index, ()) if notice.index is not None else ()
+        return Map(content_id(places, self._land), WIDTH, HEIGHT) if name_of(places) else None
 
 
-def content_id(picture: bytes) -> str:
+def content_id(places: Sequence[Shape], land: Sequence[Ring]) -> str:
     """How the page names the picture: by what it shows, so no other picture is ever named so.  # RFC 2392 §2"""
-    return f"{sha256(picture).hexdigest()[:32]}@map.invalid"
+    return f"{name_of(places, land=land)}@map.invalid"
 
 
 def compose(
@@ -198,8 +193,6 @@ def _voice(notice: Notice, rules: ComposeRules, _maps: _Maps) -> Composed:
 
 def _email(notice: Notice, rules: ComposeRules, maps: _Maps) -> Composed:
     """Everything that the info says, as plain text and as a page."""
-    picture = maps.of(notice)
-    shown = Map(content_id(picture), WIDTH, HEIGHT) if picture else None
     stamp = f"[{notice.stamp}] " if notice.stamp else ""
     mark = f"{notice.mark}{notice.words.colon} " if notice.mark and notice.headline else notice.mark
     cut = _shortened(
@@ -214,8 +207,7 @@ def _email(notice: Notice, rules: ComposeRules, maps: _Maps) -> Composed:
         notice,
         plain_text(notice),
         subject=cut.text,
-        html=html_text(notice, cut.text, shown),
-        picture=picture,
+        html=html_text(notice, cut.text, maps.of(notice)),
         notes=(*_hidden(notice), *_lost(cut, f"a subject of {MAX_SUBJECT_CHARACTERS} characters")),
     )
 
@@ -234,7 +226,6 @@ def _composed(
     *,
     subject: str = "",
     html: str = "",
-    picture: bytes = b"",
     parts: int = 1,
     encoding: str = "utf-8",
     notes: tuple[str, ...],
@@ -249,7 +240,6 @@ def _composed(
         parts=parts,
         encoding=encoding,
         notes=notes,
-        picture=picture,
     )
 
 

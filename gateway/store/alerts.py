@@ -60,7 +60,6 @@ class NewText:
     subject: str
     html: str
     parts: int
-    picture: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +217,6 @@ async def insert_campaign(connection: Connection, campaign: NewCampaign) -> None
         [t.subject for t in texts],
         [t.html for t in texts],
         [t.parts for t in texts],
-        [t.picture for t in texts],
     )
     codes = [CHANNEL_CODES[c] for c in campaign.channels]
     await connection.execute(_SQL["insert_progress"], campaign.id, campaign.entity_id, codes, SHARDS)

@@ -12,7 +12,7 @@ from shapely.geometry import Point as Place
 from shapely.geometry import Polygon
 
 from gateway.cap.area import Disc, Ring, Shape
-from gateway.cap.picture import FILL, HEIGHT, LAND, MARGIN, RIM, WIDTH, draw, nice
+from gateway.cap.picture import FILL, HEIGHT, LAND, MARGIN, RIM, WIDTH, draw, name_of, nice
 
 GHENT = Ring(((3.75, 51.0), (3.9, 51.1), (4.0, 51.0), (3.85, 50.95), (3.75, 51.0)))
 MOST_BYTES = 20_000
@@ -109,3 +109,10 @@ def test_a_nice_length_is_round_and_not_much_shorter(length: float) -> None:
     assert length / 2.5 <= found * (1 + 1e-9)
     assert found <= length * (1 + 1e-9)
     assert f"{found:.0e}"[0] in "125"
+
+
+def test_a_picture_has_a_name_of_its_own_before_it_is_drawn() -> None:
+    names = [name_of([GHENT]), name_of([Disc(4.0, 51.0, 1.0)]), name_of([GHENT, GHENT]), name_of([GHENT], land=[GHENT])]
+    assert len(set(names)) == len(names)
+    assert name_of([GHENT]) == name_of([GHENT])
+    assert name_of([]) == ""

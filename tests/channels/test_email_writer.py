@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.cap.area import Disc
 from gateway.channels.email_writer import Identity, Tag, Writer
 from gateway.model import Delivery, MessageClass, Mode
 from gateway.policy.compose import content_id
@@ -59,7 +60,7 @@ def test_the_alert_itself_goes_along_when_there_is_one() -> None:
 
 
 def test_the_page_finds_the_map_that_it_shows() -> None:
-    name = content_id(b"PNG")
+    name = content_id((Disc(4.0, 51.0, 1.0),), ())
     html = f'<p><img src="cid:{name}" alt="Map: Ghent"></p>'
     (page,) = [
         part for part in mail(writer(), html=html, picture=b"PNG").walk() if part.get_content_maintype() == "image"

@@ -12,10 +12,10 @@ from gateway.flows.judging import Draft
 from gateway.flows.lineage import Fate, Past
 from gateway.model import CampaignState, ChannelName, EntityKind, MessageClass, Mode, Realm
 from gateway.policy.audience import Variant, read_wishes, variants
-from gateway.policy.compose import Composed, content_id
+from gateway.policy.compose import Composed
 from gateway.policy.rights import Authority, EntityPolicy
 from gateway.store.registry import Group
-from tests.support.scene import HOME, Scene, an_alert, asking, document, follow_up
+from tests.support.scene import HOME, an_alert, document, follow_up
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ALERT = an_alert(at=AT)
@@ -99,13 +99,3 @@ def test_the_answer_says_where_to_go_on() -> None:
     assert (body["state"], body["mode"], body["channels"]) == ("held", "live", ["sms", "email"])
     assert body["links"]["cap"] == "https://x.example/v1/alerts/al_1/cap"
     assert {"alert", "cap", "campaign", "events", "report"} == set(body["links"])
-
-
-async def test_a_mail_keeps_the_map_that_its_page_names(scene: Scene) -> None:
-    answer = await scene.post(asking(an_alert(at=scene.clock.now), channels="email sms"), await scene.entity())
-    (sms, *_, email) = await scene.rows(
-        "SELECT picture, html FROM text WHERE campaign_id = $1 ORDER BY channel", (await scene.campaign(answer))["id"]
-    )
-    assert email["picture"].startswith(b"\x89PNG")
-    assert f"cid:{content_id(email['picture'])}" in email["html"]
-    assert sms["picture"] == b""

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.flows.lane import SAMPLE_EVERY, UNABLE_S, Fence, Held, Texts
+from gateway.flows.lane import SAMPLE_EVERY, UNABLE_S, Fence, Held
 from gateway.model import ChannelName, Delivery, DeliveryState, Lease, OutcomeKind, Transport
 from gateway.policy.allowance import Allowance
-from gateway.store import deliveries, registry
+from gateway.store import deliveries
 from gateway.store.deliveries import Leased
 from tests.support.scene import Scene
 from tests.support.sending import LEASE_S, Ticks, a_campaign, a_lane, a_tracking, fill, going, marked, states
@@ -373,22 +373,3 @@ async def test_feed_goes_on_after_the_store_was_away(scene: Scene, monkeypatch: 
     async with going(lane.feed()):
         await lane.ready()
     assert len(lane.take(100)) == 20
-
-
-async def test_texts_are_read_once_and_the_oldest_forgotten(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    entity = await scene.entity()
-    numbers = [await a_campaign(scene, entity, 1, identifier=f"A-{n}") for n in range(3)]
-    reads: list[int] = []
-    real = registry.texts_to_send
-
-    async def counted(connection: Any, campaign: int) -> Any:
-        reads.append(campaign)
-        return await real(connection, campaign)
-
-    monkeypatch.setattr(registry, "texts_to_send", counted)
-    texts = Texts(scene.store, keep=2)
-    for number in (*numbers, numbers[2], numbers[1], numbers[0]):
-        found = await texts.of(number)
-        assert {text.campaign for text in found.values()} == {number}
-        assert {text.channel for text in found.values()} == {ChannelName.SMS}
-    assert reads == [*numbers, numbers[0]]

@@ -21,7 +21,7 @@ from gateway.cap.model import CapAlert, MsgType, Scope, Status
 from gateway.channels.base import may_leave
 from gateway.channels.sms_provider import refusal_of
 from gateway.flows.escalating import Escalator
-from gateway.flows.lane import Texts
+from gateway.flows.texts import Texts
 from gateway.log import unit_logger
 from gateway.model import ChannelName, Delivery, Lease, MessageClass, Mode, Realm, Text, Transport
 from gateway.store import admin

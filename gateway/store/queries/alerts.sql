@@ -88,10 +88,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, CASE
 
 -- name: insert_texts
 -- What each language and channel will say.
-INSERT INTO text (campaign_id, key, entity_id, channel, language, body, subject, html, parts, picture)
-SELECT $1, t.key, $2, t.channel, t.language, t.body, t.subject, t.html, t.parts, t.picture
-FROM unnest($3::smallint[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::smallint[], $10::bytea[])
-     AS t (key, channel, language, body, subject, html, parts, picture);
+INSERT INTO text (campaign_id, key, entity_id, channel, language, body, subject, html, parts)
+SELECT $1, t.key, $2, t.channel, t.language, t.body, t.subject, t.html, t.parts
+FROM unnest($3::smallint[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::smallint[])
+     AS t (key, channel, language, body, subject, html, parts);
 
 -- name: insert_progress
 -- The count rows of a campaign: every channel and shard, so that each count is an update.
