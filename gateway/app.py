@@ -255,11 +255,11 @@ class Gateway:
             )  # fmt: skip
             self._parts.append(self.mailboxes.run)
         if Role.API in self.roles:
-            self.access = Access(self.store, self.url)
+            proxies = self.settings.citizens.networks()
+            self.access = Access(self.store, self.url, proxies)
             self.api = self._api()
             doors = self.store, self.campaigns.agreeing, self.access
             app.add_routes(authority_routes(*doors, utcnow=self.now, mails=inviting is not None))
-            proxies = self.settings.citizens.networks()
             signing_in = identity_routes(self.store, self.access, self.url, self.settings.sign_in, proxies)
             app.add_routes(await stack.enter_async_context(signing_in))
             opened_ = Upstream.opened(

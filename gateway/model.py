@@ -50,6 +50,15 @@ class MessageClass(StrEnum):
     OTHER = "other"
 
 
+class SecondWay(StrEnum):
+    """How persons have to have signed in, the loosest first: a provider's word is enough; a code of the gateway's own
+    after it; a passkey. A passkey is enough for all of them."""
+
+    PROVIDER = "provider"
+    CODES = "codes"
+    PASSKEY = "passkey"
+
+
 class SignatureRule(StrEnum):
     """What an entity's signatures are for: without a trusted one nothing is taken; they are verified and the verdict is
     said; or they are not looked at."""

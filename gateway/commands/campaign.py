@@ -1,14 +1,15 @@
 """`gateway campaign`: the emergency brake at a terminal: open campaigns listed, paused, resumed, stopped.
 
 Knows: how an act is asked for. Never knows: what it does (gateway.flows.lineage), rights: whoever reaches the database
-with the application's password is an administrator. To approve takes a second person, and is not done here.
+with the application's password is an administrator. To approve, and to break the glass, is somebody's own: it is asked
+of a running gateway, with their token.
 """
 
 import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from gateway.commands import forecasts
+from gateway.commands import agreeing, forecasts
 from gateway.commands.console import Exit, as_json, complain, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.flows import lineage
@@ -24,6 +25,8 @@ examples:
   gateway campaign pause ca_0f1e2d3c4b5a6978
   gateway campaign resume ca_0f1e2d3c4b5a6978
   gateway campaign stop ca_0f1e2d3c4b5a6978
+  GATEWAY_TOKEN=$(cat mine.token) gateway campaign approve ca_0f1e2d3c4b5a6978 --url https://alerts.example
+  GATEWAY_TOKEN=$(cat mine.token) gateway campaign break-glass ca_0f1e2d3c4b5a6978 --reason "The dike breaks now."
   GATEWAY_TOKEN=$(cat live.token) gateway campaign forecast alert.xml --url https://alerts.example
 """
 ACTOR = "command line"
@@ -44,6 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     database_arguments(listing)
     forecasts.arguments(actions.add_parser("forecast", help="what an alert would reach, take and cost"))
+    agreeing.approve_arguments(actions.add_parser("approve", help="agree, as the second person, to a held campaign"))
+    agreeing.glass_arguments(actions.add_parser("break-glass", help="let a held campaign go without agreement"))
     helps = {"pause": "send no more until it is resumed", "resume": "go on", "stop": "send no more, for ever"}
     for act, words in helps.items():
         below = actions.add_parser(act, help=words)
@@ -55,6 +60,8 @@ def run(options: argparse.Namespace) -> int:
     """Do it."""
     if options.action == "forecast":
         return forecasts.run(options)
+    if options.action in agreeing.ACTIONS:
+        return agreeing.ACTIONS[options.action](options)
     return asyncio.run(_run(options))
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.commands import exports
 from gateway.commands.console import Exit, as_json, complain, deliver, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
@@ -29,11 +30,12 @@ examples:
   gateway contact remove KEY... --entity brugge
   gateway contact data KEY --entity brugge --reason "their request of 2 May" > person.json
   gateway contact erase KEY --entity brugge
-  gateway contact export --entity brugge --reason "the contract ends" > contacts.csv
-  gateway contact export --entity brugge --reason "the contract ends" --format xlsx --output contacts.xlsx
+  gateway contact export --entity brugge --reason "the contract ends"       prints the request's number: 12
+  GATEWAY_TOKEN=$(cat second.token) gateway contact agree 12 --url https://alerts.example
+  gateway contact export --entity brugge --request 12 > contacts.csv
+  gateway contact export --entity brugge --request 12 --format xlsx --output contacts.xlsx
 """
 SHOWN = ("key", "name", "language", "mobile", "landline", "email", "partnership")
-LEAST_REASON = 10
 MOST_FOUND = 100
 
 
@@ -53,10 +55,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         below.add_argument("key", metavar="KEY")
     remove = actions.add_parser("remove", help="contacts leave, with their places and memberships")
     remove.add_argument("keys", nargs="+", metavar="KEY")
-    export = actions.add_parser("export", help="all contacts as CSV or XLSX, without formulas")
-    export.add_argument("--reason", required=True, help="a sentence; it is written down")
+    export = actions.add_parser("export", help="all contacts as CSV or XLSX, without formulas; two persons")
+    exports.arguments(export)
     export.add_argument("--format", choices=list(FORMS), default="csv")
     export.add_argument("--output", type=Path, metavar="FILE", help="default: stdout")
+    exports.agree_arguments(actions.add_parser("agree", help="agree, as the second person, to an export"))
     data.add_argument("--reason", required=True, help="a sentence; it is written down")
     for below in (listing, find, search):
         below.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -67,6 +70,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do it."""
+    if options.action == "agree":
+        return exports.agree(options)
     return asyncio.run(_run(options))
 
 
@@ -96,7 +101,7 @@ async def _search(connection: Connection, entity: int, options: argparse.Namespa
 
 
 async def _data(connection: Connection, entity: int, options: argparse.Namespace) -> int:
-    if (code := _no_reason(options)) is not None:
+    if (code := exports.no_reason(options.reason)) is not None:
         return code
     found = await erasing.held(connection, entity, None, options.key)
     if found is None:
@@ -121,13 +126,6 @@ def _nobody(options: argparse.Namespace) -> int:
     return Exit.NO
 
 
-def _no_reason(options: argparse.Namespace) -> int | None:
-    if len(options.reason.strip()) >= LEAST_REASON:
-        return None
-    complain("say in a sentence why: it is written down")
-    return Exit.UNREADABLE
-
-
 async def _shown(connection: Connection, entity: int, rows: list[Any], options: argparse.Namespace) -> int:
     await audit.write(connection, entity, "contacts.seen", "contacts", {"count": len(rows)}, "command")
     if options.json:
@@ -145,11 +143,13 @@ async def _remove(connection: Connection, entity: int, options: argparse.Namespa
 
 
 async def _export(connection: Connection, entity: int, options: argparse.Namespace) -> int:
-    if (code := _no_reason(options)) is not None:
-        return code
+    if options.request is None:
+        taken_by = f"gateway contact export --entity {options.entity}"
+        return await exports.ask(connection, entity, options.reason, taken_by)
+    if not await exports.may_take(connection, entity, options.request):
+        return Exit.NO
     rows = await contacts.everybody(connection, entity)
-    number = await contacts.ask_export(connection, entity, options.reason.strip(), "command")
-    subject = f"export_request:{number}"
+    subject = f"export_request:{options.request}"
     await audit.write(
         connection, entity, "contacts.exported", subject, {"count": len(rows), "form": options.format}, "command"
     )

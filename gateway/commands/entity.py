@@ -5,13 +5,14 @@ Knows: the options and how an authority is shown. Never knows: SQL, what an auth
 
 import argparse
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from gateway.commands import entity_archive, entity_identity
 from gateway.commands.console import Exit, as_json, complain, note, say, table
@@ -20,8 +21,10 @@ from gateway.errors import SettingsError
 from gateway.flows.suspending import Running, deal_with
 from gateway.model import EntityKind, MessageClass
 from gateway.policy.onboarding import missing
+from gateway.policy.security import guarded, in_force
 from gateway.store import admin, entities
 from gateway.store.pool import Connection
+from gateway.web.entities import Policy
 
 EXAMPLES = """\
 type1: a governor or commune; reaches its groups, and citizens by place inside its territory.
@@ -31,22 +34,19 @@ examples:
   gateway entity create brugge --name "Stad Brugge" --kind type1 --languages nl,fr,en
   gateway import territory brugge.geojson --entity brugge
   gateway entity change brugge --convention 2026-01-05 --order-form 2026-01-05 --live
+  gateway entity change platform --policy security.json   # {"security": {"session_idle_minutes": 30}}: for everybody
   gateway entity change brugge --quiet-hours 22:00-07:00 --escalate urgent=10
   gateway entity change brugge --suspended --running pause
   gateway entity signatures brugge --pin brugge.pem --rule require
   gateway entity senders brugge --add crisis@brugge.example
-  gateway entity export brugge brugge.zip              gateway entity import brugge.zip --slug brugge-2
+  gateway entity export brugge --reason "it moves to another provider"   prints a number, for a second person to agree
+  gateway entity export brugge brugge.zip --request 12
+  gateway entity import brugge.zip --slug brugge-2
   gateway entity list
 """
 RESERVED = frozenset({"alerts", "exercise", "feed", "heartbeat", "hub", "incoming", "validate"})
 """Words that stand where a slug would in an address below /cap; the database refuses them as well."""
 _NOT_GIVEN = object()
-POLICY = frozenset(
-    {
-        "channels", "approval", "approval_above", "training_required", "partly_outside", "quiet_hours",
-        "escalation_minutes",
-    }
-)  # fmt: skip
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -75,7 +75,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     change.add_argument("--convention", type=date.fromisoformat, metavar="DATE", help="when it was signed")
     change.add_argument("--order-form", type=date.fromisoformat, metavar="DATE", help="when it was signed")
-    change.add_argument("--policy", type=Path, metavar="FILE", help="JSON: channels, approval, approval_above, ...")
+    change.add_argument("--policy", type=Path, metavar="FILE", help="JSON: channels, approval, security, ...")
     change.add_argument("--suspended", action=argparse.BooleanOptionalAction, help="nothing can be sent in its name")
     change.add_argument(
         "--quiet-hours",
@@ -182,6 +182,10 @@ async def _change(connection: Connection, options: argparse.Namespace) -> int:
         found = await entities.show(connection, options.slug)
         if found is None:
             return no_entity(options.slug)
+        wanted = None if options.policy is None else _policy_file(options.policy)
+        if loose := entities.looser(found, wanted):
+            complain(*(one.sentence for one in loose))
+            return Exit.NO
         running = await entities.running(connection, found["id"]) if options.suspended else []
         if running and options.running is None:
             complain(f"{len(running)} campaigns run: say --running stop, --running pause or --running go-on")
@@ -194,8 +198,7 @@ async def _change(connection: Connection, options: argparse.Namespace) -> int:
         await entities.note_papers(
             connection, found["id"], convention=options.convention, order_form=options.order_form
         )
-        if options.policy is not None:
-            await entities.change_own(connection, found["id"], policy=_policy_file(options.policy))
+        await entities.change_own(connection, found["id"], policy=wanted)
         if running:
             await deal_with(connection, found["id"], Running(options.running), "command")
         now = await entities.show(connection, options.slug)
@@ -207,12 +210,15 @@ async def _change(connection: Connection, options: argparse.Namespace) -> int:
 
 def _policy_file(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError([f"{path} is not a JSON file ({type(error).__name__})"]) from error
-    if not isinstance(found, dict) or set(found) - POLICY:
-        raise SettingsError([f"{path} may hold an object of {', '.join(sorted(POLICY))}"])
-    return found
+        policy = Policy.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise SettingsError([f"{path}: {error.strerror}"]) from error
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise SettingsError(
+            [f"{path}: {'.'.join(map(str, fault['loc'])) or 'policy'}: {fault['msg']}" for fault in faults]
+        ) from error
+    return policy.model_dump(mode="json", exclude_unset=True)
 
 
 def _policy(options: argparse.Namespace) -> dict[str, object]:
@@ -239,6 +245,8 @@ async def _show(connection: Connection, options: argparse.Namespace) -> int:
     if options.json:
         say(as_json(asdict(found)))
         return Exit.DONE
+    row = await entities.show(connection, options.slug)
+    security = guarded(in_force(row["policy"], row["platform_policy"]))
     territory = f"{found.rings} rings" if found.rings else "none: no place can be targeted"
     facts = (
         ("entity", found.slug),
@@ -252,6 +260,7 @@ async def _show(connection: Connection, options: argparse.Namespace) -> int:
         ("contacts", found.contacts),
         ("groups", found.groups),
         ("tokens", found.tokens),
+        ("security", [f"{key}={value}" for key, value in security.items()]),
     )
     say(*table(("", ""), facts)[1:])
     return Exit.DONE

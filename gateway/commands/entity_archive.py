@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from gateway.commands import exports
 from gateway.commands.console import Exit, complain, note
 from gateway.commands.database import session
 from gateway.flows import archiving
@@ -30,7 +31,9 @@ def short_name(text: str) -> str:
 def export_arguments(parser: argparse.ArgumentParser) -> None:
     """What `gateway entity export` takes."""
     parser.add_argument("slug", metavar="SLUG")
-    parser.add_argument("file", type=Path, metavar="FILE", help="a zip of JSON Lines; docs/entity-archive.md")
+    help_ = "a zip of JSON Lines; docs/entity-archive.md"
+    parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help=help_)
+    exports.arguments(parser)
 
 
 def import_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,11 +48,31 @@ def import_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def export(options: argparse.Namespace) -> int:
-    """Write the archive, readable by its owner only."""
+    """Ask for the archive; or write it, readable by its owner only. What could not be written is not taken."""
+    try:
+        return await _export(options)
+    except _NotWritten:
+        return Exit.UNREADABLE
+
+
+class _NotWritten(Exception):
+    """The transaction is taken back."""
+
+
+async def _export(options: argparse.Namespace) -> int:
     async with session(options) as connection, connection.transaction(isolation="repeatable_read"):
         entity = await admin.entity(connection, options.slug)
         if entity is None:
             complain(f"there is no entity {options.slug}")
+            return Exit.NO
+        if options.request is None:
+            return await exports.ask(
+                connection, entity.id, options.reason, f"gateway entity export {options.slug} FILE"
+            )
+        if options.file is None:
+            complain("say into which FILE")
+            return Exit.UNREADABLE
+        if not await exports.may_take(connection, entity.id, options.request):
             return Exit.NO
         with await archiving.export(connection, entity.id, entity.slug, datetime.now(UTC)) as archive:
             try:
@@ -57,8 +80,8 @@ async def export(options: argparse.Namespace) -> int:
                     shutil.copyfileobj(archive, file)
             except OSError as error:
                 complain(f"{options.file}: {error.strerror}")
-                return Exit.UNREADABLE
-        await audit.write(connection, entity.id, "entity.exported", f"entity:{entity.id}", {}, "command")
+                raise _NotWritten from error
+        await audit.write(connection, entity.id, "entity.exported", f"export_request:{options.request}", {}, "command")
     note(f"{options.file} holds everything of {options.slug}, and people's data: keep it safe")
     return Exit.DONE
 

@@ -5,25 +5,22 @@ Knows: how the question is put over HTTP, how the answer reads in a terminal. Ne
 
 import argparse
 import json
-import os
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway.commands import remote
 from gateway.commands.console import Exit, complain, say, table
 from gateway.errors import SettingsError
 
 HEADS = ("channel", "language", "messages", "units each", "encoding", "EUR")
-PATIENCE_S = 60.0
 PATH = "/v1/alerts?dry_run=true"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What the action takes."""
     parser.add_argument("file", type=Path, metavar="FILE", help="the CAP alert")
-    parser.add_argument("--url", default=os.environ.get("GATEWAY_URL", ""), help="the gateway (default: $GATEWAY_URL)")
+    remote.url_argument(parser)
     parser.add_argument("--json", action="store_true", help="the whole answer")
     parser.add_argument(
         "--demo",
@@ -38,13 +35,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Ask, and print the answer; 1 when the alert would be refused. The token is in $GATEWAY_TOKEN."""
-    url, token = _demo(options) if options.demo is not None else (options.url, os.environ.get("GATEWAY_TOKEN", ""))
-    if not url.startswith(("http://", "https://")) or not token:
-        raise SettingsError(
-            ["say which gateway (--url or $GATEWAY_URL) and put the entity's token into $GATEWAY_TOKEN"]
-        )
+    url, token = remote.door(*_demo(options)) if options.demo is not None else remote.door(options.url)
     try:
-        status, body = asked(url, token, PATH, options.file.read_bytes(), "application/cap+xml")
+        status, body = remote.asked(url, token, PATH, options.file.read_bytes(), "application/cap+xml")
     except (OSError, ValueError) as error:
         complain(f"no forecast: {error}")
         return Exit.UNREADABLE
@@ -63,18 +56,6 @@ def _demo(options: argparse.Namespace) -> tuple[str, str]:
         return str(told["url"]), str(told["tokens"][options.entity]["live"])
     except (OSError, ValueError, KeyError) as error:
         raise SettingsError([f"no demo runs on the folder {options.demo} ({type(error).__name__})"]) from error
-
-
-def asked(url: str, token: str, path: str, raw: bytes, kind: str) -> tuple[int, dict[str, Any]]:
-    """The status and JSON that a gateway answers. Raises OSError or ValueError when it is none."""
-    head = {"Authorization": f"Bearer {token}", "Content-Type": kind}
-    request = urllib.request.Request(f"{url.rstrip('/')}{path}", data=raw, headers=head)  # noqa: S310 - http(s) only
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as refused:
-        with refused:
-            return refused.code, json.load(refused)
 
 
 def _lines(body: Mapping[str, Any]) -> Iterator[str]:

@@ -6,15 +6,14 @@ Knows: the options, how a launch is asked of a running gateway. Never knows: SQL
 import argparse
 import asyncio
 import json
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from gateway.commands import remote
 from gateway.commands.console import Exit, complain, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
-from gateway.commands.forecasts import asked
 from gateway.errors import SettingsError
 from gateway.store import admin, templates
 from gateway.web.templates import NewTemplate
@@ -46,11 +45,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     for act in ("preview", "launch"):
         below = actions.add_parser(act, help=f"{act} it")
         below.add_argument("template", metavar="TEMPLATE")
-        below.add_argument(
-            "--url", default=os.environ.get("GATEWAY_URL", ""), help="the gateway (default: $GATEWAY_URL)"
-        )
+        remote.url_argument(below)
         below.add_argument("--set", action="append", default=[], metavar="PLACE=WORDS", help="or PLACE@nl=WORDS")
         below.add_argument("--exercise", action="store_true", help="as an exercise")
+        below.add_argument("--declares", type=int, metavar="N", help="the wording about its use: gateway declaration")
         below.add_argument("--waive", action="append", default=[], metavar="WARNING")
         below.add_argument("--reason", default="", help="of the waiver")
 
@@ -61,19 +59,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _ask(options: argparse.Namespace) -> int:
-    token = os.environ.get("GATEWAY_TOKEN", "")
-    if not options.url.startswith(("http://", "https://")) or not token:
-        raise SettingsError(["say which gateway (--url or $GATEWAY_URL) and put the token into $GATEWAY_TOKEN"])
     values = dict(pair.partition("=")[::2] for pair in options.set)
-    wish = {"values": values, "exercise": options.exercise, "waive": options.waive, "reason": options.reason}
-    path = f"/v1/templates/{options.template}/{options.action}"
-    try:
-        status, body = asked(options.url, token, path, json.dumps(wish).encode(), "application/json")
-    except (OSError, ValueError) as error:
-        complain(f"no answer: {error}")
-        return Exit.UNREADABLE
-    say(json.dumps(body, ensure_ascii=False, indent=2))
-    return Exit.DONE if status < 300 else Exit.NO
+    wish = {
+        "values": values, "exercise": options.exercise, "declares": options.declares, "waive": options.waive,
+        "reason": options.reason,
+    }  # fmt: skip
+    code, body = remote.told(options, f"/v1/templates/{options.template}/{options.action}", wish)
+    if body:
+        say(json.dumps(body, ensure_ascii=False, indent=2))
+    return code
 
 
 async def _run(options: argparse.Namespace) -> int:

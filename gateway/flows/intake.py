@@ -27,8 +27,9 @@ from gateway.metrics import Metrics
 from gateway.model import CampaignState
 from gateway.policy import audience, compose, target, timing
 from gateway.policy.compose import Composed, ComposeRules
+from gateway.policy.declaration import is_asked
 from gateway.policy.rights import Authority, Refusal
-from gateway.store import alerts, progress
+from gateway.store import alerts, declarations, progress
 from gateway.store.pool import Connection, Store, confine
 
 ERROR_STATUS = {"XML": 400, "S40": 400, "S41": 400, "SIZE": 413}
@@ -252,6 +253,8 @@ class Intake:
                 author=authority.holder,
             ),
         )
+        declared = draft.wishes.declares if is_asked(draft.wishes, authority, alert) else None
+        await declarations.put(connection, authority.entity_id, number, authority.holder, declared)
         if fate.state is CampaignState.HELD:
             await agreeing.seal_new(connection, number, draft, plan, authority.holder)
         if past.campaigns:

@@ -17,10 +17,11 @@ from gateway.flows.checking import Checker
 from gateway.model import ChannelName, Mode
 from gateway.policy import audience, target
 from gateway.policy.audience import Variant, Wishes
+from gateway.policy.declaration import is_asked, undeclared
 from gateway.policy.rights import Authority, Refusal
 from gateway.policy.timing import ANY_TIME, Timing
 from gateway.policy.weighing import Case, unsafe, weigh
-from gateway.store import registry
+from gateway.store import declarations, registry
 from gateway.store.pool import Store
 
 MOST_NAME_BYTES = 500
@@ -78,6 +79,11 @@ async def judge(
     weighed = weigh(case) if case.corners() <= FEW_CORNERS else await checker.apart(_broken, weigh, case)
     if isinstance(weighed, Refusal):
         return weighed
+    if is_asked(weighed.wishes, authority, alert):
+        async with store.connection() as connection:
+            refusal = undeclared(weighed.wishes, await declarations.newest(connection))
+        if refusal is not None:
+            return replace(refusal, findings=weighed.findings)
     return Draft(
         alert=alert, mode=weighed.mode, wishes=weighed.wishes, channels=weighed.channels, variants=weighed.variants,
         groups=tuple(group for group in groups if group.slug in weighed.groups), findings=weighed.findings,

@@ -32,10 +32,12 @@ LEAST_REASON = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the launcher asks for: words for the places, warnings that are waived, and why."""
+    """What the launcher asks for: words for the places, warnings that are waived, and why; `declares`: the
+    wording about its use."""
 
     values: Mapping[str, str] = field(default_factory=dict)
     exercise: bool = False
+    declares: int | None = None
     waive: Sequence[str] = ()
     reason: str = ""
 
@@ -112,7 +114,7 @@ class Launching:
         launch = Launch(
             sender=next(iter(authority.identity.senders), f"{authority.slug}@{self._domain}"), name=authority.name,
             identifier=f"{authority.slug}-{slug}-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", now=now,
-            exercise=wish.exercise, values=wish.values,
+            exercise=wish.exercise, declares=wish.declares, values=wish.values,
         )  # fmt: skip
         warned = warnings(template, wish.values, authority.languages, own["policy"].get("listed", ()))
         return await self._seen(row, template, launch, warned, authority)

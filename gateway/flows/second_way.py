@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gateway.flows.guessing import Guessing, TooSoon
 from gateway.policy.rights import Refusal
 from gateway.policy.second_way import KEY_BYTES, in_base32, key_uri, recovery_codes, recovery_word, step_of
+from gateway.policy.security import CODE
 from gateway.store import sessions, ways
 from gateway.store.pool import Connection, Store
 from gateway.store.sessions import Lasting, Session, State
@@ -82,7 +83,9 @@ class SecondWay:
                 return None
             if not await sessions.end(connection, session.public_id, session.person_id):
                 return None
-            return await sessions.open_session(connection, session.person_id, State.OPEN, session.way, self._lasting)
+            return await sessions.open_session(
+                connection, session.person_id, State.OPEN, session.way + CODE, self._lasting
+            )
 
         found = await self.guessing(keys, guess, actor=f"person:{session.person_id}")
         return found or Refusal(reason="not-signed-in", message="This did not work: try again.")

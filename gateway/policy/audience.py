@@ -20,6 +20,7 @@ PROFILE = "gateway CAP profile"
 SEVERITIES = (Severity.EXTREME, Severity.SEVERE, Severity.MODERATE, Severity.MINOR, Severity.UNKNOWN)
 URGENCIES = (Urgency.IMMEDIATE, Urgency.EXPECTED, Urgency.FUTURE, Urgency.PAST, Urgency.UNKNOWN)
 DEFAULT_PURPOSE = {MessageClass.URGENT: Purpose.EMERGENCY, MessageClass.PREVENTION: Purpose.RISK}
+MOST_DIGITS = 9
 PRIORITY = {MessageClass.URGENT: 0, MessageClass.PREVENTION: 3, MessageClass.OTHER: 6, MessageClass.NEWS: 7}
 
 _MARK = "the circle has no radius: it marks a point, and the other places of its area say who is alerted"
@@ -30,7 +31,7 @@ Geocodes = Mapping[tuple[str, str], tuple[Ring, ...]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """What the alert asks for, before anybody asked whether it may. `channels` None = the entity's policy decides;
-    `class_said`: the alert names its class itself."""
+    `class_said`: the alert names its class itself; `declares`: the wording about its use that it agrees to."""
 
     message_class: MessageClass
     class_said: bool
@@ -38,6 +39,7 @@ class Wishes:
     channels: tuple[ChannelName, ...] | None
     groups: tuple[str, ...]
     by_place: bool
+    declares: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ def read_wishes(alert: CapAlert) -> tuple[Wishes, list[Finding]]:
         channels=channels,
         groups=tuple(dict.fromkeys(alert.addresses)) if asks else (),
         by_place=asks and alert.scope is Scope.PUBLIC and any(info.area for info in alert.info),
+        declares=_declared(alert, findings),
     ), findings
 
 
@@ -192,6 +195,15 @@ def _channels(alert: CapAlert, findings: list[Finding]) -> tuple[ChannelName, ..
             where = f"alert/info[{i}]/parameter"
             findings.append(_finding("G1", "error", where, f"gateway:channels names {word!r}; use {', '.join(known)}"))
     return tuple(dict.fromkeys(known[word] for _, word in wanted if word in known)) or None
+
+
+def _declared(alert: CapAlert, findings: list[Finding]) -> int | None:
+    values = {value for _, value in _parameter(alert, "gateway:declares")}
+    numbers = [int(value) for value in values if value.isascii() and value.isdigit() and len(value) <= MOST_DIGITS]
+    if values and (len(values) > 1 or not numbers):
+        message = "gateway:declares is one number, the version of the wording (GET /v1/wordings)"
+        findings.append(_finding("G1", "error", "alert/info/parameter", message))
+    return numbers[0] if numbers else None
 
 
 def _finding(rule: str, severity: Weight, element: str, message: str) -> Finding:

@@ -97,12 +97,8 @@ def rate_names(secret: bytes, source: str, endpoints: Sequence[Endpoint]) -> tup
 def source_of(remote: str, forwarded: str, proxies: Sequence[IPv4Network | IPv6Network]) -> str:
     """Who asks: the peer's address, or, when the peer is a proxy of ours, the last address before our proxies in
     X-Forwarded-For. An IPv6 address counts as its /64."""
-    trail = [word.strip() for word in forwarded.split(",")[-20:] if word.strip()]
-    here = remote
-    while trail and _is_one_of(here, proxies):
-        here = trail.pop()
     try:
-        address = ip_address(here)
+        address = ip_address(peer_of(remote, forwarded, proxies))
     except ValueError:
         return remote
     if address.version == 6:
@@ -110,7 +106,17 @@ def source_of(remote: str, forwarded: str, proxies: Sequence[IPv4Network | IPv6N
     return str(address)
 
 
-def _is_one_of(text: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+def peer_of(remote: str, forwarded: str, proxies: Sequence[IPv4Network | IPv6Network]) -> str:
+    """The address itself, as it was written."""
+    trail = [word.strip() for word in forwarded.split(",")[-20:] if word.strip()]
+    here = remote
+    while trail and is_within(here, proxies):
+        here = trail.pop()
+    return here
+
+
+def is_within(text: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Whether an address lies in one of these networks."""
     try:
         address = ip_address(text)
     except ValueError:

@@ -7,11 +7,12 @@ a Refusal into a status), clocks.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import time
+from ipaddress import IPv4Network, IPv6Network
 
 from gateway.cap.findings import Finding
 from gateway.cap.model import MsgType, Status
 from gateway.cap.trust import Trust
-from gateway.model import ChannelName, EntityKind, MessageClass, Mode, Purpose, Realm, Role, SignatureRule
+from gateway.model import ChannelName, EntityKind, MessageClass, Mode, Purpose, Realm, Role, SecondWay, SignatureRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +72,12 @@ class Authority:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityPolicy:
-    """What an entity chose for itself. `approval`: classes that need a second person, `approval_above`: with more than
-    so many messages; `training`: who sends has to be trained; `clip`: a target partly outside the territory is cut
-    (True) or refused (False); `escalation`: seconds after which those of a class without a delivered SMS are called;
-    `quiet`: local hours in which nobody is woken by what is not urgent."""
+    """What an entity chose for itself, or the platform for it where that is stricter. `approval`: classes that need a
+    second person, `approval_above`: with more than so many messages; `declaration`: classes whose use has to be
+    declared in so many words; `training`: who sends has to be trained; `clip`: a target partly outside the territory is
+    cut (True) or refused (False); `escalation`: seconds after which those of a class without a delivered SMS are
+    called; `quiet`: local hours in which nobody is woken by what is not urgent; `second_way`: how persons sign in,
+    None: a token of their own is enough, too; `networks`: from where it is acted for over HTTP, None: from anywhere."""
 
     channels: tuple[tuple[MessageClass, tuple[ChannelName, ...]], ...] = (
         (MessageClass.URGENT, (ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL)),
@@ -83,11 +86,14 @@ class EntityPolicy:
         (MessageClass.OTHER, (ChannelName.EMAIL,)),
     )
     approval: frozenset[MessageClass] = frozenset()
+    declaration: frozenset[MessageClass] = frozenset()
     approval_above: tuple[tuple[MessageClass, int], ...] = ()
     training: bool = False
     clip: bool = True
     escalation: tuple[tuple[MessageClass, float], ...] = ()
     quiet: tuple[time, time] | None = None
+    second_way: SecondWay | None = None
+    networks: tuple[IPv4Network | IPv6Network, ...] | None = None
 
     def channels_for(self, message_class: MessageClass) -> tuple[ChannelName, ...]:
         """The channels this entity uses for a class when the alert names none."""

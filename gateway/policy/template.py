@@ -90,6 +90,7 @@ class Launch:
     identifier: str
     now: datetime
     exercise: bool = False
+    declares: int | None = None
     values: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -127,6 +128,7 @@ def _info(template: Template, launch: Launch, language: str, now: datetime) -> C
     wishes = {
         "channels": " ".join(template.channels), "class": template.message_class.value,
         "purpose": template.purpose.value if template.purpose else "", "sms": said["sms"], "voice": said["voice"],
+        "declares": "" if launch.declares is None else str(launch.declares),
     }  # fmt: skip
     return CapInfo(
         language=language,

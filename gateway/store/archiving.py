@@ -37,7 +37,7 @@ HOLDS: Mapping[str, tuple[str, ...]] = {
     "sources": ("source",),
     "webhooks": ("webhook",),
     "alerts": ("alert", "alert_reference", "report"),
-    "campaigns": ("campaign", "campaign_event", "approval", "milestone", "progress"),
+    "campaigns": ("campaign", "campaign_event", "approval", "declaration", "breach", "milestone", "progress"),
     "texts": ("text",),
     "launches": ("template_launch",),
     "terms": ("terms_answer",),

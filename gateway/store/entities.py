@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from gateway.policy import security
 from gateway.policy.onboarding import Papers
 from gateway.store.pool import Connection
 from gateway.store.sql import Queries
 
 _SQL = Queries.load("entities")
+PLATFORM = "platform"
 
 
 async def show(connection: Connection, slug: str) -> Any:
@@ -29,6 +31,12 @@ def papers_of(row: Any) -> Papers:
         administrators=row["administrators"],
         terms=True if row["terms_version"] is None else row["terms_accepted"],
     )
+
+
+def looser(row: Any, policy: Mapping[str, Any] | None) -> list[security.Looser]:
+    """What of a change of policy is looser than the platform allows the entity of this row of `show`; nothing for the
+    platform itself."""
+    return [] if policy is None or row["slug"] == PLATFORM else security.looser(policy, row["platform_policy"])
 
 
 async def page(connection: Connection, above: int | None, after: str, limit: int) -> list[Any]:

@@ -131,6 +131,11 @@ async def mandates(connection: Connection, entity_id: int, person_id: int) -> li
     return list(await connection.fetch(_SQL["mandate_page"], entity_id, person_id))
 
 
+async def mandate(connection: Connection, entity_id: int, number: int) -> Any:
+    """One mandate of a person, or None."""
+    return await connection.fetchrow(_SQL["mandate_find"], entity_id, number)
+
+
 async def confirm_mandate(connection: Connection, entity_id: int, number: int, by: str) -> bool:
     """False: nothing waits, or it waits for somebody else."""
     return await connection.fetchval(_SQL["mandate_confirm"], entity_id, number, by) is not None

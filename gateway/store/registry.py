@@ -12,8 +12,9 @@ from gateway.cap.area import Ring
 from gateway.cap.cells import Cell, morton
 from gateway.cap.cover import as_columns
 from gateway.cap.trust import Trust
-from gateway.model import ChannelName, EntityKind, MessageClass, Purpose, Realm, Role, SignatureRule
+from gateway.model import ChannelName, EntityKind, MessageClass, Purpose, Realm, Role, SecondWay, SignatureRule
 from gateway.policy.rights import Authority, EntityPolicy, Identity
+from gateway.policy.security import in_force, networks_of
 from gateway.store.pool import Connection
 from gateway.store.sql import Queries
 
@@ -154,7 +155,7 @@ def authority_of(row: Any) -> Authority:
         languages=tuple(row["languages"]),
         rings=_rings(row["territory"]),
         mandates=frozenset((c, h) for c, h, place, _ in granted if place is None),
-        policy=_policy(row["policy"]),
+        policy=_policy(in_force(row["policy"], row["platform_policy"])),
         identity=Identity(
             signatures=SignatureRule(row["signatures"]),
             trust=Trust(pinned=tuple(row["pinned"]), authorities=tuple(row["authorities"])),
@@ -176,18 +177,21 @@ def _rings(stored: Sequence[Sequence[Sequence[float]]]) -> tuple[tuple[tuple[flo
 
 
 def _policy(stored: Mapping[str, Any]) -> EntityPolicy:
-    usual = EntityPolicy()
+    usual, security = EntityPolicy(), stored["security"]
     channels = dict(usual.channels) | {
         MessageClass(c): tuple(ChannelName(h) for h in names) for c, names in stored.get("channels", {}).items()
     }
     return EntityPolicy(
         channels=tuple(channels.items()),
         approval=frozenset(MessageClass(c) for c in stored.get("approval", ())),
+        declaration=frozenset(MessageClass(c) for c in stored.get("declaration", ())),
         approval_above=tuple((MessageClass(c), int(n)) for c, n in stored.get("approval_above", {}).items()),
         training=bool(stored.get("training_required", False)),
         clip=stored.get("partly_outside", "clip") != "refuse",
         escalation=tuple((MessageClass(c), 60.0 * m) for c, m in (stored.get("escalation_minutes") or {}).items()),
         quiet=_hours(stored.get("quiet_hours")),
+        second_way=SecondWay(security["second_way"]) if "second_way" in security else None,
+        networks=networks_of(security["networks"]) if "networks" in security else None,
     )
 
 

@@ -4,12 +4,15 @@ Knows: RFC 6750 (bearer tokens), the cookie of a session, that a request with a 
 asked, SQL; whether it may be done is for policy.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from ipaddress import IPv4Network, IPv6Network
 
 from aiohttp import web
 
 from gateway.model import Realm, Role
+from gateway.policy.registration import peer_of
 from gateway.policy.rights import Authority
+from gateway.policy.security import may_come
 from gateway.store import registry, sessions
 from gateway.store.persons import digest_of
 from gateway.store.pool import Store
@@ -27,10 +30,12 @@ ENTITY_HEADER, REALM_HEADER = "Gateway-Entity", "Gateway-Realm"
 
 class Access:
     """The one door of /v1: a handler behind `known` finds its authority in request[AUTHORITY]; one behind `signed_in`
-    its session in request[SESSION]. Without an address of ours nobody signs in, and tokens are all there is."""
+    its session in request[SESSION]. Without an address of ours nobody signs in, and tokens are all there is. `proxies`
+    are ours: who they say is asking, is."""
 
-    def __init__(self, store: Store, url: str = "") -> None:
+    def __init__(self, store: Store, url: str = "", proxies: Sequence[IPv4Network | IPv6Network] = ()) -> None:
         self._store = store
+        self._proxies = proxies
         self._cookies = Cookies.at(url) if url else None
         self._repeats = repeating.Repeats(store)
 
@@ -42,6 +47,11 @@ class Access:
             authority = await self._authority(request)
             if isinstance(authority, web.Response):
                 return authority
+            way = request[SESSION].way if SESSION in request else ""
+            forwarded = request.headers.get("X-Forwarded-For", "")
+            refusal = may_come(authority, way, peer_of(request.remote or "", forwarded, self._proxies))
+            if refusal is not None:
+                return problem(refusal.status, refusal.reason, refusal.message)
             if any("\0" in word for word in request.match_info.values()):
                 return problem(404, "not-found", "Nothing of yours has this name.")
             if roles and authority.suspended:
@@ -119,6 +129,7 @@ class Access:
                 409, "choose-entity", "Say for whom you act: POST /v1/session, or the header Gateway-Entity. "
                 "GET /v1/session lists your entities."
             )  # fmt: skip
+        request[SESSION] = session
         found = None
         if entity.isascii() and realm in tuple(Realm):
             async with self._store.connection() as connection:

@@ -14,11 +14,11 @@ from gateway.flows import archiving
 from gateway.model import Role
 from gateway.policy.archive import ArchiveLimits, BadArchive
 from gateway.store import audit
+from gateway.store.entities import PLATFORM
 from gateway.store.persons import Grant
 from gateway.store.pool import Store
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import KEPT
-from gateway.web.entities import PLATFORM
 from gateway.web.partnerships import SLUG
 from gateway.web.problem import problem
 

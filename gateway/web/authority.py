@@ -17,6 +17,7 @@ from gateway.web.archives import ArchivePages
 from gateway.web.audit import AuditPages
 from gateway.web.contacts import ContactPages
 from gateway.web.costs import CostPages
+from gateway.web.declarations import DeclarationPages
 from gateway.web.entities import EntityPages
 from gateway.web.erasing import ErasingPages
 from gateway.web.exports import ExportPages
@@ -38,6 +39,7 @@ def authority_routes(
         *PartnershipPages(store, access).routes(),
         *EntityPages(store, access).routes(),
         *AnnouncementPages(store, access).routes(),
+        *DeclarationPages(store, access).routes(),
         *ManualPages().routes(),
         *ContactPages(store, access, utcnow=utcnow).routes(),
         *GroupPages(store, access).routes(),

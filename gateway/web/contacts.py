@@ -6,6 +6,7 @@ it), how numbers are written. See schemas/openapi.yaml.
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -22,6 +23,7 @@ from gateway.store.pool import Connection, Store
 from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
+from gateway.web.conditions import shown, unmet_in_turn
 from gateway.web.keeping import REACH, keeping, partnership_of, seeing, word
 from gateway.web.paging import number
 from gateway.web.persons import TEXT, not_found
@@ -117,7 +119,7 @@ class ContactPages:
             if row is None:
                 return not_found()
             await audit.write(connection, authority.entity_id, "contacts.seen", f"contact:{row['id']}", {"count": 1})
-        return web.json_response(self._contact(row))
+        return shown(request, self._contact(row))
 
     async def put_contact(self, request: web.Request, body: Contact) -> web.Response:
         """Make a contact, or change the one with this key."""
@@ -131,6 +133,9 @@ class ContactPages:
             if isinstance(read, Problem):
                 mistakes = [{"at": read.column, "message": read.reason}]
                 return problem(422, "wrong-body", "The contact can not be reached like this.", mistakes=mistakes)
+            seen = partial(self._seen, request, connection, body.key.strip())
+            if (refusal := await unmet_in_turn(request, connection, f"contact {body.key.strip()}", seen)) is not None:
+                return refusal
             new = await contacts.put(
                 connection, authority.entity_id, reach.partnerships, read, partnership=partnership,
                 language=authority.languages[0] if authority.languages else "nl", verified=body.verified,
@@ -140,6 +145,10 @@ class ContactPages:
             act = "contacts.added" if new else "contacts.changed"
             await audit.write(connection, authority.entity_id, act, "contacts", {"count": 1})
         return web.json_response({"contact": body.key}, status=201 if new else 200)
+
+    async def _seen(self, request: web.Request, connection: Connection, key: str) -> dict[str, Any] | None:
+        row = await contacts.by_key(connection, request[AUTHORITY].entity_id, request[REACH].partnerships, key)
+        return None if row is None else self._contact(row)
 
     async def remove_contacts(self, request: web.Request, body: Keys) -> web.Response:
         """Contacts leave, with their places and memberships."""

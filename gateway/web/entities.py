@@ -3,16 +3,19 @@
 Knows: routes, JSON, the checklist. Never knows: SQL, what a suspension does. See schemas/openapi.yaml.
 """
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gateway.flows.suspending import Running, suspend_entity
-from gateway.model import ChannelName, EntityKind, MessageClass, Role
+from gateway.model import ChannelName, EntityKind, MessageClass, Role, SecondWay
+from gateway.policy import security
 from gateway.policy.onboarding import checklist, missing
 from gateway.store import admin, entities
+from gateway.store.entities import PLATFORM
 from gateway.store.pool import Store, confine
 from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
@@ -23,15 +26,31 @@ from gateway.web.partnerships import SLUG
 from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
 
-PLATFORM = "platform"
 HOUR = Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")
 
 
+class Security(Body):
+    """How sessions and tokens are kept safe; what is absent is as the platform has it."""
+
+    session_idle_minutes: int | None = Field(default=None, ge=1, le=1_440)
+    session_hours: int | None = Field(default=None, ge=1, le=168)
+    token_days: int | None = Field(default=None, ge=1, le=3_650)
+    second_way: SecondWay | None = None
+    networks: tuple[Annotated[str, Field(max_length=50)], ...] | None = Field(None, min_length=1, max_length=100)
+
+    @field_validator("networks")
+    @classmethod
+    def _are_networks(cls, words: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if words is None else tuple(dict.fromkeys(map(str, security.networks_of(words))))
+
+
 class Policy(Body):
-    """What an entity chooses for itself; what is absent stays."""
+    """What an entity chooses for itself; what is absent stays, `security` is replaced as a whole. What the platform
+    chooses of security, training and approval is the least for everybody."""
 
     channels: dict[MessageClass, tuple[ChannelName, ...]] = Field(default_factory=dict)
     approval: tuple[MessageClass, ...] = ()
+    declaration: tuple[MessageClass, ...] = ()
     approval_above: dict[MessageClass, int] = Field(default_factory=dict)
     training_required: bool = False
     partly_outside: str = Field(default="clip", pattern="^(clip|refuse)$")
@@ -40,6 +59,7 @@ class Policy(Body):
     listed: tuple[Annotated[str, Field(min_length=1, max_length=300, pattern=TEXT)], ...] | None = Field(
         default=None, max_length=500
     )
+    security: Security | None = None
 
 
 class ContactPerson(Body):
@@ -124,14 +144,18 @@ class EntityPages:
         """Languages, region, contact persons, policy."""
         authority = request[AUTHORITY]
         people = None if body.contact_persons is None else [one.model_dump() for one in body.contact_persons]
+        policy = None if body.policy is None else body.policy.model_dump(mode="json", exclude_unset=True)
         async with self._store.acting(authority.holder) as connection:
             await entities.lock(connection, authority.entity_id)
-            if (refusal := unmet(request, _entity(await entities.show(connection, authority.slug)))) is not None:
+            row = await entities.show(connection, authority.slug)
+            if (refusal := unmet(request, _entity(row))) is not None:
                 return refusal
+            if loose := entities.looser(row, policy):
+                return _too_loose(loose)
             await confine(connection, authority.entity_id, authority.holder)
             await entities.change_own(
                 connection, authority.entity_id, languages=body.languages, region=body.region, contact_persons=people,
-                policy=None if body.policy is None else body.policy.model_dump(mode="json", exclude_unset=True),
+                policy=policy,
             )  # fmt: skip
         return await self.get_own(request)
 
@@ -233,6 +257,11 @@ def platform_only(handler: Handler) -> Handler:
     return guarded
 
 
+def _too_loose(found: Sequence[security.Looser]) -> web.Response:
+    mistakes = [{"at": f"policy.{one.key}", "message": one.sentence} for one in found]
+    return problem(422, "looser-than-platform", f"{found[0].sentence}.", mistakes=mistakes)
+
+
 def _entity(row: Any) -> dict[str, Any]:
     return {
         "entity": row["slug"],
@@ -244,6 +273,7 @@ def _entity(row: Any) -> dict[str, Any]:
         "languages": row["languages"],
         "region": row["region"],
         "policy": row["policy"],
+        "security": security.guarded(security.in_force(row["policy"], row["platform_policy"])),
         "territory_rings": row["rings"],
         "contact_persons": row["contact_persons"],
         "checklist": checklist(entities.papers_of(row)),

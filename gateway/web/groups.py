@@ -13,10 +13,11 @@ from gateway.policy.contacts import GroupFilter, may_see
 from gateway.policy.importing import LONGEST_TAG, MOST_TAGS
 from gateway.policy.rights import Refusal
 from gateway.store import audit, contacts
-from gateway.store.pool import Store
+from gateway.store.pool import Connection, Store
 from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
+from gateway.web.conditions import shown, unmet_in_turn
 from gateway.web.keeping import REACH, keeping, partnership_of
 from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
@@ -99,17 +100,9 @@ class GroupPages:
 
     async def get_group(self, request: web.Request) -> web.Response:
         """One group with its filter, and how many people are in it at this moment."""
-        authority = request[AUTHORITY]
-        reach = may_see(authority)
-        within = None if isinstance(reach, Refusal) else reach.partnerships
-        async with self._store.tenant(authority.entity_id) as connection:
-            found = await contacts.show_group(connection, authority.entity_id, within, request.match_info["group"])
-        if found is None:
-            return not_found()
-        row, counts = found
-        asked = {name: row[name] for name in FILTERED} if row["filtered"] else None
-        told = {name: row[name] for name in ("slug", "name", "exercises", "partnership", "filtered")}
-        return web.json_response(told | {"filter": asked} | dict(counts))
+        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
+            found = await _seen(request, connection, request.match_info["group"])
+        return not_found() if found is None else shown(request, found)
 
     async def put_group(self, request: web.Request, body: Group) -> web.Response:
         """Make a group, or change its name and whether it is for exercises."""
@@ -122,6 +115,8 @@ class GroupPages:
             partnership = await partnership_of(connection, authority.entity_id, reach, body.partnership)
             if isinstance(partnership, web.Response):
                 return partnership
+            if (refusal := await _unmet(request, connection, body.slug)) is not None:
+                return refusal
             kept = await contacts.put_group(
                 connection, authority.entity_id, reach.partnerships, body.slug, body.name, exercises=body.exercises,
                 partnership=partnership,
@@ -141,6 +136,8 @@ class GroupPages:
             )
             if found is None:
                 return not_found()
+            if (refusal := await _unmet(request, connection, request.match_info["group"])) is not None:
+                return refusal
             if found.filtered:
                 return problem(409, "filtered-group", "A filter says who is in this group.")
             await contacts.change_members(
@@ -159,8 +156,27 @@ class GroupPages:
             )
             if found is None:
                 return not_found()
+            if (refusal := await _unmet(request, connection, request.match_info["group"])) is not None:
+                return refusal
             await contacts.remove_group(connection, authority.entity_id, found.id)
         return web.json_response({"group": request.match_info["group"]})
+
+
+async def _unmet(request: web.Request, connection: Connection, slug: str) -> web.Response | None:
+    return await unmet_in_turn(request, connection, f"group {slug}", lambda: _seen(request, connection, slug))
+
+
+async def _seen(request: web.Request, connection: Connection, slug: str) -> dict[str, Any] | None:
+    """A group as whoever asks is shown it."""
+    reach = may_see(request[AUTHORITY])
+    within = None if isinstance(reach, Refusal) else reach.partnerships
+    found = await contacts.show_group(connection, request[AUTHORITY].entity_id, within, slug)
+    if found is None:
+        return None
+    row, counts = found
+    asked = {name: row[name] for name in FILTERED} if row["filtered"] else None
+    told = {name: row[name] for name in ("slug", "name", "exercises", "partnership", "filtered")}
+    return told | {"filter": asked} | dict(counts)
 
 
 def _group(row: Any) -> dict[str, Any]:

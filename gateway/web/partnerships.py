@@ -11,10 +11,11 @@ from pydantic import Field
 
 from gateway.model import Role
 from gateway.store import persons
-from gateway.store.pool import Store
+from gateway.store.pool import Connection, Store
 from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
+from gateway.web.conditions import shown, unmet_in_turn
 from gateway.web.paging import number
 from gateway.web.persons import TEXT, not_found
 
@@ -72,6 +73,7 @@ class PartnershipPages:
         known, admin = self._access.known, Role.ADMIN
         return [
             web.get("/v1/partnerships", known(self.list_partnerships)),
+            web.get("/v1/partnerships/{partnership}", known(self.get_partnership)),
             web.post("/v1/partnerships", known(taking(Partnership, self.put_partnership), admin)),
             web.post("/v1/partnerships/{partnership}/people", known(taking(Enrolment, self.enrol), admin)),
             web.post("/v1/partnerships/{partnership}/groups", known(taking(GroupOf, self.give_group), admin)),
@@ -86,10 +88,18 @@ class PartnershipPages:
             rows = await persons.partnerships(connection, request[AUTHORITY].entity_id, after, most)
         return paging.page("partnerships", rows, most, _partnership, lambda row: row["slug"])
 
+    async def get_partnership(self, request: web.Request) -> web.Response:
+        """One partnership."""
+        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
+            found = await _seen(request, connection, request.match_info["partnership"])
+        return not_found() if found is None else shown(request, found)
+
     async def put_partnership(self, request: web.Request, body: Partnership) -> web.Response:
         """Make a partnership, or change its name and agreement."""
         authority = request[AUTHORITY]
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            if (refusal := await _unmet(request, connection, body.slug)) is not None:
+                return refusal
             await persons.put_partnership(connection, authority.entity_id, body.slug, body.name, body.agreement.value)
         return web.json_response({"partnership": body.slug}, status=201)
 
@@ -98,21 +108,25 @@ class PartnershipPages:
         authority = request[AUTHORITY]
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
             person = await persons.find(connection, authority.entity_id, body.person)
-            partnership = await self._number(connection, request)
+            partnership = await _row(request, connection, request.match_info["partnership"])
             if person is None or partnership is None:
                 return not_found()
+            if (refusal := await _unmet(request, connection, partnership["slug"])) is not None:
+                return refusal
             act = persons.enrol if body.member else persons.release
-            await act(connection, authority.entity_id, partnership, person["id"], body.role.value)
+            await act(connection, authority.entity_id, partnership["id"], person["id"], body.role.value)
         return web.json_response({"partnership": request.match_info["partnership"]})
 
     async def give_group(self, request: web.Request, body: GroupOf) -> web.Response:
         """A group of the entity becomes the partnership's."""
         authority = request[AUTHORITY]
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
-            partnership = await self._number(connection, request)
-            if partnership is None or not await persons.give_group(
-                connection, authority.entity_id, body.group, partnership
-            ):
+            partnership = await _row(request, connection, request.match_info["partnership"])
+            if partnership is None:
+                return not_found()
+            if (refusal := await _unmet(request, connection, partnership["slug"])) is not None:
+                return refusal
+            if not await persons.give_group(connection, authority.entity_id, body.group, partnership["id"]):
                 return not_found()
         return web.json_response({"partnership": request.match_info["partnership"]})
 
@@ -131,9 +145,19 @@ class PartnershipPages:
             done = await persons.read_notice(connection, authority.entity_id, authority.person_id or 0, name)
         return web.json_response({"read": True}) if done else not_found()
 
-    async def _number(self, connection: Any, request: web.Request) -> int | None:
-        rows = await persons.partnerships(connection, request[AUTHORITY].entity_id)
-        return next((row["id"] for row in rows if row["slug"] == request.match_info["partnership"]), None)
+
+async def _row(request: web.Request, connection: Connection, slug: str) -> Any:
+    rows = await persons.partnerships(connection, request[AUTHORITY].entity_id)
+    return next((row for row in rows if row["slug"] == slug), None)
+
+
+async def _seen(request: web.Request, connection: Connection, slug: str) -> dict[str, Any] | None:
+    row = await _row(request, connection, slug)
+    return None if row is None else _partnership(row)
+
+
+async def _unmet(request: web.Request, connection: Connection, slug: str) -> web.Response | None:
+    return await unmet_in_turn(request, connection, f"partnership {slug}", lambda: _seen(request, connection, slug))
 
 
 def _partnership(row: Any) -> dict[str, Any]:

@@ -4,7 +4,9 @@ Knows: routes, JSON; that what an administrator gives waits for a second one, an
 Never knows: SQL, what a mandate allows. See schemas/openapi.yaml.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +20,7 @@ from gateway.store.pool import Connection, Store
 from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
-from gateway.web.conditions import shown, unmet
+from gateway.web.conditions import shown, unmet, unmet_in_turn
 from gateway.web.paging import number
 from gateway.web.problem import problem
 
@@ -92,6 +94,7 @@ class PersonPages:
             web.post("/v1/persons/{person}", known(taking(Change, self.change_person), admin)),
             web.post("/v1/persons/{person}/confirm", known(self.confirm_roles, admin)),
             web.post("/v1/persons/{person}/mandates", known(taking(Mandate, self.post_mandate), admin)),
+            web.get("/v1/mandates/{mandate}", known(self.get_mandate, admin)),
             web.post("/v1/mandates/{mandate}/confirm", known(self.confirm_mandate, admin)),
             web.post("/v1/mandates/{mandate}/revoke", known(self.revoke_mandate, admin)),
             web.post("/v1/persons/{person}/invitations", known(taking(Invitation, self.post_invitation), admin)),
@@ -161,6 +164,11 @@ class PersonPages:
         authority = request[AUTHORITY]
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
             row = await self._found(connection, request)
+            if row is not None:
+                await persons.lock(connection, authority.entity_id, row["id"])
+                row = await self._found(connection, request)
+                if (refusal := unmet(request, await self._whole(connection, request, row))) is not None:
+                    return refusal
             done = row is not None and await persons.confirm_roles(
                 connection, authority.entity_id, row["id"], authority.holder
             )
@@ -183,12 +191,18 @@ class PersonPages:
             )
         return web.json_response({"mandates": numbers, "confirmed": False}, status=201)
 
+    async def get_mandate(self, request: web.Request) -> web.Response:
+        """One mandate."""
+        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
+            found = await _mandate_seen(request, connection)
+        return not_found() if found is None else shown(request, found)
+
     async def confirm_mandate(self, request: web.Request) -> web.Response:
-        """A second administrator agrees."""
-        return await self._by_number(request, "mandate", persons.confirm_mandate)
+        """A second administrator agrees to what they saw."""
+        return await self._by_number(request, "mandate", persons.confirm_mandate, seen=_mandate_seen)
 
     async def revoke_mandate(self, request: web.Request) -> web.Response:
-        """End a mandate now."""
+        """End a mandate now: what is taken away goes at once, whatever it is by now."""
         return await self._ended(request, "mandate", persons.revoke_mandate)
 
     async def post_invitation(self, request: web.Request, body: Invitation) -> web.Response:
@@ -242,9 +256,15 @@ class PersonPages:
     async def _found(self, connection: Connection, request: web.Request) -> Any:
         return await persons.find(connection, request[AUTHORITY].entity_id, request.match_info["person"])
 
-    async def _by_number(self, request: web.Request, what: str, confirm: Any) -> web.Response:
+    async def _by_number(
+        self, request: web.Request, what: str, confirm: Any, seen: Callable[..., Awaitable[Any]] | None = None
+    ) -> web.Response:
         authority = request[AUTHORITY]
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            if seen is not None:
+                thing, show = f"{what} {request.match_info[what]}", partial(seen, request, connection)
+                if (refusal := await unmet_in_turn(request, connection, thing, show)) is not None:
+                    return refusal
             done = await confirm(connection, authority.entity_id, number(request.match_info[what], 0), authority.holder)
         return web.json_response({"confirmed": True}) if done else _not_yours()
 
@@ -253,6 +273,11 @@ class PersonPages:
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
             done = await end(connection, authority.entity_id, number(request.match_info[what], 0))
         return web.json_response({"revoked": True}) if done else not_found()
+
+
+async def _mandate_seen(request: web.Request, connection: Connection) -> dict[str, Any] | None:
+    row = await persons.mandate(connection, request[AUTHORITY].entity_id, number(request.match_info["mandate"], 0))
+    return None if row is None else _mandate(row)
 
 
 def _person(row: Any) -> dict[str, Any]:

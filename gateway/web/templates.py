@@ -4,6 +4,7 @@ Knows: routes, JSON. Never knows: SQL, what is wrong with a text. See schemas/op
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -14,10 +15,11 @@ from gateway.flows.launching import Launching, Wish
 from gateway.model import ChannelName, MessageClass, Purpose, Role
 from gateway.policy.template import template_of
 from gateway.store import templates
-from gateway.store.pool import Store
+from gateway.store.pool import Connection, Store
 from gateway.web.access import AUTHORITY
 from gateway.web.api import answered
 from gateway.web.bodies import Body, Handler, taking
+from gateway.web.conditions import shown, unmet_in_turn
 from gateway.web.paging import PAGE
 from gateway.web.partnerships import SLUG
 from gateway.web.persons import TEXT, not_found
@@ -80,6 +82,7 @@ class Asked(Body):
 
     values: dict[str, str] = Field(default_factory=dict, max_length=200)
     exercise: bool = False
+    declares: int | None = Field(default=None, ge=1, le=999_999_999)
     waive: tuple[str, ...] = Field(default=(), max_length=10)
     reason: str = Field(default="", max_length=1000, pattern=r"^[^\x00]*$")
 
@@ -116,6 +119,10 @@ class TemplatePages:
         """Keep the next version."""
         authority = request[AUTHORITY]
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            thing = f"template {body.slug}"
+            seen = partial(_seen, request, connection, body.slug)
+            if (refusal := await unmet_in_turn(request, connection, thing, seen)) is not None:
+                return refusal
             version = await templates.put(connection, authority.entity_id, body.slug, body.kept(), authority.holder)
         if version is None:
             return problem(409, "template-already", "Somebody else wrote this version at this moment. Look again.")
@@ -124,8 +131,8 @@ class TemplatePages:
     async def get_template(self, request: web.Request) -> web.Response:
         """The newest version, with everything it says."""
         async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
-            row = await templates.find(connection, request[AUTHORITY].entity_id, request.match_info["template"])
-        return not_found() if row is None else web.json_response(_template(row) | {"body": row["body"]})
+            found = await _seen(request, connection, request.match_info["template"])
+        return not_found() if found is None else shown(request, found)
 
     async def list_launches(self, request: web.Request) -> web.Response:
         """What was launched of it, with the previews, newest first."""
@@ -142,8 +149,15 @@ class TemplatePages:
         return answered(await self._launching.launch(request.match_info["template"], request[AUTHORITY], _wish(body)))
 
 
+async def _seen(request: web.Request, connection: Connection, slug: str) -> dict[str, Any] | None:
+    row = await templates.find(connection, request[AUTHORITY].entity_id, slug)
+    return None if row is None else _template(row) | {"body": row["body"]}
+
+
 def _wish(body: Asked) -> Wish:
-    return Wish(values=body.values, exercise=body.exercise, waive=body.waive, reason=body.reason)
+    return Wish(
+        values=body.values, exercise=body.exercise, declares=body.declares, waive=body.waive, reason=body.reason
+    )
 
 
 def _template(row: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.policy.tabular import Row
 from gateway.policy.workbook import read_workbook
-from tests.commands.conftest import Command
+from gateway.store.embedded import Cluster
+from tests.commands.conftest import Command, agreed
 
 
 @pytest.fixture
@@ -35,15 +36,22 @@ def test_contacts_are_listed_found_and_removed_and_every_look_is_written_down(br
     assert brugge("contact", "list", "--entity", "nowhere").code == 1
 
 
-def test_an_export_has_a_reason_and_no_formula(brugge: Command, tmp_path: Path) -> None:
+def test_an_export_has_a_reason_a_second_person_and_no_formula(brugge: Command, pg: Cluster, tmp_path: Path) -> None:
     assert brugge("contact", "export", "--entity", "brugge", "--reason", "so").code == 2
-    ran = brugge("contact", "export", "--entity", "brugge", "--reason", "the contract ends")
+    asked = brugge("contact", "export", "--entity", "brugge", "--reason", "the contract ends")
+    assert (asked.code, "gateway contact agree" in asked.err) == (0, True)
+    take = ("contact", "export", "--entity", "brugge", "--request", asked.out.strip())
+    assert (brugge(*take).code, brugge(*take).out) == (1, "")
+    agreed(pg, asked.out)
+    ran = brugge(*take)
+    assert brugge(*take).code == 1, "it is taken once"
     rows = list(csv.DictReader(io.StringIO(ran.out)))
     assert {row["name"] for row in rows} == {"Jan", "'=1+1"}
     assert {row["mobile"] for row in rows} == {"+32470000001", ""}
     file = tmp_path / "contacts.xlsx"
-    why = ("--reason", "the contract ends", "--format", "xlsx", "--output", str(file))
-    assert brugge("contact", "export", "--entity", "brugge", *why).code == 0
+    again = brugge("contact", "export", "--entity", "brugge", "--reason", "the contract ends").out.strip()
+    agreed(pg, again)
+    assert brugge(*take[:-1], again, "--format", "xlsx", "--output", str(file)).code == 0
     assert {row.cells[1] for row in read_workbook(file.read_bytes()) if isinstance(row, Row)} == {"name", "Jan", "=1+1"}
 
 

@@ -1,15 +1,11 @@
 """gateway campaign forecast."""
 
-import http.server
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.commands.conftest import Command
+from tests.commands.conftest import Command, Remote
 
 BODY = {
     "recipients": 7, "cost_eur": "1.155", "prepaid_units_left": 3,
@@ -27,31 +23,11 @@ BODY = {
 }  # fmt: skip
 
 
-class Gateway(http.server.BaseHTTPRequestHandler):
-    """Answers as a gateway would: to its one token, yes."""
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        known = self.headers["Authorization"] == "Bearer gw_live_x" and self.path == "/v1/alerts?dry_run=true"
-        body: dict[str, Any] = BODY if known else {"detail": "no such token", "findings": [{"message": "sign in"}]}
-        raw = json.dumps(body).encode()
-        self.send_response(200 if known else 401)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Nothing."""
-
-
 @pytest.fixture
-def url() -> Iterator[str]:
-    with http.server.HTTPServer(("127.0.0.1", 0), Gateway) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+def url(remote: Remote) -> str:
+    """A gateway that forecasts."""
+    remote.answers["/v1/alerts?dry_run=true"] = 200, BODY
+    return remote.url
 
 
 @pytest.fixture
@@ -61,8 +37,7 @@ def alert(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_a_forecast_reads_well(command: Command, url: str, alert: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY_TOKEN", "gw_live_x")
+def test_a_forecast_reads_well(command: Command, url: str, alert: str) -> None:
     ran = command("campaign", "forecast", alert, "--url", url)
     assert ran.code == 0
     for words in (

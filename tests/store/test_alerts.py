@@ -24,6 +24,7 @@ REFERENCE = {
     "receipt_orphan",
     "canary",
     "tariff",
+    "wording",
 }
 """Tables of the platform: they say nothing of any entity's people or alerts."""
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from gateway.model import Realm
 from gateway.store import admin, persons, registry, sessions
 from gateway.store.embedded import Cluster
 from gateway.store.persons import Grant, digest_of
@@ -104,3 +105,43 @@ async def test_a_token_is_found_by_its_index_whatever_else_opens_the_door(connec
     plan = "\n".join(row[0] for row in await connection.fetch("EXPLAIN EXECUTE holder ('x', NULL, NULL)"))
     assert "token_digest_key" in plan, plan
     assert "person_session_digest_key" in plan, plan
+
+
+async def test_sessions_and_tokens_last_no_longer_than_the_strictest_security(connection: Connection) -> None:
+    brugge, person = await a_member(connection)
+    await a_member(connection, "gent")
+    await connection.execute("UPDATE membership SET accepted_at = now()")
+    secret = await sessions.open_session(connection, person, State.OPEN, "passkey", LASTING)
+    token = admin.new_token(Realm.LIVE)
+    await admin.create_token(connection, entity_id=brugge, realm=Realm.LIVE, token=token)
+
+    async def lets_in() -> tuple[bool, bool, bool]:
+        found = await sessions.find(connection, secret)
+        authority = await registry.authority_of_digest(connection, digest_of(secret), "brugge", "test")
+        machine = await registry.authority_of_token(connection, token.text)
+        return found is not None, authority is not None, machine is not None
+
+    async def asks(slug: str, **security: int) -> None:
+        await admin.change_entity(connection, slug, policy={"security": security})
+
+    async def aged(what: str, hours: int) -> None:
+        await connection.execute(f"UPDATE {what} SET created_at = now() - make_interval(hours => $1)", hours)
+
+    await connection.execute("UPDATE person_session SET last_used_at = now() - interval '20 minutes'")
+    await asks("gent", session_idle_minutes=30)
+    await asks("platform", session_idle_minutes=15)
+    assert await lets_in() == (False, False, True)
+    await asks("platform", session_idle_minutes=25)
+    session = await sessions.find(connection, secret)
+    assert session is not None and session.idle_s == 25 * 60
+    await aged("person_session", 5)
+    await aged("token", 25)
+    assert await lets_in() == (True, True, True)
+    await asks("gent", session_hours=4)  # an entity of the same person is enough
+    await asks("brugge", token_days=1)
+    assert await lets_in() == (False, False, False)
+    await asks("gent")
+    await asks("brugge", token_days=2)
+    assert await lets_in() == (True, True, True)
+    await asks("platform", token_days=1)
+    assert await lets_in() == (True, True, False)

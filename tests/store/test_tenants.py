@@ -21,8 +21,8 @@ from tests.store import made
 from tests.support.database import Servers
 from tests.support.people import put_person
 
-READABLE = frozenset({"geocode", "person", "tariff", "terms"})
-"""Tables without entity_id that a tenant may read: outlines, prices, terms, and persons by a policy of their own."""
+READABLE = frozenset({"geocode", "person", "tariff", "terms", "wording"})
+"""Tables without entity_id that a tenant may read: outlines, prices, terms, wordings; persons by their own policy."""
 TABLES = """
 SELECT c.relname AS name, c.relrowsecurity AS guarded, EXISTS (
     SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'entity_id') AS of_tenant,

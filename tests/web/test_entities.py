@@ -106,3 +106,30 @@ async def test_terms_are_read_and_answered(client: Client, scene: Scene, tokens:
         own = (await ask(client, tokens["admin"], "GET", "/v1/entity"))[1]
         assert own["checklist"]["terms"] is accepted
     assert (await ask(client, tokens["admin"], "POST", "/v1/terms/99", json={"accepted": True}))[0] == 404
+
+
+async def test_the_platform_s_security_holds_for_everybody_who_may_only_be_stricter(
+    client: Client, scene: Scene, tokens: dict[str, str]
+) -> None:
+    floor = {"security": {"session_idle_minutes": 30, "networks": ["127.0.0.0/8"]}, "approval": ["urgent"]}
+    assert (await ask(client, tokens["platform"], "POST", "/v1/entity", json={"policy": floor}))[0] == 200
+    own: dict[str, Any] = {"security": {"session_idle_minutes": 60, "networks": ["0.0.0.0/0"]}, "approval": ["news"]}
+    status, told = await ask(client, tokens["admin"], "POST", "/v1/entity", json={"policy": own})
+    assert (status, told["reason"]) == (422, "looser-than-platform")
+    assert [one["message"] for one in told["mistakes"]] == [
+        "session_idle_minutes: 60 is looser than the platform's 30",
+        "networks: 0.0.0.0/0 is looser than the platform's 127.0.0.0/8",
+        "approval: news is looser than the platform's urgent",
+    ]
+    own = {"security": {"session_idle_minutes": 10, "networks": ["127.0.0.0/24"]}, "approval": ["urgent", "news"]}
+    assert (await ask(client, tokens["admin"], "POST", "/v1/entity", json={"policy": own}))[0] == 200
+    later = {"security": {"session_idle_minutes": 5, "token_days": 90}, "training_required": True}
+    assert (await ask(client, tokens["platform"], "POST", "/v1/entity", json={"policy": later}))[0] == 200
+    entity = (await ask(client, tokens["admin"], "GET", "/v1/entity"))[1]
+    assert entity["policy"] == own
+    assert entity["security"] == {
+        "session_idle_minutes": 5, "token_days": 90, "networks": ["127.0.0.0/24"], "training_required": True,
+        "approval": ["urgent", "news"],
+    }  # fmt: skip
+    policy = (await scene.authority(tokens["admin"])).policy
+    assert (policy.training, policy.approval) == (True, frozenset({MessageClass.URGENT, MessageClass.NEWS}))

@@ -110,6 +110,10 @@ SELECT jsonb_build_object('campaign', c.public_id, 'alert', a.public_id, 'mode',
         ORDER BY e.id), '[]') FROM campaign_event e WHERE e.campaign_id = c.id),
     'approvals', (SELECT coalesce(jsonb_agg(jsonb_build_object('approver', p.approver, 'need', p.need, 'at', p.at, 'void', p.void,
         'seal', encode(p.seal, 'hex'), 'reason', p.reason) ORDER BY p.id), '[]') FROM approval p WHERE p.campaign_id = c.id),
+    'declaration', (SELECT jsonb_build_object('version', d.version, 'wording', w.text, 'by', d.declared_by, 'in_words', d.in_words,
+        'at', d.at) FROM declaration d JOIN wording w USING (version) WHERE d.campaign_id = c.id),
+    'breach', (SELECT jsonb_build_object('reason', b.reason, 'suspended', b.suspended, 'by', b.found_by, 'at', b.at)
+        FROM breach b WHERE b.campaign_id = c.id),
     'milestones', (SELECT coalesce(jsonb_agg(jsonb_build_object('channel', (ARRAY['sms', 'voice', 'email'])[m.channel], 'percent', m.percent,
         'at', m.at) ORDER BY m.channel, m.percent), '[]') FROM milestone m WHERE m.campaign_id = c.id),
     'counts', (SELECT coalesce(jsonb_object_agg((ARRAY['sms', 'voice', 'email'])[g.channel], to_jsonb(g) - 'channel'), '{}')

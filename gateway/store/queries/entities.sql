@@ -3,6 +3,7 @@
 -- name: entity_show
 -- One entity by slug, with what its checklist asks for.
 SELECT e.id, e.slug, e.name, e.kind, p.slug AS parent, e.live, e.suspended_at, e.languages, e.policy, e.region,
+    (SELECT policy FROM entity WHERE slug = 'platform') AS platform_policy,
     e.convention_signed_on, e.order_form_on, e.contact_persons, jsonb_array_length(e.territory) AS rings,
     (SELECT count(*) FROM membership m WHERE m.entity_id = e.id AND 'admin' = ANY (m.roles) AND m.suspended_at IS NULL) AS administrators,
     (SELECT max(version) FROM terms) AS terms_version,

@@ -59,6 +59,11 @@ SELECT d.id, d.message_class, d.channel, d.purposes, d.not_before, d.not_after, 
 FROM mandate d LEFT JOIN partnership s ON s.id = d.partnership_id
 WHERE d.entity_id = $1 AND d.person_id = $2 ORDER BY d.id;
 
+-- name: mandate_find
+-- One mandate of a person.
+SELECT d.id, d.message_class, d.channel, d.purposes, d.not_before, d.not_after, d.granted_by, d.confirmed_by, s.slug AS partnership
+FROM mandate d LEFT JOIN partnership s ON s.id = d.partnership_id WHERE d.entity_id = $1 AND d.id = $2 AND d.person_id IS NOT NULL;
+
 -- name: mandate_confirm
 -- A second administrator agrees; no row comes back when there is nothing to agree to, or it is their own.
 UPDATE mandate SET confirmed_by = $3 WHERE entity_id = $1 AND id = $2 AND confirmed_by IS NULL AND granted_by <> $3 RETURNING id;
@@ -149,7 +154,7 @@ INSERT INTO notice (entity_id, person_id, word, subject, body)
 SELECT m.entity_id, m.person_id, 'training', 'training', m.trained_until::text
 FROM membership m JOIN entity e ON e.id = m.entity_id
 WHERE m.trained_until BETWEEN current_date AND current_date + 30 AND m.suspended_at IS NULL AND e.suspended_at IS NULL
-  AND (e.policy ->> 'training_required')::boolean
+  AND EXISTS (SELECT FROM entity o WHERE (o.id = e.id OR o.slug = 'platform') AND (o.policy ->> 'training_required')::boolean)
   AND NOT EXISTS (SELECT FROM notice n WHERE n.entity_id = m.entity_id AND n.person_id = m.person_id
                   AND n.word = 'training' AND n.at > now() - interval '1 month')
 RETURNING id;

@@ -2,7 +2,7 @@
 
 -- name: token_holder
 -- The entity and realm behind a token's digest, or behind a session's for the entity $2 in the world $3.
-SELECT a.*, e.signatures, e.allow_sha1, e.cap_answers,
+SELECT a.*, (SELECT policy FROM entity WHERE slug = 'platform') AS platform_policy, e.signatures, e.allow_sha1, e.cap_answers,
     ARRAY(SELECT c.der FROM entity_certificate c WHERE c.entity_id = e.id AND c.removed_at IS NULL ORDER BY c.id) AS pinned,
     ARRAY(SELECT c.der FROM entity_certificate c WHERE c.entity_id = e.id AND c.removed_at IS NULL AND c.certifies
           ORDER BY c.id) AS authorities,

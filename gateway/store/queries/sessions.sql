@@ -10,9 +10,8 @@ VALUES ($1, $2, $3, $4, $5, make_interval(secs => $6), now() + make_interval(sec
 SELECT s.id, s.public_id, s.person_id, s.state, s.way, s.realm, s.created_at, s.last_used_at, s.ends_at,
     extract(epoch FROM s.idle)::float8 AS idle_s, e.slug AS entity, p.public_id AS person, p.name, p.language,
     s.created_at > now() - interval '10 minutes' AS fresh
-FROM person_session s JOIN person p ON p.id = s.person_id LEFT JOIN entity e ON e.id = s.entity_id
-WHERE s.digest = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND s.last_used_at + s.idle > now()
-  AND p.suspended_at IS NULL;
+FROM lasting_session s JOIN person p ON p.id = s.person_id LEFT JOIN entity e ON e.id = s.entity_id
+WHERE s.digest = $1 AND p.suspended_at IS NULL;
 
 -- name: session_touch
 -- Note that a session is used, at most once a minute.
@@ -42,24 +41,23 @@ WHERE person_id = $1 AND ended_at IS NULL AND id IS DISTINCT FROM $2 RETURNING i
 -- name: sessions_of_person
 -- The sessions of a person that last, newest first.
 SELECT s.public_id, s.state, s.way, s.realm, s.created_at, s.last_used_at, s.ends_at, e.slug AS entity
-FROM person_session s LEFT JOIN entity e ON e.id = s.entity_id
-WHERE s.person_id = $1 AND s.ended_at IS NULL AND s.ends_at > now() AND s.last_used_at + s.idle > now()
+FROM lasting_session s LEFT JOIN entity e ON e.id = s.entity_id
+WHERE s.person_id = $1
 ORDER BY s.id DESC LIMIT 1000;
 
 -- name: sessions_of_member
 -- The sessions in which a member acts for this entity, newest first.
 SELECT s.public_id, s.state, s.way, s.realm, s.created_at, s.last_used_at, s.ends_at, $1::text AS entity
-FROM person_session s
-WHERE s.entity_id = $2 AND s.person_id = $3 AND s.ended_at IS NULL AND s.ends_at > now() AND s.last_used_at + s.idle > now()
+FROM lasting_session s
+WHERE s.entity_id = $2 AND s.person_id = $3
 ORDER BY s.id DESC LIMIT 1000;
 
 -- name: sessions_all
 -- Every session that lasts, of everybody or of one person, newest first: for the operator.
 SELECT s.public_id, p.public_id AS person, p.email, s.state, s.way, s.realm, s.created_at, s.last_used_at, s.ends_at,
     e.slug AS entity
-FROM person_session s JOIN person p ON p.id = s.person_id LEFT JOIN entity e ON e.id = s.entity_id
-WHERE ($1::text IS NULL OR p.public_id = $1 OR p.address = lower($1))
-  AND s.ended_at IS NULL AND s.ends_at > now() AND s.last_used_at + s.idle > now()
+FROM lasting_session s JOIN person p ON p.id = s.person_id LEFT JOIN entity e ON e.id = s.entity_id
+WHERE $1::text IS NULL OR p.public_id = $1 OR p.address = lower($1)
 ORDER BY s.id DESC LIMIT 1000;
 
 -- name: sessions_forget
