@@ -30,14 +30,20 @@ FIRST = Key()
 
 async def tariffs(connection: Connection) -> list[Tariff]:
     """Every price."""
-    rows = await connection.fetch(_SQL["tariffs"])
-    return [
-        Tariff(
-            channel=ChannelName(row["channel"]), prefix=row["prefix"], eur=row["eur"], valid_from=row["valid_from"],
-            valid_until=row["valid_until"],
-        )
-        for row in rows
-    ]  # fmt: skip
+    return [tariff_of(row) for row in await connection.fetch(_SQL["tariffs"])]
+
+
+async def tariff_page(connection: Connection, before: int, limit: int) -> list[Any]:
+    """A page of prices, those that were written last first."""
+    return list(await connection.fetch(_SQL["tariff_page"], before, limit))
+
+
+def tariff_of(row: Any) -> Tariff:
+    """The price that a row tells of."""
+    return Tariff(
+        channel=ChannelName(row["channel"]), prefix=row["prefix"], eur=row["eur"], valid_from=row["valid_from"],
+        valid_until=row["valid_until"],
+    )  # fmt: skip
 
 
 async def put_tariff(connection: Connection, tariff: Tariff) -> bool:

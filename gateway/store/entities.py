@@ -112,14 +112,14 @@ async def tell(connection: Connection, entities: Sequence[int] | None, body: str
     return name
 
 
-async def readers(connection: Connection, name: str) -> list[Any]:
-    """entity, told, read: who took note of something that the platform said."""
-    return list(await connection.fetch(_SQL["notice_readers"], name))
+async def readers(connection: Connection, name: str, after: str = "", limit: int | None = None) -> list[Any]:
+    """entity, told, read: who took note of something that the platform said; all of them, or a page."""
+    return list(await connection.fetch(_SQL["notice_readers"], name, after, limit))
 
 
-async def said(connection: Connection, limit: int) -> list[Any]:
-    """What the platform said, newest first."""
-    return list(await connection.fetch(_SQL["notices_sent"], limit))
+async def said(connection: Connection, before: int, limit: int) -> list[Any]:
+    """A page of what the platform said, newest first."""
+    return list(await connection.fetch(_SQL["notices_sent"], before, limit))
 
 
 async def numbers(connection: Connection, slugs: Sequence[str]) -> list[int]:

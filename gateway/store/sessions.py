@@ -123,14 +123,16 @@ async def holds(connection: Connection, session_id: int) -> bool:
     return await connection.fetchval(_SQL["session_hold"], session_id) is not None
 
 
-async def of_person(connection: Connection, person_id: int) -> list[Any]:
-    """The sessions of a person."""
-    return list(await connection.fetch(_SQL["sessions_of_person"], person_id))
+async def of_person(connection: Connection, person_id: int, before: int, limit: int) -> list[Any]:
+    """A page of the sessions of a person, newest first."""
+    return list(await connection.fetch(_SQL["sessions_of_person"], person_id, before, limit))
 
 
-async def of_member(connection: Connection, slug: str, entity_id: int, person_id: int) -> list[Any]:
-    """The sessions in which a member acts for this entity."""
-    return list(await connection.fetch(_SQL["sessions_of_member"], slug, entity_id, person_id))
+async def of_member(
+    connection: Connection, slug: str, entity_id: int, person_id: int, before: int, limit: int
+) -> list[Any]:
+    """A page of the sessions in which a member acts for this entity, newest first."""
+    return list(await connection.fetch(_SQL["sessions_of_member"], slug, entity_id, person_id, before, limit))
 
 
 async def everybodys(connection: Connection, person: str | None = None) -> list[Any]:

@@ -51,6 +51,8 @@ async def note_launch(connection: Connection, launch: int, alert: str) -> None:
     await connection.execute(_SQL["note_launch"], launch, alert)
 
 
-async def launches(connection: Connection, entity_id: int, slug: str) -> list[Any]:
-    """What was launched of a template, newest first."""
-    return list(await connection.fetch(_SQL["launches"], entity_id, slug))
+async def launches(
+    connection: Connection, entity_id: int, slug: str, before: int = 2**31 - 1, limit: int = 50
+) -> list[Any]:
+    """A page of what was launched of a template, newest first."""
+    return list(await connection.fetch(_SQL["launches"], entity_id, slug, before, limit))

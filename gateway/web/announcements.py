@@ -12,10 +12,10 @@ from gateway.flows.registrations import registrations
 from gateway.model import Role
 from gateway.store import audit, entities
 from gateway.store.pool import Store
+from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
 from gateway.web.entities import platform_only
-from gateway.web.paging import PAGE
 from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
 
@@ -59,25 +59,21 @@ class AnnouncementPages:
             )
         return web.json_response({"announcement": name}, status=201)
 
-    async def list_announcements(self, _request: web.Request) -> web.Response:
+    async def list_announcements(self, request: web.Request) -> web.Response:
         """What was said, newest first."""
+        most, before = paging.limit(request), paging.before(request)
         async with self._store.connection() as connection:
-            rows = await entities.said(connection, PAGE)
-        found = [
-            {"announcement": row["subject"], "body": row["body"], "at": row["at"].isoformat(), **_counts(row)}
-            for row in rows
-        ]
-        return web.json_response({"announcements": found})
+            rows = await entities.said(connection, before, most)
+        return paging.page("announcements", rows, most, _announcement, lambda row: row["id"])
 
     async def readers(self, request: web.Request) -> web.Response:
         """How many of each entity took note."""
-        name = request.match_info["announcement"]
+        name, most, after = request.match_info["announcement"], paging.limit(request), paging.word(request, "cursor")
         async with self._store.connection() as connection:
-            rows = await entities.readers(connection, name)
-        if not rows:
+            rows = await entities.readers(connection, name, after, most)
+        if not rows and not after:
             return not_found()
-        by_entity = [{"entity": row["entity"], **_counts(row)} for row in rows]
-        return web.json_response({"announcement": name, "entities": by_entity})
+        return paging.page("entities", rows, most, _readers, lambda row: row["entity"], announcement=name)
 
     async def registrations(self, request: web.Request) -> web.Response:
         """How many citizens registered in the asker's territory."""
@@ -86,6 +82,14 @@ class AnnouncementPages:
         if found is None:
             return problem(403, "groups-only", "Without a territory, and for type 2, there are no citizens to count.")
         return web.json_response(found)
+
+
+def _announcement(row: Any) -> dict[str, Any]:
+    return {"announcement": row["subject"], "body": row["body"], "at": row["at"].isoformat(), **_counts(row)}
+
+
+def _readers(row: Any) -> dict[str, Any]:
+    return {"entity": row["entity"], **_counts(row)}
 
 
 def _counts(row: Any) -> dict[str, int]:

@@ -20,6 +20,7 @@ from gateway.policy.tariff import Outlook, Tariff, eur
 from gateway.store import costs, entities
 from gateway.store.pool import Store
 from gateway.store.registry import CHANNELS
+from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, taking
 from gateway.web.documents import filed
@@ -85,10 +86,11 @@ class CostPages:
         ]
 
     async def list_tariffs(self, request: web.Request) -> web.Response:
-        """Every price, newest first."""
+        """Prices, those that were written last first."""
+        most, before = paging.limit(request), paging.before(request)
         async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
-            found = await costs.tariffs(connection)
-        return web.json_response({"tariffs": [_tariff(one) for one in found]})
+            rows = await costs.tariff_page(connection, before, most)
+        return paging.page("tariffs", rows, most, lambda row: _tariff(costs.tariff_of(row)), lambda row: row["id"])
 
     async def post_tariff(self, request: web.Request, body: NewTariff) -> web.Response:
         """A price that follows the one before it; none is ever changed."""
@@ -122,14 +124,10 @@ class CostPages:
             days = month_of(request.query["month"]) if "month" in request.query else costs.EVER
         except ValueError:
             return _no_month()
-        entity_id = request[AUTHORITY].entity_id
+        entity_id, most = request[AUTHORITY].entity_id, paging.limit(request, PAGE)
         async with self._store.tenant(entity_id) as connection:
-            rows = await costs.ledger(connection, entity_id, days, _key(request.query.get("cursor", "")), PAGE)
-        more = None
-        if len(rows) == PAGE:
-            last = rows[-1]
-            more = f"{last['campaign_id']}.{last['channel']}.{last['prefix'].lstrip('+')}"
-        return web.json_response({"lines": [_line(row) for row in rows], "next": more})
+            rows = await costs.ledger(connection, entity_id, days, _key(request.query.get("cursor", "")), most)
+        return paging.page("lines", rows, most, _line, _cursor)
 
     async def get_statement(self, request: web.Request) -> web.Response:
         """A month's statement as JSON, CSV, XLSX or PDF."""
@@ -152,6 +150,10 @@ class CostPages:
 
 def _no_month() -> web.Response:
     return problem(400, "unknown-month", "month is written like 2026-11.")
+
+
+def _cursor(row: Any) -> str:
+    return f"{row['campaign_id']}.{row['channel']}.{row['prefix'].lstrip('+')}"
 
 
 def _key(cursor: str) -> costs.Key:

@@ -40,8 +40,13 @@ def after(request: web.Request) -> int:
 
 
 def page(
-    name: str, rows: Sequence[Any], most: int, told: Callable[[Any], Mapping[str, Any]], cursor: Callable[[Any], Any]
+    name: str,
+    rows: Sequence[Any],
+    most: int,
+    told: Callable[[Any], Mapping[str, Any]],
+    cursor: Callable[[Any], Any],
+    **beside: Any,
 ) -> web.Response:
-    """A page: what is told of each row under `name`, and `next` when there may be more."""
+    """A page: what is told of each row under `name`, `next` when there may be more, and what stands beside them."""
     more = str(cursor(rows[-1])) if len(rows) == most else None
-    return web.json_response({name: [told(row) for row in rows], "next": more})
+    return web.json_response({name: [told(row) for row in rows], "next": more, **beside})

@@ -4,6 +4,7 @@ Knows: routes, JSON. Never knows: SQL, how somebody proved who they are. See sch
 """
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from gateway.model import Realm, Role
 from gateway.store import persons, sessions
 from gateway.store.pool import Store
 from gateway.store.sessions import Session, State
+from gateway.web import paging
 from gateway.web.access import AUTHORITY, SESSION, Access
 from gateway.web.bodies import Body, taking
 from gateway.web.cookies import Cookies, csrf_token
@@ -82,9 +84,10 @@ class SessionPages:
 
     async def list_sessions(self, request: web.Request) -> web.Response:
         """Where one is signed in."""
+        most, before, mine = paging.limit(request), paging.before(request), request[SESSION]
         async with self._store.connection() as connection:
-            rows = await sessions.of_person(connection, request[SESSION].person_id)
-        return web.json_response({"sessions": [_session(row, request[SESSION].public_id) for row in rows]})
+            rows = await sessions.of_person(connection, mine.person_id, before, most)
+        return paging.page("sessions", rows, most, partial(_session, this=mine.public_id), lambda row: row["id"])
 
     async def end_others(self, request: web.Request) -> web.Response:
         """Every session but this one ends."""
@@ -102,13 +105,14 @@ class SessionPages:
 
     async def list_of_member(self, request: web.Request) -> web.Response:
         """The sessions in which a member acts for the entity."""
-        authority = request[AUTHORITY]
+        authority, most, before = request[AUTHORITY], paging.limit(request), paging.before(request)
         async with self._store.tenant(authority.entity_id) as connection:
             person = await persons.find(connection, authority.entity_id, request.match_info["person"])
             if person is None:
                 return not_found()
-            rows = await sessions.of_member(connection, authority.slug, authority.entity_id, person["id"])
-        return web.json_response({"sessions": [_session(row) for row in rows]})
+            who = authority.slug, authority.entity_id, person["id"]
+            rows = await sessions.of_member(connection, *who, before, most)
+        return paging.page("sessions", rows, most, _session, lambda row: row["id"])
 
     async def end_of_member(self, request: web.Request) -> web.Response:
         """A member is signed out everywhere: whose telephone was stolen."""

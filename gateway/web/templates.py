@@ -16,15 +16,17 @@ from gateway.model import ChannelName, MessageClass, Purpose, Role
 from gateway.policy.template import template_of
 from gateway.store import templates
 from gateway.store.pool import Connection, Store
+from gateway.web import paging
 from gateway.web.access import AUTHORITY
 from gateway.web.api import answered
 from gateway.web.bodies import Body, Handler, taking
 from gateway.web.conditions import shown, unmet_in_turn
-from gateway.web.paging import PAGE
 from gateway.web.partnerships import SLUG
 from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
 
+LAUNCHES = 50
+"""A launch with its preview is long: fewer on a page."""
 LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})?$"
 
 
@@ -109,11 +111,10 @@ class TemplatePages:
 
     async def list_templates(self, request: web.Request) -> web.Response:
         """The newest version of each."""
-        after = request.query.get("cursor", "").replace("\0", "")[:63]
+        most, after = paging.limit(request), paging.word(request, "cursor")
         async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
-            rows = await templates.page(connection, request[AUTHORITY].entity_id, after, PAGE)
-        more = rows[-1]["slug"] if len(rows) == PAGE else None
-        return web.json_response({"templates": [_template(row) for row in rows], "next": more})
+            rows = await templates.page(connection, request[AUTHORITY].entity_id, after, most)
+        return paging.page("templates", rows, most, _template, lambda row: row["slug"])
 
     async def put_template(self, request: web.Request, body: NewTemplate) -> web.Response:
         """Keep the next version."""
@@ -136,9 +137,11 @@ class TemplatePages:
 
     async def list_launches(self, request: web.Request) -> web.Response:
         """What was launched of it, with the previews, newest first."""
-        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
-            rows = await templates.launches(connection, request[AUTHORITY].entity_id, request.match_info["template"])
-        return web.json_response({"launches": [_launch(row) for row in rows]})
+        entity_id, slug = request[AUTHORITY].entity_id, request.match_info["template"]
+        most, before = paging.limit(request, LAUNCHES), paging.before(request)
+        async with self._store.tenant(entity_id) as connection:
+            rows = await templates.launches(connection, entity_id, slug, before, most)
+        return paging.page("launches", rows, most, _launch, lambda row: row["id"])
 
     async def preview(self, request: web.Request, body: Asked) -> web.Response:
         """What a launch would say."""

@@ -4,6 +4,10 @@
 -- Every price, newest first.
 SELECT id, channel, prefix, eur, valid_from, valid_until FROM tariff ORDER BY channel, prefix, valid_from DESC;
 
+-- name: tariff_page
+-- Prices before number $1, those that were written last first.
+SELECT id, channel, prefix, eur, valid_from, valid_until FROM tariff WHERE id < $1 ORDER BY id DESC LIMIT $2;
+
 -- name: put_tariff
 -- A price from a day on; nothing comes back when there is one from that day on.
 INSERT INTO tariff (channel, prefix, eur, valid_from, valid_until) VALUES ($1, $2, $3, $4, $5)

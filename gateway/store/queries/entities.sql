@@ -72,14 +72,14 @@ INSERT INTO notice (entity_id, person_id, word, subject, body)
 SELECT entity_id, person_id, 'platform', $3, $2 FROM membership WHERE $1::int[] IS NULL OR entity_id = ANY ($1);
 
 -- name: notice_readers
--- By entity, how many were told something and how many took note.
+-- By entity after slug $2 ($3 NULL: all of them), how many were told something and how many took note.
 SELECT e.slug AS entity, count(*) AS told, count(n.read_at) AS read FROM notice n JOIN entity e ON e.id = n.entity_id
-WHERE n.word = 'platform' AND n.subject = $1 GROUP BY e.slug ORDER BY e.slug;
+WHERE n.word = 'platform' AND n.subject = $1 AND e.slug > $2 GROUP BY e.slug ORDER BY e.slug LIMIT $3;
 
 -- name: notices_sent
--- What the platform said, newest first.
-SELECT subject, max(body) AS body, min(at) AS at, count(*) AS told, count(read_at) AS read FROM notice
-WHERE word = 'platform' GROUP BY subject ORDER BY min(id) DESC LIMIT $1;
+-- What the platform said before notice $1, newest first.
+SELECT min(id) AS id, subject, max(body) AS body, min(at) AS at, count(*) AS told, count(read_at) AS read FROM notice
+WHERE word = 'platform' GROUP BY subject HAVING min(id) < $1 ORDER BY min(id) DESC LIMIT $2;
 
 -- name: entity_numbers
 -- The numbers of entities.

@@ -39,18 +39,16 @@ UPDATE person_session SET ended_at = now()
 WHERE person_id = $1 AND ended_at IS NULL AND id IS DISTINCT FROM $2 RETURNING id;
 
 -- name: sessions_of_person
--- The sessions of a person that last, newest first.
-SELECT s.public_id, s.state, s.way, s.realm, s.created_at, s.last_used_at, s.ends_at, e.slug AS entity
+-- The sessions of a person that last, before number $2, newest first.
+SELECT s.id, s.public_id, s.state, s.way, s.realm, s.created_at, s.last_used_at, s.ends_at, e.slug AS entity
 FROM lasting_session s LEFT JOIN entity e ON e.id = s.entity_id
-WHERE s.person_id = $1
-ORDER BY s.id DESC LIMIT 1000;
+WHERE s.person_id = $1 AND s.id < $2 ORDER BY s.id DESC LIMIT $3;
 
 -- name: sessions_of_member
--- The sessions in which a member acts for this entity, newest first.
-SELECT s.public_id, s.state, s.way, s.realm, s.created_at, s.last_used_at, s.ends_at, $1::text AS entity
+-- The sessions in which a member acts for this entity, before number $4, newest first.
+SELECT s.id, s.public_id, s.state, s.way, s.realm, s.created_at, s.last_used_at, s.ends_at, $1::text AS entity
 FROM lasting_session s
-WHERE s.entity_id = $2 AND s.person_id = $3
-ORDER BY s.id DESC LIMIT 1000;
+WHERE s.entity_id = $2 AND s.person_id = $3 AND s.id < $4 ORDER BY s.id DESC LIMIT $5;
 
 -- name: sessions_all
 -- Every session that lasts, of everybody or of one person, newest first: for the operator.

@@ -26,7 +26,7 @@ VALUES ($1, $2, $3::jsonb, $4, $5, $6, $7) RETURNING id;
 UPDATE template_launch SET alert = $2 WHERE id = $1;
 
 -- name: launches
--- What was launched of a template, newest first.
+-- What was launched of a template before launch $3, newest first.
 SELECT l.id, t.version, l.preview, l.waived, l.reason, l.launched_by, l.at, l.alert
 FROM template_launch l JOIN template t ON t.id = l.template_id
-WHERE l.entity_id = $1 AND t.slug = $2 ORDER BY l.id DESC LIMIT 50;
+WHERE l.entity_id = $1 AND t.slug = $2 AND l.id < $3 ORDER BY l.id DESC LIMIT $4;
