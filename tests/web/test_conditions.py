@@ -106,7 +106,7 @@ UNCONDITIONAL = {
     "proveSecondWay", "beginLink", "beginRegistration", "addPasskey", "confirmSecondWay", "beginSecondWay",
     # they take something away at once, whatever it is by now
     "revokeMandate", "revokeToken", "suspendEntity", "reinstateEntity", "removeContacts", "eraseContact",
-    "removeWebhook", "rotateWebhookSecret",
+    "eraseCaller", "removeWebhook", "rotateWebhookSecret",
     # they are one person's own
     "chooseEntity", "signOut", "endOtherSessions", "endSession", "signOutMember", "removePasskey", "removeLink",
     "renewRecoveryCodes", "changeCitizen", "addCitizenEndpoint", "removeCitizenEndpoint", "eraseCitizen",
