@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
@@ -81,6 +81,7 @@ class SmsChannel:
         self._hungry = asyncio.Event()
         self._stopping = asyncio.Event()
         self._calm = asyncio.Event()
+        self._withdrawn: set[int] = set()
         self._work: Work | None = None
         self._outbox: Outbox | None = None
         self.carriers = Carriers(providers, self._on_events, now=monotonic, allowances=allowances or {})
@@ -123,12 +124,8 @@ class SmsChannel:
 
     async def withdraw(self, campaign: int) -> None:
         """Give back what was taken for this campaign and not written."""
-        for one in self.carriers:
-            whole, parts = one.clear()
-            one.queue.extend(delivery for delivery in whole if delivery.text.campaign != campaign)
-            one.again.extend(part for part in parts if part.long.delivery.text.campaign != campaign)
-            self._give_back([delivery for delivery in whole if delivery.text.campaign == campaign])
-            self._give_up(one, [part for part in parts if part.long.delivery.text.campaign == campaign])
+        self._withdrawn.add(campaign)
+        self._take_back(self._withdrawn)
 
     def granted(self) -> None:
         """An account was given more: go on."""
@@ -175,7 +172,7 @@ class SmsChannel:
 
     async def _drain(self, outbox: Outbox) -> None:
         """Answers first, then their record, then good-bye to the peers."""
-        self._give_back_waiting()
+        self._take_back()
         until = asyncio.get_running_loop().time() + self._drain_s
         if self.in_flight:
             self._calm.clear()
@@ -243,6 +240,8 @@ class SmsChannel:
                 bind.pace.throttled(bind.link.now())
                 carrier.breaker.taken()  # it answers: it is only busy
                 if isinstance(ticket, Delivery | PartTicket | Replacement) and carrier.too_fast(ticket):
+                    if delivery_of(ticket).text.campaign in self._withdrawn:
+                        self._take_back(self._withdrawn)  # it was on its way when its campaign was withdrawn
                     return
             case StatusKind.LINK_FAULT:
                 bind.link.restart()
@@ -281,7 +280,7 @@ class SmsChannel:
         """Fill one bind's window, as far as rates and the unrecorded answers allow. Does not flush."""
         done, link, outbox, carrier = 0, bind.link, self._outbox, bind.carrier
         if (carrier.queue or carrier.again) and not self._fence():
-            self._give_back_waiting()
+            self._take_back()
         while self._work is not None and outbox is not None and not self._stopping.is_set():
             room = min(link.room, self._max_unrecorded - outbox.unrecorded)
             if room <= 0:
@@ -305,11 +304,13 @@ class SmsChannel:
     def _next(self, work: Work, carrier: Carrier, limit: int) -> Sequence[Delivery]:
         """What was taken before and could not be written comes first."""
         if not carrier.queue:
-            if self.carriers.only is not None:
-                return work.take(limit)
-            if self.carriers.full:
+            if self.carriers.only is None and self.carriers.full:
                 return ()  # what is routed and not written would be unknown after a crash: no more of it
             taken = work.take(limit)
+            if self._withdrawn:  # who sends again is withdrawn no more
+                self._withdrawn.difference_update(delivery.text.campaign for delivery in taken)
+            if self.carriers.only is not None:
+                return taken
             self._route(taken)
             if taken and self.carriers.waiting:
                 asyncio.get_running_loop().call_soon(self._pump_all)  # some of it is for others
@@ -377,9 +378,10 @@ class SmsChannel:
         self._pump(bind)
         bind.link.flush()
 
-    def _give_back_waiting(self) -> None:
+    def _take_back(self, campaigns: Collection[int] | None = None) -> None:
+        """What is not written, of these campaigns or all of it, is given back."""
         for one in self.carriers:
-            whole, parts = one.clear()
+            whole, parts = one.take_out(campaigns)
             self._give_back(whole)
             self._give_up(one, parts)
 

@@ -5,7 +5,7 @@ Knows: binds, queues, pace, breakers, allowances of accounts, routes between car
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -227,6 +227,18 @@ class Carrier:
         self.again.clear()
         self.queue.clear()
         return whole, parts
+
+    def take_out(self, campaigns: Collection[int] | None = None) -> tuple[list[Delivery], list[PartTicket]]:
+        """The same of these campaigns (None: of all); the others go on waiting."""
+        whole, parts = self.clear()
+        if campaigns is None:
+            return whole, parts
+        self.queue.extend(one for one in whole if one.text.campaign not in campaigns)
+        self.again.extend(part for part in parts if part.long.delivery.text.campaign not in campaigns)
+        return (
+            [one for one in whole if one.text.campaign in campaigns],
+            [part for part in parts if part.long.delivery.text.campaign in campaigns],
+        )
 
     def _bind(self, number: int, role: Role, on_events: OnEvents) -> Bind:
         settings = self.provider.settings

@@ -66,6 +66,20 @@ async def test_what_waits_after_throttling_is_given_back_and_its_parts_are_not_f
             assert store.kinds() == {OutcomeKind.UNSENT: 3}
 
 
+async def test_what_is_throttled_after_its_campaign_was_withdrawn_comes_back_until_that_goes_on() -> None:
+    async with simulated(Outcomes(otherwise="throttled"), response_delay_s=0.2) as simulator:
+        channel, store = SmsChannel(Transport.SIMULATED, [provider(simulator.port)], drain_s=0.1), Store()
+        work = Given(*deliveries(words(), 3))
+        async with running(channel, work, store):
+            await until(lambda: channel.in_flight == 3)
+            await channel.withdraw(1)
+            assert not store.outcomes
+            await until(lambda: len(store.outcomes) == 3)
+            assert store.kinds() == {OutcomeKind.UNSENT: 3}
+            work.add(deliveries(words(), 1))
+            await until(lambda: simulator.refusals > 5)
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(0x64, OutcomeKind.RETRY), (0x08, OutcomeKind.RETRY), (0x0B, OutcomeKind.FAILED), (0x45, OutcomeKind.RETRY)],

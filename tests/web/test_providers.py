@@ -93,7 +93,7 @@ async def test_a_provider_and_a_code_open_a_session(
     assert (await browser.get("/v1/sessions"))[1]["reason"] == "not-yet"
     waited = dict(browser.cookies)
     assert await browser.post("/v1/sign-in/second", {"code": code(key)}) == (201, {"state": "open"})
-    assert (await browser.learn())["way"] == "oidc:test"
+    assert (await browser.learn())["way"] == "oidc:test+code"
     browser.cookies = waited  # what waited is no session any more
     assert (await browser.get("/v1/session"))[0] == 401
 
