@@ -16,8 +16,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 py
 	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 PYTEST_ARGS ?=
 # what fills a core or keeps to a clock runs by itself, behind the rest, of which most waits most of the time
-ALONE := $(addprefix tests/,bench faults flows/test_checking.py flows/test_examining.py journey/test_launch.py \
-	journey/test_suspension.py journey/test_urgency.py peers/test_sip.py test_demo.py)
+ALONE := $(addprefix tests/,bench faults flows/test_checking.py flows/test_examining.py journey peers/test_sip.py test_demo.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test test-long bench docs lock clean
