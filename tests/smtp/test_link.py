@@ -283,9 +283,10 @@ async def test_nothing_new_is_opened_while_the_back_off_lasts() -> None:
         owner = PoolOwner(PoolSettings(name="relay", link=plain(port), backoff_first_s=60.0, backoff_most_s=60.0))
         keeper = asyncio.create_task(owner.pool.keep())
         await until(lambda: owner.pool._retry_at > asyncio.get_running_loop().time() + 30)
+        there = set(owner.pool.links)  # the one that was refused may still be on its way out
         async with asyncio.TaskGroup() as group:
             owner.pool.grow(group)
-        assert not owner.pool.links
+        assert set(owner.pool.links) <= there
         keeper.cancel()
         await asyncio.wait([keeper])
 
