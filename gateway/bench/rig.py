@@ -79,9 +79,6 @@ class Ground:
     async def filling(self) -> AsyncIterator[Connection]:
         """A session that may COPY into tables whose rows belong to entities."""
         async with admin.connected(self.cluster.admin_dsn) as connection:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():  # wait_for of Python 3.11 may swallow Ctrl-C when it connects
-                raise asyncio.CancelledError
             yield connection
 
     async def settle(self) -> None:
