@@ -93,8 +93,10 @@ def test_a_run_that_is_interrupted_ends_all_that_it_started(public_path: Path) -
     words = [sys.executable, "-m", "gateway", "bench", "voice", "--seconds", "60"]
     environment = {**os.environ, "TMPDIR": str(public_path)}
     with subprocess.Popen(
-        words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment
-    ) as process:
+        words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment,
+        # what is started in the background ignores it, and so do its children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    ) as process:  # fmt: skip
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("registering"):
