@@ -71,6 +71,9 @@ async def test_a_relay_without_the_tls_that_is_demanded_gets_not_one_address(pg:
         async with running(line, email={"relays": strict}, dispatch=QUICK, retry=RETRY) as node:
             name = await line.post(cap("one", channels="email"))
             await until(lambda: line.simulators.smtp["live"].connections > 0)
+            async with asyncio.timeout(30):
+                while len(await line.states(name)) < 20:
+                    await asyncio.sleep(0.05)
             await asyncio.sleep(1.0)
             assert node.channel_states()[0]["relay-live"] is False
             counts = (await line.campaign(name))["channels"]["email"]
