@@ -4,7 +4,6 @@ Knows: every class, and it is the only file that does. Never knows: why an alert
 """
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
@@ -28,12 +27,12 @@ from gateway.flows.closing import Closer
 from gateway.flows.dispatch import Dispatcher
 from gateway.flows.escalating import Escalator
 from gateway.flows.examining import Examiner
+from gateway.flows.fence import Fence
 from gateway.flows.forecasting import Forecasting
 from gateway.flows.forgetting import Forgetter
 from gateway.flows.gate import Gates
 from gateway.flows.hub import Hub
 from gateway.flows.intake import Intake
-from gateway.flows.lane import Fence
 from gateway.flows.planning import Planner
 from gateway.flows.publishing import Publisher
 from gateway.flows.reminding import Reminder
@@ -141,7 +140,7 @@ class Gateway:
         )  # fmt: skip
         self.closer = Closer(
             self.store, metrics=self.metrics, log=logging_.unit_logger("gateway.closing"), utcnow=self.now,
-            receipt_window_s=dispatch.receipt_window_s, leads=lambda: Role.DISPATCH in self.presence.leads,
+            receipt_window_s=dispatch.receipt_window_s, leads=self._leads,
             zone=self.settings.compose.time_zone,
         )  # fmt: skip
 
@@ -158,9 +157,10 @@ class Gateway:
             self.settings, self.store, metrics=self.metrics, gates=self.gates, fence=fence, utcnow=self.now
         )
         self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
-        self.outlets.watch_operators(lambda: Role.DISPATCH in self.presence.leads)
-        self.outlets.recall_stopped(lambda: Role.DISPATCH in self.presence.leads)
-        self.outlets.keep_books(lambda: Role.DISPATCH in self.presence.leads, self.now)
+        self.binds = await self.outlets.lease_binds(self.number, self._leads, Fence(boottime, dispatch.lease_s))
+        self.outlets.watch_operators(self._leads)
+        self.outlets.recall_stopped(self._leads)
+        self.outlets.keep_books(self._leads, self.now)
         lanes = self.outlets.lanes(self.tracking, self.number)
         self._parts += self.outlets.parts
         self.dispatcher = Dispatcher(
@@ -173,26 +173,29 @@ class Gateway:
             log=logging_.unit_logger("gateway.planning"),
         )  # fmt: skip
         self.escalator = Escalator(
-            self.store, chunk_rows=dispatch.chunk.voice, leads=lambda: Role.DISPATCH in self.presence.leads,
+            self.store, chunk_rows=dispatch.chunk.voice, leads=self._leads,
             called=self._news, log=logging_.unit_logger("gateway.escalating"),
         )  # fmt: skip
         self.forgetter = Forgetter(
-            self.store, self.settings.retention, leads=lambda: Role.DISPATCH in self.presence.leads,
+            self.store, self.settings.retention, leads=self._leads,
             log=logging_.unit_logger("gateway.forgetting"),
         )  # fmt: skip
         self.adopter = Adopter(
-            self.store, self.outlets.adopters(), node=self.number, leads=lambda: Role.DISPATCH in self.presence.leads,
+            self.store, self.outlets.adopters(), node=self.number, leads=self._leads,
             log=self.log,
         )  # fmt: skip
         if Role.DISPATCH in self.roles:
             reminder = Reminder(
-                self.store, leads=lambda: Role.DISPATCH in self.presence.leads,
+                self.store, leads=self._leads,
                 log=logging_.unit_logger("gateway.reminding"),
             )  # fmt: skip
             self._parts.append(reminder.run)
             sending = (self.planner, self.closer, self.escalator, self.forgetter, self.adopter, self.dispatcher)
             self._parts += [part.run for part in sending]
-        self._wakes += [self.dispatcher.wake, self.planner.wake]
+        self._wakes += [self.dispatcher.wake, self.planner.wake, self.binds.wake]
+
+    def _leads(self) -> bool:
+        return Role.DISPATCH in self.presence.leads
 
     async def _build_web(self, stack: AsyncExitStack) -> None:
         http, support = self.settings.http, self.settings.support
@@ -263,14 +266,9 @@ class Gateway:
             signing_in = identity_routes(self.store, self.access, self.url, self.settings.sign_in, proxies)
             app.add_routes(await stack.enter_async_context(signing_in))
             opened_ = Upstream.opened(
-                self.settings,
-                self.store,
-                self.intake,
-                self.checker,
-                url=self.url,
-                known=self.api.known,
+                self.settings, self.store, self.intake, self.checker, url=self.url, known=self.api.known,
                 utcnow=self.now,
-            )
+            )  # fmt: skip
             upstream = await stack.enter_async_context(opened_)
             self._parts.append(upstream.run)
             opening = webhooks_opened(self.settings, self.store, self.access, url=self.url, utcnow=self.now)
@@ -284,7 +282,7 @@ class Gateway:
         if Role.API in self.roles:
             app.add_routes(citizens.routes())
         if Role.DISPATCH in self.roles:
-            courier = citizens.courier(self.outlets.code_sender())
+            courier = citizens.courier(self.outlets.code_sender(), self.outlets.sms_able)
             self._parts.append(courier.run)
             self._wakes.append(courier.wake)
 
@@ -362,16 +360,19 @@ class Gateway:
             self._stop.set()
 
     async def _wind_down(self, tasks: asyncio.Task[None]) -> None:
-        """Not ready, nothing new, finish what left, record it, give the leases back."""
+        """Nothing new, finish what left, record it, give the leases back; in `drain_s` and ten seconds more."""
+        until = time.monotonic() + self.settings.dispatch.drain_s + 10
         self.health.stopping = True
         if self.api is not None:
             self.api.close_streams()
         drained = await self.dispatcher.drain(self.settings.dispatch.drain_s)
-        tasks.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await tasks
+        for patience_s in (8.0, 1.0):  # channels and their good-byes; then whoever still waits for the store
+            tasks.cancel()
+            if (await asyncio.wait([tasks], timeout=patience_s))[0]:
+                break
+        await self.binds.leave()
         self.tracking.finish()
-        if not await within(10, self._write_the_rest()):
+        if not await within(max(1.0, until - time.monotonic()), self._write_the_rest()):
             self.tracker.cancel()
         self.log.event("node_stopped", drained=drained)
 

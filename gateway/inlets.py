@@ -183,10 +183,11 @@ class Citizens:
             *PlacePages(locating, registering, self._rules).routes(),
         ]
 
-    def courier(self, sms: SendSms | None) -> Courier:
-        """Who sends their codes and links; `sms` is how a text message leaves here."""
+    def courier(self, sms: SendSms | None, sms_able: Callable[[], bool]) -> Courier:
+        """Who sends their codes and links; `sms` is how a text message leaves here, `sms_able` whether one can now."""
         sender, log = relay_sender(self._email), unit_logger("gateway.courier")
-        return Courier(self._store, self._rules, sms=sms, mail=_mailing(sender) if sender else None, log=log)
+        mail = _mailing(sender) if sender else None
+        return Courier(self._store, self._rules, sms=sms, mail=mail, log=log, sms_able=sms_able)
 
 
 def inviter(settings: Settings, store: Store, *, url: str) -> Inviter | None:

@@ -125,6 +125,7 @@ class Metrics(Collector):
         )
         self._mailbox_up = Numbers(gauge, "gateway_mailbox_up", "1 while this node watches the mailbox", ["mailbox"])
         self._bind_up = Numbers(gauge, "gateway_bind_up", "1 when the bind can send", ["bind"])
+        self._bind_held = Numbers(gauge, "gateway_bind_held", "1 while this node has the bind's lease", ["bind"])
         self._breaker_open = Numbers(
             gauge, "gateway_sms_breaker_open", "1 while an SMS provider is left alone after failures", ["provider"]
         )
@@ -215,6 +216,12 @@ class Metrics(Collector):
     def set_bind_up(self, bind: str, up: bool) -> None:
         """The bind can send, or can not."""
         self._bind_up.set((bind,), int(up))
+
+    def set_bind_held(self, bind: str, held: bool) -> None:
+        """This node has the bind's lease; one without it is not up here."""
+        self._bind_held.set((bind,), int(held))
+        if not held:
+            self.set_bind_up(bind, up=False)
 
     def set_breaker_open(self, provider: str, is_open: bool) -> None:
         """The provider is left alone for a while, or is not."""

@@ -20,10 +20,12 @@ from gateway.channels.sms_settings import CanarySettings, SmsProviderSettings, a
 from gateway.channels.voice import VoiceChannel, VoiceMeters
 from gateway.channels.voice_drivers import driver_for
 from gateway.channels.voice_settings import Trunk
+from gateway.flows.bind_leases import BindLeases
 from gateway.flows.canaries import Canaries
 from gateway.flows.costing import Bookkeeper
+from gateway.flows.fence import Fence
 from gateway.flows.gate import Gates
-from gateway.flows.lane import Fence, Lane
+from gateway.flows.lane import Lane
 from gateway.flows.rates import SharedRates
 from gateway.flows.recalling import Recaller
 from gateway.flows.replacing import Replacing
@@ -92,6 +94,8 @@ class Outlets:
         for channel in self.channels:
             match channel:
                 case SmsChannel():
+                    for bind, held in channel.leases.held().items():
+                        self._metrics.set_bind_held(bind, held)
                     # a provider calls when it has something to say: no call is no fault
                     links |= {name: up for name, up in channel.bind_up().items() if not name.endswith("/outbind")}
                     for provider, is_open in channel.breakers_open().items():
@@ -132,6 +136,9 @@ class Outlets:
             transport,
             providers,
             fence=self._fence.holds,
+            max_unrecorded=self._settings.sms.max_unrecorded,
+            drain_s=self._settings.sms.drain_s,
+            leased=True,
             parts_submitted=self._metrics.sms_parts,
             allowances=gates.allowances,
             wall=self._utcnow,
@@ -140,8 +147,20 @@ class Outlets:
         self.parts.append(gates.run)
         return channel
 
+    async def lease_binds(self, node: int, leads: Callable[[], bool], fence: Fence) -> BindLeases:
+        """Who says which of the SMS channels' binds this node opens; what is free is its own from now on."""
+        dispatch = self._settings.dispatch
+        leased = [channel.leases for channel in self.channels if isinstance(channel, SmsChannel)]
+        keeper = BindLeases(
+            self._store, leased, node=node, fence=fence, lease_s=dispatch.lease_s, heartbeat_s=dispatch.heartbeat_s,
+            leads=leads, log=unit_logger("gateway.binds"),
+        )  # fmt: skip
+        self.parts.append(keeper.run)
+        await keeper.look()
+        return keeper
+
     def watch_operators(self, leads: Callable[[], bool]) -> None:
-        """Send canaries by the live SMS channel, while this node leads."""
+        """Send canaries by the live SMS channel, while this node leads and holds binds."""
         known = {one.name: one for one in self._settings.sms.canaries}
         live = self._live_sms()
         if live is None or not known:
@@ -153,8 +172,15 @@ class Outlets:
 
         every = tuple(known.values())
         log = unit_logger("gateway.canaries")
+        able = live.leases.held  # who leads since a moment ago may have no bind yet: that is no operator's fault
         watch = Canaries(
-            self._store, every, send, leads=leads, metrics=self._metrics, log=log, monotonic=time.monotonic
+            self._store,
+            every,
+            send,
+            leads=lambda: leads() and any(able().values()),
+            metrics=self._metrics,
+            log=log,
+            monotonic=time.monotonic,
         )
         self.parts.append(watch.run)
 
@@ -169,6 +195,11 @@ class Outlets:
             return bool(provider)
 
         return send
+
+    def sms_able(self) -> bool:
+        """Whether a text message could leave by a real provider from this node now."""
+        live = self._live_sms()
+        return live is not None and live.able()
 
     def _live_sms(self) -> SmsChannel | None:
         return next((c for c in self.channels if isinstance(c, SmsChannel) and c.transport is Transport.LIVE), None)

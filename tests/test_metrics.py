@@ -29,6 +29,7 @@ PUBLISHED = {
     "gateway_submit_seconds_count": {"channel"},
     "gateway_delivery_seconds_count": {"channel"},
     "gateway_bind_up": {"bind"},
+    "gateway_bind_held": {"bind"},
     "gateway_sms_breaker_open": {"provider"},
     "gateway_sms_canary_age_seconds": {"canary"},
     "gateway_sms_canary_delivery_seconds": {"canary"},
@@ -73,6 +74,7 @@ def used() -> Metrics:
     metrics.delivery_seconds(VOICE, [30.0])
     metrics.set_in_flight(SMS, 4)
     metrics.set_bind_up("smsc-one", True)
+    metrics.set_bind_held("smsc-one", True)
     metrics.set_breaker_open("smsc", False)
     metrics.set_canaries({"operator": (30.0, 4.0)})
     metrics.set_domains_slowed(Transport.LIVE, 1)
@@ -120,7 +122,15 @@ def test_gauges_say_the_last_value() -> None:
     metrics.set_bind_up("smsc-one", False)
     metrics.set_call_starts(0)
     assert value(metrics, "gateway_bind_up", bind="smsc-one") == 0
+    assert value(metrics, "gateway_bind_held", bind="smsc-one") == 1
     assert value(metrics, "gateway_call_starts_last_60s") == 0
+
+
+def test_a_bind_that_another_node_holds_is_not_up_here() -> None:
+    metrics = used()
+    metrics.set_bind_held("smsc-one", False)
+    assert value(metrics, "gateway_bind_held", bind="smsc-one") == 0
+    assert value(metrics, "gateway_bind_up", bind="smsc-one") == 0
 
 
 def test_a_queue_that_is_empty_falls_to_zero_and_is_forgotten_with_the_lead() -> None:

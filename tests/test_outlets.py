@@ -3,9 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.channels.sms import SmsChannel
 from gateway.channels.sms_settings import CanarySettings
+from gateway.flows.fence import Fence
 from gateway.flows.gate import Gates
-from gateway.flows.lane import Fence
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, MessageClass, Mode, Transport
 from gateway.outlets import Outlets, canary_text
@@ -50,6 +51,12 @@ async def test_every_provider_and_relay_of_both_transports_is_a_way_out() -> Non
         (ChannelName.SMS, Transport.SIMULATED),
         (ChannelName.EMAIL, Transport.LIVE),
     ]
+    assert made.states()[0] == {"relay": False}  # no bind is this node's before its lease
+    assert not made.sms_able()
+    for channel in made.channels:
+        if isinstance(channel, SmsChannel):
+            for provider in channel.leases.wanted():
+                channel.leases.open(provider, 1)
     links, flight = made.states()
     assert links == {"smsc/1": False, "sim/1": False, "relay": False}
     assert flight == dict.fromkeys(ChannelName, 0)

@@ -16,9 +16,11 @@ from typing import Any, assert_never
 
 from gateway.channels.base import Emit, Work
 from gateway.channels.sms_carrier import Bind, Carrier, Carriers
+from gateway.channels.sms_leases import LeasedBinds
 from gateway.channels.sms_outbox import Outbox
 from gateway.channels.sms_provider import PartTicket, Probe, Replacement, delivery_of, refusal_of, stopped, wrong_number
 from gateway.channels.sms_settings import SmsProviderSettings
+from gateway.ending import within
 from gateway.log import unit_logger
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Text, Transport
 from gateway.policy.allowance import Allowance
@@ -34,6 +36,7 @@ _SPIN_PAUSE_S = 0.005
 _NO_ROUTE_PAUSE_S = 2.0
 _PROBE_S = 90.0
 _LEASE_AND_TEXT = itemgetter(0, 3)  # of a Delivery
+_GOOD_BYE_S = 2.5  # a peer that does not answer the unbind is left
 
 
 def _uncounted(bind: str, parts: int) -> None:
@@ -52,7 +55,8 @@ def _utc_now() -> datetime:
 class SmsChannel:
     """The SMS channel of one transport. `max_unrecorded` bounds the answers that are not durable yet: beyond it nothing
     is taken. While `fence()` is false nothing is written: what was taken may be another node's by now.
-    `allowances` are the rates of accounts that other nodes share; the others are this node's alone.
+    `allowances` are the rates of accounts that other nodes share; the others are this node's alone. `leased`: only the
+    binds that `leases` is told to open.
     `parts_submitted(bind, parts)` counts for metrics; `findings` counts what peers did wrong."""
 
     name = ChannelName.SMS
@@ -64,6 +68,7 @@ class SmsChannel:
         *,
         max_unrecorded: int = 3_000,
         drain_s: float = 10.0,
+        leased: bool = False,
         fence: Callable[[], bool] = _always,
         allowances: Mapping[str, Allowance] | None = None,
         parts_submitted: Callable[[str, int], None] = _uncounted,
@@ -86,6 +91,7 @@ class SmsChannel:
         self._outbox: Outbox | None = None
         self.carriers = Carriers(providers, self._on_events, now=monotonic, allowances=allowances or {})
         self._binds = self.carriers.binds
+        self.leases = LeasedBinds(self.carriers, leased=leased)
 
     @property
     def in_flight(self) -> int:
@@ -107,7 +113,7 @@ class SmsChannel:
     async def run(self, work: Work, emit: Emit) -> None:
         """Send until cancelled; then answers in flight get `drain_s` to come and to become durable."""
         self._stopping.clear()
-        self._work, self._outbox = work, Outbox(emit, self._recorded)
+        self._work, self._outbox = work, Outbox(emit, self.granted)
         serving = asyncio.create_task(self._serve(work, self._outbox))
         try:
             await asyncio.shield(serving)
@@ -128,7 +134,7 @@ class SmsChannel:
         self._take_back(self._withdrawn)
 
     def granted(self) -> None:
-        """An account was given more: go on."""
+        """An account was given more, or a batch is durable and makes room: go on."""
         self._pump_all()
 
     async def probe(self, address: str, words: Text, provider: str = "") -> tuple[str, str]:
@@ -150,8 +156,7 @@ class SmsChannel:
     async def _serve(self, work: Work, outbox: Outbox) -> None:
         async with asyncio.TaskGroup() as group:
             feeding = group.create_task(self._feed(work))
-            for link in self._binds:
-                group.create_task(link.run())
+            running = [group.create_task(bind.run()) for bind in self._binds.values()]
             stopped = group.create_task(self._stopping.wait())
             waited: set[asyncio.Future[Any]] = {stopped, outbox.broken}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -159,6 +164,8 @@ class SmsChannel:
                 outbox.broken.result()
             feeding.cancel()
             await self._drain(outbox)
+            for one in running:
+                one.cancel()
         await outbox.settled()
 
     async def _feed(self, work: Work) -> None:
@@ -179,11 +186,7 @@ class SmsChannel:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._calm.wait(), self._drain_s)
         await outbox.settled(max(0.0, until - asyncio.get_running_loop().time()))
-        await asyncio.gather(*(link.close() for link in self._binds))
-
-    def _recorded(self) -> None:
-        """A batch is durable: there is room for more."""
-        self._pump_all()
+        await within(_GOOD_BYE_S, asyncio.gather(*(bind.end() for bind in self._binds.values())))
 
     # what the peers say
 
@@ -256,7 +259,7 @@ class SmsChannel:
             outbox.items += carrier.provider.refused(ticket, status)
 
     def _down(self, bind: Bind, event: Down) -> None:
-        say = log.event if self._stopping.is_set() else log.warning
+        say = log.event if self._stopping.is_set() or not bind.held.is_set() else log.warning
         say("bind_down", bind=bind.link.name, why=event.reason, status=f"{event.status:#x}")
         if not bind.carrier.bound:
             whole, parts = bind.carrier.clear()
@@ -278,11 +281,11 @@ class SmsChannel:
 
     def _pump(self, bind: Bind) -> int:
         """Fill one bind's window, as far as rates and the unrecorded answers allow. Does not flush."""
-        done, link, outbox, carrier = 0, bind.link, self._outbox, bind.carrier
+        done, outbox, carrier = 0, self._outbox, bind.carrier
         if (carrier.queue or carrier.again) and not self._fence():
             self._take_back()
         while self._work is not None and outbox is not None and not self._stopping.is_set():
-            room = min(link.room, self._max_unrecorded - outbox.unrecorded)
+            room = min(bind.room, self._max_unrecorded - outbox.unrecorded)
             if room <= 0:
                 break
             budget = bind.budget(room)
@@ -326,7 +329,7 @@ class SmsChannel:
     def _send_again(self, bind: Bind, budget: int) -> int:
         """What was refused for its speed, in its order; the number of those that left or can not leave any more."""
         carrier, now, done = bind.carrier, self._wall(), 0
-        while carrier.again and done < min(budget, bind.link.room):
+        while carrier.again and done < min(budget, bind.room):
             ticket = carrier.again.popleft()
             delivery = delivery_of(ticket)
             refusal = refusal_of(delivery, self.transport, now)
@@ -342,7 +345,7 @@ class SmsChannel:
     def _send(self, bind: Bind, batch: Sequence[Delivery]) -> bool:
         """Write these into the session, neighbours of one lease with one text together. False when the window is too
         full for the next one: the rest waits, in its order."""
-        now, room, done = self._wall(), bind.link.room, 0
+        now, room, done = self._wall(), bind.room, 0
         for (_, words), neighbours in groupby(batch, _LEASE_AND_TEXT):
             run = list(neighbours)
             prepared = bind.carrier.provider.prepared(words)

@@ -38,7 +38,8 @@ _MOST_REMEMBERED = 1_000
 
 
 class Bind:
-    """One link with its carrier and its pace; `parts_hint` is how many parts a message had lately."""
+    """One link with its carrier and its pace; `parts_hint` is how many parts a message had lately. The link is kept up
+    while `held` is set."""
 
     def __init__(self, carrier: "Carrier", link: Link, pace: Pace, *, sends: bool) -> None:
         self.carrier = carrier
@@ -47,6 +48,40 @@ class Bind:
         self.sends = sends
         self.parts_hint = 1
         self.wake: asyncio.TimerHandle | None = None
+        self.held = asyncio.Event()
+        self.held.set()
+        self._over = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def run(self) -> None:
+        """Keep the link up whenever the bind is held, until `end`."""
+        self._over = False
+        while not self._over:
+            await self.held.wait()
+            if not self.held.is_set():  # taken away before we had our turn
+                continue
+            self._idle.clear()
+            try:
+                await self.link.run()
+            finally:
+                self._idle.set()
+
+    async def end(self) -> None:
+        """Close the link for good."""
+        self._over = True
+        await self.closed()
+
+    async def closed(self) -> None:
+        """Close the link, if it is up or on its way, and return when it is closed."""
+        if not self._idle.is_set():
+            await self.link.close()
+            await self._idle.wait()
+
+    @property
+    def room(self) -> int:
+        """How many submits may be written now: none by a bind that is to be closed."""
+        return self.link.room if self.held.is_set() else 0
 
     @property
     def requests_room(self) -> int:
@@ -160,7 +195,6 @@ class Carrier:
             endpoint, config = called
             link = Link(f"{settings.name}/outbind", endpoint, partial(Session, config), on_events)
             self.binds += (Bind(self, link, Pace(), sends=False),)
-        self.most_waiting = settings.window * sum(role is not Role.RECEIVER for role in settings.roles())
 
     @property
     def name(self) -> str:
@@ -175,12 +209,23 @@ class Carrier:
     @property
     def bound(self) -> bool:
         """Whether a bind stands by which messages can leave."""
-        return any(bind.link.bound for bind in self.binds if bind.sends)
+        return any(bind.link.bound and bind.held.is_set() for bind in self.binds if bind.sends)
+
+    @property
+    def most_waiting(self) -> int:
+        """As much as the windows hold of the binds that are this node's."""
+        return self.provider.settings.window * sum(bind.sends and bind.held.is_set() for bind in self.binds)
 
     @property
     def full(self) -> bool:
         """Whether as much waits here as its windows hold."""
-        return len(self.queue) >= self.most_waiting
+        return len(self.queue) >= max(1, self.most_waiting)
+
+    def pair(self, ordinal: int) -> tuple[Bind, ...]:
+        """The links of one bind, counted from 1: one, or two where sending and receiving are apart."""
+        settings = self.provider.settings
+        links = len(settings.roles()) // settings.binds
+        return self.binds[(ordinal - 1) * links : ordinal * links]
 
     def too_fast(self, ticket: Ticket) -> bool:
         """The peer refused this one for its speed: it keeps its place, unless that was tried too often."""
@@ -319,7 +364,7 @@ class Carriers:
         able = self.present()
         tiers = [tuple(one for one in self.all if one.name == provider)] if provider else self._routes.tiers(address)
         binds = [bind for tier in tiers for one in tier if one in able for bind in one.binds]
-        return next((bind for bind in binds if bind.sends and bind.link.room > 0), None)
+        return next((bind for bind in binds if bind.sends and bind.room > 0), None)
 
     def recall_room(self) -> dict[str, int]:
         """How many messages each provider that cancels could be asked to cancel now."""
@@ -338,8 +383,8 @@ class Carriers:
         return able
 
     def bind_up(self) -> dict[str, bool]:
-        """Whether each bind stands, by its name."""
-        return {link.name: link.bound for link in self.binds}
+        """Whether each bind that is this node's stands, by its name."""
+        return {link.name: link.bound for link, bind in self.binds.items() if bind.held.is_set()}
 
     def breakers_open(self) -> dict[str, bool]:
         """Whether each provider is left alone for a while, by its name."""

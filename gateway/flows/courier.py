@@ -27,11 +27,24 @@ SendMail = Callable[[str, str, str], Awaitable[bool]]
 """Address, subject, text -> whether a relay took it."""
 
 
+def _always() -> bool:
+    """There is a way out for text messages."""
+    return True
+
+
 class Courier:
-    """Sends what is due; `wake` makes it look at once."""
+    """Sends what is due; `wake` makes it look at once. While `sms_able()` is false text messages are left to others, or
+    to later: they could only fail."""
 
     def __init__(
-        self, store: Store, rules: RegistrationRules, *, sms: SendSms | None, mail: SendMail | None, log: UnitLogger
+        self,
+        store: Store,
+        rules: RegistrationRules,
+        *,
+        sms: SendSms | None,
+        mail: SendMail | None,
+        log: UnitLogger,
+        sms_able: Callable[[], bool] = _always,
     ) -> None:
         self.wake = asyncio.Event()
         self._store = store
@@ -39,6 +52,7 @@ class Courier:
         self._sms = sms
         self._mail = mail
         self._log = log
+        self._sms_able = sms_able
         ways = {ChannelName.SMS: sms, ChannelName.EMAIL: mail}
         self._channels = [channel for channel, send in ways.items() if send is not None]
 
@@ -54,8 +68,9 @@ class Courier:
 
     async def turn(self) -> int:
         """Send what is due now; how many there were."""
+        channels = [one for one in self._channels if one is not ChannelName.SMS or self._sms_able()]
         async with self._store.transaction() as connection:
-            due = await citizens.proofs_due(connection, self._channels, AT_ONCE)
+            due = await citizens.proofs_due(connection, channels, AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             for row in due:
                 tasks.create_task(self._one(row))

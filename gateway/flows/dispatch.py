@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from gateway.channels.base import Channel
 from gateway.ending import within
-from gateway.flows.lane import Fence, Held, Lane
+from gateway.flows.fence import Fence
+from gateway.flows.lane import Held, Lane
 from gateway.flows.tracking import Tracking
 from gateway.log import UnitLogger
 from gateway.model import ChannelName, Transport
@@ -66,7 +67,7 @@ class Dispatcher:
         return await within(deadline_s, self._settled())
 
     async def _settled(self) -> None:
-        while any(held.in_flight for lane in self._lanes.values() for held in lane.held()):
+        while any(lane.busy or any(held.in_flight for held in lane.held()) for lane in self._lanes.values()):
             await asyncio.sleep(0.05)
         while self._tracking.unrecorded:
             await asyncio.sleep(0.02)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from math import inf
 
+from gateway.flows.fence import Fence
 from gateway.flows.replacing import Replacing
 from gateway.flows.texts import Texts
 from gateway.flows.tracking import Tracking
@@ -25,28 +26,6 @@ SAMPLE_EVERY = 64
 UNABLE_S = 2.0  # so long may rows be ready that nobody can take
 NO_GRANT_S = 0.01
 LEAST_SHARE = 10  # of what is marked ahead: campaigns that share a lane take turns in steps, and a mark is a commit
-
-
-class Fence:
-    """The latest moment at which this process may still write: its leases' end minus a second, on a clock that runs
-    on while the process is stopped (CLOCK_BOOTTIME)."""
-
-    def __init__(self, boottime: Callable[[], float], lease_s: float) -> None:
-        self._boottime = boottime
-        self._lease_s = lease_s
-        self._until = float("-inf")
-
-    def starts(self) -> float:
-        """The moment before a heartbeat is asked for; hand it to `renewed` when it was granted."""
-        return self._boottime()
-
-    def renewed(self, asked_at: float) -> None:
-        """A heartbeat asked for at `asked_at` was granted."""
-        self._until = max(self._until, asked_at + self._lease_s - 1.0)
-
-    def holds(self) -> bool:
-        """True while bytes may leave."""
-        return self._boottime() < self._until
 
 
 @dataclass(slots=True)
@@ -129,6 +108,7 @@ class Lane:
         self._hungry = asyncio.Event()
         self._since_sample = 0
         self.closed = False
+        self.busy = False  # the store is leasing or marking: what it will have done is not known yet
 
     # what the channel calls -----------------------------------------------------------------------------------
 
@@ -229,12 +209,15 @@ class Lane:
         """Keep `mark_ahead` marked rows ready; run until cancelled."""
         while True:
             self._hungry.clear()
+            self.busy = True
             try:
                 while await self._feed_once():
                     pass
             except GONE:
+                self.busy = False
                 await asyncio.sleep(0.2)
                 continue
+            self.busy = False
             await self._hungry.wait()
 
     def held(self) -> list[Held]:

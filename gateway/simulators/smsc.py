@@ -20,6 +20,7 @@ __all__ = ["Behaviour", "SmscSimulator"]
 
 _ROK = BY_NAME["ESME_ROK"].code
 _RTHROTTLED = BY_NAME["ESME_RTHROTTLED"].code
+_RBINDFAIL = BY_NAME["ESME_RBINDFAIL"].code
 
 
 class SmscSimulator:
@@ -116,7 +117,8 @@ class SmscSimulator:
         """command_status for a bind."""
         names = ("ESME_ROK", "ESME_RINVPASWD", "ESME_RINVSYSID")
         wrong = 2 if request.system_id != self._credentials[0] else int(request.password != self._credentials[1])
-        status = self.behaviour.bind_status or BY_NAME[names[wrong]].code
+        full = self.behaviour.most_binds is not None and self.bound >= self.behaviour.most_binds
+        status = self.behaviour.bind_status or (_RBINDFAIL if full else BY_NAME[names[wrong]].code)
         self.binds_seen.append((command, request.system_id.decode("latin-1"), status == _ROK))
         del self.binds_seen[:-100]
         return status

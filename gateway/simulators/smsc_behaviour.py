@@ -59,10 +59,11 @@ class Behaviour:
     """How to misbehave; may be changed while the simulator runs. The default is a correct, fast SMSC.
 
     `ids`: decimal | hex | hex-decimal | decimal-hex (form in the response - form in a receipt's text).
-    `receipts`: text | tlv | both. `dialect`: standard | short | upper.
+    `receipts`: text | tlv | both. `dialect`: standard | short | upper. `most_binds`: more than these are refused.
     """
 
     bind_status: int = 0
+    most_binds: int | None = None
     refuse_status: int = BY_NAME["ESME_RINVDSTADR"].code
     replace_status: int = 0
     throttle_per_s: float | None = None

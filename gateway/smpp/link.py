@@ -104,7 +104,7 @@ class Link:
         return self.session.in_flight if self.session is not None else 0
 
     async def run(self) -> None:
-        """Connect, serve, pause, again; returns after `close`, or when cancelled."""
+        """Connect, serve, pause, again; returns after `close`, or when cancelled. May be run again after that."""
         failures = 0
         while not self._closing.is_set():
             self._refused = False
@@ -113,6 +113,7 @@ class Link:
             pause_s = self._backoff.wait_s(failures, refused=self._refused, fraction=self._jitter())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), pause_s)
+        self._closing.clear()
 
     async def close(self) -> None:
         """Unbind and end `run`; takes no longer than the session's own patience."""

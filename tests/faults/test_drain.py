@@ -5,9 +5,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from gateway.model import DeliveryState
+from gateway.model import ChannelName, DeliveryState
 from gateway.store.embedded import Cluster
-from tests.support.line import Process, cap, people, scene, until
+from tests.support.line import Process, cap, people, running, scene, until
 
 POSITIVE = {DeliveryState.SUBMITTED, DeliveryState.DELIVERED}
 
@@ -46,6 +46,22 @@ async def test_a_stopped_gateway_leaves_nothing_unknown(pg: Cluster, tmp_path: P
             assert len(counted) == 1200
             assert set(counted.values()) == {1}
         assert "Traceback" not in process.log()
+
+
+async def test_a_provider_that_falls_silent_does_not_hold_the_end(pg: Cluster) -> None:
+    """No answer and no good-bye comes: what left is unknown, and the node ends in its drain time and ten seconds."""
+    async with scene(pg, people(300)) as line:
+        async with running(line, sms={"rate_per_s": 300}, dispatch={"drain_s": 1}) as node:
+            name = await line.post(cap("one", channels="sms"))
+            await until(lambda: len(line.received("sms")) > 50)
+            line.simulators.smsc["live"].behaviour.mute = True
+            await until(lambda: node.channel_states()[1][ChannelName.SMS] > 0)
+            began = time.monotonic()
+        assert time.monotonic() - began <= 1 + 10 + 5
+        leased = await line.fetch("SELECT count(*) FROM bind_lease WHERE node IS NOT NULL")
+        assert leased[0]["count"] == 0
+        states = Counter((await line.states(name)).values())
+        assert states[DeliveryState.UNKNOWN] > 0
 
 
 async def test_a_gateway_that_is_told_to_stop_twice_still_records(pg: Cluster, tmp_path: Path, port: int) -> None:

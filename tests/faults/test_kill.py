@@ -56,6 +56,7 @@ class Seen:
 class Diary:
     """What was observed over the whole ordeal."""
 
+    start_s: float  # of a process that has nothing to recover, on this machine
     kills: list[Seen] = field(default_factory=list)
     back_s: list[float] = field(default_factory=list)
 
@@ -76,11 +77,14 @@ async def survive(ordeal: Ordeal, pg: Cluster, folder: Path, port: int) -> None:
     async with town(pg) as line:
         process = Process(line, folder, port, **ordeal.rates())
         try:
+            began = time.monotonic()
             await process.start()
             await process.ready()
+            diary = Diary(start_s=time.monotonic() - began)
             name = await line.post(cap("killed"))
-            diary = await kill_again_and_again(ordeal, line, process, name)
-            seen = await line.closed(name, within_s=60)
+            await kill_again_and_again(ordeal, line, process, name, diary)
+            # at their rates the rest takes its time: of two hundred kills, more than a minute
+            seen = await line.closed(name, within_s=60 + ordeal.sending_s)
         finally:
             await process.end()
         assert "Traceback" not in process.log()
@@ -101,11 +105,11 @@ async def town(pg: Cluster) -> AsyncIterator[Line]:
         yield line
 
 
-async def kill_again_and_again(ordeal: Ordeal, line: Line, process: Process, name: str) -> Diary:
+async def kill_again_and_again(ordeal: Ordeal, line: Line, process: Process, name: str, diary: Diary) -> None:
     """Kill when random shares of the messages have arrived, or (one time in six) while the last process still starts;
     restart at once."""
     draw = random.Random(ordeal.seed)
-    diary, began, before = Diary(), time.monotonic(), 0
+    began, before = time.monotonic(), 0
     for moment in sorted(draw.uniform(0.01, ordeal.share) * (SMS + MAILS) for _ in range(ordeal.kills)):
         if before < moment and draw.random() > 1 / 6:
             await until(lambda: sum(_arrived(line).values()) > before, within_s=30)  # noqa: B023 - awaited at once
@@ -118,7 +122,6 @@ async def kill_again_and_again(ordeal: Ordeal, line: Line, process: Process, nam
         began, before = time.monotonic(), sum(diary.kills[-1].arrived.values())
         await process.start()
     await process.ready()
-    return diary
 
 
 def _arrived(line: Line) -> dict[str, int]:
@@ -156,7 +159,8 @@ async def judge(ordeal: Ordeal, line: Line, name: str, diary: Diary) -> None:
         assert not again, f"{len(again)} people with a recorded answer were sent the message again"
         assert seen.waiting, "the campaign was over before its gateway was killed"
     await judge_duplicates(ordeal, line, name, arrivals)
-    assert max(diary.back_s) <= 10.0
+    # ten seconds, and what a start takes here beyond the usual: two slow cores may need as long for it
+    assert max(diary.back_s) <= 10.0 + 2 * diary.start_s
     assert len(diary.kills) == ordeal.kills
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.app import Gateway
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
 from tests.support.line import Line, Process, cap, people, running, scene, until
 
-QUICK = {"lease_s": 2.0, "heartbeat_s": 0.4, "unknown_grace_s": 0.5, "chunk": {"sms": 100}}
+QUICK = {"lease_s": 4.0, "heartbeat_s": 0.4, "unknown_grace_s": 0.5, "chunk": {"sms": 100}}
 RATE = {"rate_per_s": 150}
 PEOPLE = 800
 
@@ -25,26 +26,37 @@ async def arrivals(line: Line) -> Counter[str]:
     return counted
 
 
-async def test_the_chunks_of_a_killed_node_are_sent_by_the_other(pg: Cluster, tmp_path: Path, port: int) -> None:
+def binds_up(node: Gateway) -> int:
+    """How many binds of real providers stand at a node."""
+    return sum(up for name, up in node.channel_states()[0].items() if name.startswith("smsc-live/"))
+
+
+async def test_the_chunks_and_binds_of_a_killed_node_are_taken_over(pg: Cluster, tmp_path: Path, port: int) -> None:
     """When its leases have ended; nobody with a recorded answer is sent it again."""
     async with scene(pg, people(PEOPLE)) as line:
+        smsc = line.simulators.smsc["live"]
+        smsc.behaviour.most_binds = 2  # as many as the two nodes may have together
         process = Process(line, tmp_path, port, node={"name": "two"}, sms=RATE, dispatch=QUICK)
-        async with running(line, node={"name": "one"}, sms=RATE, dispatch=QUICK):
+        async with running(line, node={"name": "one"}, sms=RATE, dispatch=QUICK) as one:
+            await until(lambda: binds_up(one) == smsc.bound == 2)
             await process.start()
             try:
                 await process.ready()
+                await until(lambda: (binds_up(one), smsc.bound) == (1, 2))
                 name = await line.post(cap("one", channels="sms"))
                 await until(lambda: len(line.received("sms")) > 200)
             finally:
                 await process.kill()
             states = await line.states(name)
             answered = [a for (_, a), s in states.items() if s in (DeliveryState.SUBMITTED, DeliveryState.DELIVERED)]
+            await until(lambda: binds_up(one) == smsc.bound == 2, within_s=30)
             await line.closed(name, within_s=30)
+        assert all(taken for *_, taken in smsc.binds_seen), "the provider saw one bind too many"
         counted = await arrivals(line)
         assert {counted[address] for address in answered} == {1}
 
 
-@pytest.mark.parametrize("slept_s", [4, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("slept_s", [8, pytest.param(60, marks=pytest.mark.long)])
 async def test_a_node_that_slept_past_its_leases_sends_nothing_of_them(
     pg: Cluster, tmp_path: Path, port: int, slept_s: int
 ) -> None:
@@ -60,7 +72,7 @@ async def test_a_node_that_slept_past_its_leases_sends_nothing_of_them(
                 process.tell(signal.SIGSTOP)
                 await asyncio.sleep(slept_s)
                 process.tell(signal.SIGCONT)
-                await line.closed(name, within_s=30)
+                await line.closed(name, within_s=60)
             finally:
                 process.tell(signal.SIGCONT)
                 assert await process.end() == 0

@@ -8,10 +8,10 @@ import pytest
 
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
-from tests.support.line import Process, cap, people, scene, until
+from tests.support.line import Process, cap, people, provider, scene, until
 from tests.support.ports import free_port
 
-QUICK = {"lease_s": 3.0, "heartbeat_s": 0.5, "unknown_grace_s": 0.5, "drain_s": 10, "chunk": {"sms": 50}}
+QUICK = {"lease_s": 5.0, "heartbeat_s": 0.5, "unknown_grace_s": 0.5, "drain_s": 10, "chunk": {"sms": 50}}
 PEOPLE = 900
 
 
@@ -19,17 +19,18 @@ PEOPLE = 900
 async def test_a_rolling_restart_and_a_kill_lose_nobody_and_refuse_no_alert(pg: Cluster, tmp_path: Path) -> None:
     """Each node drains and comes back while the others send; alerts go to whoever is there; then one is killed."""
     async with scene(pg, people(PEOPLE)) as line:
+        smsc = line.simulators.smsc["live"]
+        smsc.behaviour.most_binds = 3
+        sms = {"rate_per_s": 60, "providers": [provider(line, binds=3)]}
         nodes = [
-            Process(
-                line, tmp_path / name, free_port(), node={"name": name}, sms={"rate_per_s": 60}, dispatch=QUICK
-            )
+            Process(line, tmp_path / name, free_port(), node={"name": name}, sms=sms, dispatch=QUICK)
             for name in ("one", "two", "three")
-        ]  # fmt: skip
+        ]
         try:
             for node in nodes:
                 await node.start()
             for node in nodes:
-                await node.ready(60)
+                await node.ready(120)
             line.url = nodes[0].url
             names = [await line.post(cap("first", channels="sms"))]
             await until(lambda: len(line.received("sms")) > 60, within_s=60)
@@ -39,11 +40,13 @@ async def test_a_rolling_restart_and_a_kill_lose_nobody_and_refuse_no_alert(pg: 
                 names.append(await line.post(cap(f"during-{number}", channels="email")))
                 assert await ending == 0
                 await node.start()
-                await node.ready(60)
+                await node.ready(120)
             states = Counter((await line.states(names[0])).values())
             assert states[DeliveryState.UNKNOWN] == 0
+            await until(lambda: smsc.bound == 3, within_s=30)
             await nodes[2].kill()
             line.url = nodes[0].url
+            await until(lambda: smsc.bound == 3, within_s=30)
             await line.closed(names[0], within_s=120)
             for name in names[1:]:
                 await line.closed(name, within_s=30)
@@ -53,5 +56,6 @@ async def test_a_rolling_restart_and_a_kill_lose_nobody_and_refuse_no_alert(pg: 
         counted = Counter(record.to for record in line.received("sms"))
         flagged = {row["address"] for row in await line.fetch("SELECT address FROM delivery WHERE flags & 1 = 1")}
         assert len(counted) == PEOPLE
+        assert all(taken for *_, taken in smsc.binds_seen), "the provider saw one bind too many"
         assert {number for number, times in counted.items() if times > 1} <= flagged
         assert not any("Traceback" in node.log() for node in nodes)

@@ -40,6 +40,10 @@ async def test_a_node_sends_only_by_the_ways_that_it_has(pg: Cluster) -> None:
         await desk.post("", ANNA | {"email": "a@b.example"})
         await Courier(desk.store, RULES, sms=None, mail=desk.mail, log=unit_logger("test")).turn()
         assert [to for to, _ in desk.sent] == ["a@b.example"]
+        without_bind = Courier(
+            desk.store, RULES, sms=desk.sms, mail=None, log=unit_logger("test"), sms_able=lambda: False
+        )
+        assert await without_bind.turn() == 0, "left to a node that has a bind"
         await desk.courier.turn()
         assert len(desk.sent) == 2
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.flows.dispatch import Dispatcher
-from gateway.flows.lane import Fence, Lane
+from gateway.flows.fence import Fence
+from gateway.flows.lane import Lane
 from gateway.log import unit_logger
 from gateway.model import ChannelName, DeliveryState, Outcome, OutcomeKind, Transport
 from gateway.store import deliveries, progress
@@ -266,6 +267,30 @@ async def test_drain_waits_for_the_answers_and_for_their_record(scene: Scene) ->
         DeliveryState.SUBMITTED: 20,
         DeliveryState.RETRY_WAIT: 30,
     }
+
+
+async def test_drain_waits_for_what_the_store_is_leasing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or nobody would give it back, and the other nodes would wait for its end."""
+    number, rig = await a_sms_campaign(scene), Rig(scene)
+    real, slow, asked = deliveries.lease_chunks, asyncio.Event(), asyncio.Event()
+
+    async def leased(*arguments: Any, **more: Any) -> Any:
+        asked.set()
+        await slow.wait()
+        return await real(*arguments, **more)
+
+    monkeypatch.setattr(deliveries, "lease_chunks", leased)
+    await rig.dispatcher._look()
+    async with going(rig.tracking.run()), going(rig.lane.feed()):
+        await asked.wait()
+        draining = asyncio.create_task(rig.dispatcher.drain(15))
+        await asyncio.sleep(0.2)
+        assert not draining.done()
+        slow.set()
+        assert await draining
+        await rig.dispatcher.release()
+    held = await scene.rows("SELECT count(*) AS n FROM chunk WHERE campaign_id = $1 AND state <> 0", number)
+    assert held[0]["n"] == 0
 
 
 async def test_drain_says_when_an_answer_did_not_come_in_time(scene: Scene) -> None:

@@ -6,40 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gateway.flows.lane import SAMPLE_EVERY, UNABLE_S, Fence, Held
+from gateway.flows.lane import SAMPLE_EVERY, UNABLE_S, Held
 from gateway.model import ChannelName, Delivery, DeliveryState, Lease, OutcomeKind, Transport
 from gateway.policy.allowance import Allowance
 from gateway.store import deliveries
 from gateway.store.deliveries import Leased
 from tests.support.scene import Scene
 from tests.support.sending import LEASE_S, Ticks, a_campaign, a_lane, a_tracking, fill, going, marked, states
-
-
-@given(st.floats(1, 1e6), st.floats(2, 300), st.floats(0, 1000))
-def test_a_fence_falls_a_second_before_the_lease_ends(began: float, lease_s: float, later_s: float) -> None:
-    """Whatever happened in between: only the time counts that was asked before the heartbeat was granted."""
-    ticks = Ticks()
-    ticks.now = began
-    fence = Fence(ticks, lease_s)
-    assert not fence.holds()
-    asked_at = fence.starts()
-    ticks.now = began + later_s
-    fence.renewed(asked_at)
-    assert fence.holds() is (began + later_s < began + lease_s - 1.0)
-
-
-def test_an_older_grant_does_not_shorten_the_fence() -> None:
-    ticks = Ticks()
-    fence = Fence(ticks, LEASE_S)
-    early = fence.starts()
-    ticks.now += 2
-    fence.renewed(fence.starts())
-    fence.renewed(early)
-    ticks.now += LEASE_S - 1.5
-    assert fence.holds()
 
 
 def test_a_held_lease_knows_its_rows() -> None:

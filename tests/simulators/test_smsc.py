@@ -155,6 +155,13 @@ async def test_receipts_come_when_asked_for_only() -> None:
         assert simulator.receipts_due == 0
 
 
+async def test_one_bind_too_many_is_refused() -> None:
+    async with simulated(most_binds=1) as simulator, connected(simulator):
+        async with connected(simulator, bind=None) as second:
+            assert await second.bind() == consts.SMPP_ESME_RBINDFAIL
+        assert [taken for *_, taken in simulator.binds_seen] == [True, False]
+
+
 async def test_a_wrong_password_or_system_id_is_refused_and_nothing_is_taken() -> None:
     async with simulated() as simulator, connected(simulator, bind=None) as esme:
         assert await esme.bind(password="wrong") == consts.SMPP_ESME_RINVPASWD

@@ -157,6 +157,18 @@ async def test_close_unbinds_and_ends_the_run() -> None:
         assert link.room == 0
 
 
+async def test_a_link_that_was_closed_may_be_run_again() -> None:
+    async with Peer().listening() as peer, linked(peer.port) as (link, told):
+        await told.until(lambda: link.bound)
+        await link.close()
+        again = asyncio.create_task(link.run())
+        await told.until(lambda: link.bound)
+        await link.close()
+        async with asyncio.timeout(5):
+            await again
+        assert peer.binds == 2
+
+
 async def test_close_before_the_bind_was_answered_ends_as_well() -> None:
     async with Peer(silent=True).listening() as peer, linked(peer.port) as (link, told):
         while not peer.binds:

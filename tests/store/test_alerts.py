@@ -23,6 +23,8 @@ REFERENCE = {
     "call_length",
     "receipt_orphan",
     "canary",
+    "bind_taker",
+    "bind_lease",
     "tariff",
     "wording",
 }

@@ -8,7 +8,8 @@ from typing import Any
 
 from gateway.channels.base import Emit, Work
 from gateway.flows.batching import Event
-from gateway.flows.lane import Fence, Lane
+from gateway.flows.fence import Fence
+from gateway.flows.lane import Lane
 from gateway.flows.texts import Texts
 from gateway.flows.tracking import Tracking
 from gateway.log import unit_logger
