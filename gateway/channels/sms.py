@@ -390,8 +390,7 @@ class SmsChannel:
 
     def _give_back(self, deliveries: Sequence[Delivery], for_s: float | None = None) -> None:
         if self._outbox is not None and deliveries:
-            unsent = OutcomeKind.UNSENT
-            self._outbox.items += [Outcome(delivery, unsent, "", retry_after_s=for_s) for delivery in deliveries]
+            self._outbox.items += [Outcome(one, OutcomeKind.UNSENT, "", retry_after_s=for_s) for one in deliveries]
             self._outbox.hand_on_soon()
 
     def _give_up(self, carrier: Carrier, parts: Sequence[PartTicket], why: str = "") -> None:
