@@ -115,7 +115,7 @@ class SmsSection(Section):
     max_parts: int = Field(default=3, ge=1, le=10)
     rate_per_s: float = Field(default=500.0, gt=0, le=100_000)
     max_unrecorded: int = Field(default=3000, ge=1)
-    drain_s: float = Field(default=5.0, ge=0)
+    drain_s: float = Field(default=3.0, ge=0, le=5)
     providers: tuple[SmsProviderSettings, ...] = ()
     simulated: tuple[SmsProviderSettings, ...] = ()
     canaries: tuple[CanarySettings, ...] = ()
