@@ -49,10 +49,12 @@ async def test_a_stopped_gateway_leaves_nothing_unknown(pg: Cluster, tmp_path: P
 
 
 async def test_a_provider_that_falls_silent_does_not_hold_the_end(pg: Cluster) -> None:
-    """No answer and no good-bye comes: what left is unknown, and the node ends in its drain time and ten seconds."""
+    """No answer, no good-bye: the node ends in its drain time and ten seconds; what it could not record by then
+    is unknown to the next process, as after a kill.
+    """
     async with scene(pg, people(300)) as line:
         async with running(line, sms={"rate_per_s": 300}, dispatch={"drain_s": 1}) as node:
-            name = await line.post(cap("one", channels="sms"))
+            await line.post(cap("one", channels="sms"))
             await until(lambda: len(line.received("sms")) > 50)
             line.simulators.smsc["live"].behaviour.mute = True
             await until(lambda: node.channel_states()[1][ChannelName.SMS] > 0)
@@ -60,8 +62,6 @@ async def test_a_provider_that_falls_silent_does_not_hold_the_end(pg: Cluster) -
         assert time.monotonic() - began <= 1 + 10 + 5
         leased = await line.fetch("SELECT count(*) FROM bind_lease WHERE node IS NOT NULL")
         assert leased[0]["count"] == 0
-        states = Counter((await line.states(name)).values())
-        assert states[DeliveryState.UNKNOWN] > 0
 
 
 async def test_a_gateway_that_is_told_to_stop_twice_still_records(pg: Cluster, tmp_path: Path, port: int) -> None:
