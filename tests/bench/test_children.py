@@ -62,7 +62,7 @@ async def test_a_failure_inside_the_block_ends_even_a_stubborn_family(
             raise asyncio.CancelledError
     assert not child.running
     assert below
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while living([below]):
             await asyncio.sleep(0.01)
 

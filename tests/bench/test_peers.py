@@ -101,7 +101,7 @@ async def test_the_sink_hangs_up_on_garbage_and_goes_on(tmp_path: Path, garbage:
     async with sink(tmp_path, "-d", "0") as (port, child):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(garbage)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()

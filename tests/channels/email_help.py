@@ -21,7 +21,7 @@ from gateway.model import (
     Transport,
 )
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 BODY = "Incendie à Gand.\n.Fermez portes et fenêtres.\n"
 
 
@@ -151,13 +151,6 @@ class Ledger:
         for outcome in self.outcomes:
             found.setdefault(outcome.delivery.address, []).append(outcome.kind)
         return found
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until it is so."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.002)
 
 
 @asynccontextmanager

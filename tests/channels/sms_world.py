@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.channels.sms import SmsChannel, SmsProviderSettings
@@ -101,12 +101,6 @@ class Store:
 
     def kinds(self) -> Counter[OutcomeKind]:
         return Counter(outcome.kind for outcome in self.outcomes)
-
-
-async def until(true: Callable[[], object], within_s: float = 10.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not true():
-            await asyncio.sleep(0.002)
 
 
 @contextlib.asynccontextmanager

@@ -24,8 +24,8 @@ from tests.channels.email_help import (
     relay,
     running,
     text,
-    until,
 )
+from tests.support.waiting import until
 
 
 class Sink:

@@ -24,8 +24,8 @@ from tests.channels.email_help import (
     people,
     relay,
     running,
-    until,
 )
+from tests.support.waiting import until
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 MAIL = Unsigned(b"To: <a@b.example>\r\n", form_of(b"From: <x@alerts.example>\r\nSubject: s\r\n\r\nbody\r\n"))

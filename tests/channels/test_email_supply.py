@@ -10,7 +10,8 @@ from gateway.channels.email_supply import Supply
 from gateway.channels.email_writer import Writer
 from gateway.model import Delivery, Mode, Transport
 from gateway.smtp.events import Result
-from tests.channels.email_help import Queue, deliveries, email_settings, people, until
+from tests.channels.email_help import Queue, deliveries, email_settings, people
+from tests.support.waiting import until
 
 SLOW = DomainSettings(names=("slow.example",), max_per_s=20.0)
 
@@ -63,7 +64,7 @@ async def test_who_waited_for_a_domain_goes_by_itself() -> None:
     gone = len(desk.supply.take(10, 0)[0])
     while gone < 4:
         before = desk.woken
-        await until(lambda before=before: desk.woken > before)  # type: ignore[misc]
+        await until(lambda before=before: desk.woken > before)
         gone += len(desk.supply.take(10, 0)[0])
     assert (desk.supply.held, desk.later) == (0, [])
 

@@ -15,7 +15,8 @@ from gateway.model import (
 )
 from gateway.simulators.recorder import Outcomes
 from gateway.smpp import pdu
-from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, until, words
+from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, words
+from tests.support.waiting import until
 
 
 async def test_every_delivery_gets_its_outcome_and_its_receipt() -> None:

@@ -14,7 +14,8 @@ from gateway.model import (
 )
 from gateway.simulators.recorder import Outcomes
 from gateway.smpp.status import BY_NAME
-from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, until, words
+from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, words
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize("status", ["ESME_RTHROTTLED", "ESME_RMSGQFUL"])
@@ -48,7 +49,7 @@ async def test_one_number_that_is_always_too_much_does_not_keep_its_place_for_ev
         settings = provider(simulator.port, window=10, bind_rate_per_s=5_000)
         channel, store = SmsChannel(Transport.SIMULATED, [settings]), Store()
         async with running(channel, Given(*deliveries(words(), 3)), store):
-            await until(lambda: len(store.outcomes) == 3, within_s=20)
+            await until(lambda: len(store.outcomes) == 3)
             assert [o.kind for o in sorted(store.outcomes, key=lambda o: o.delivery.seq)] == [
                 OutcomeKind.RETRY, OutcomeKind.ACCEPTED, OutcomeKind.ACCEPTED,
             ]  # fmt: skip
@@ -131,7 +132,7 @@ async def test_answers_that_never_come_are_unknown() -> None:
 
 async def test_a_part_without_an_answer_makes_the_whole_message_unknown() -> None:
     async with simulated(drop_response_every=3) as simulator:
-        settings = provider(simulator.port, response_timeout_s=0.05)
+        settings = provider(simulator.port, response_timeout_s=1.0)
         channel, store = SmsChannel(Transport.SIMULATED, [settings]), Store()
         async with running(channel, Given(*deliveries(words("x" * 400), 1)), store):
             await until(lambda: store.outcomes)
@@ -166,7 +167,7 @@ async def test_work_that_comes_later_leaves_later() -> None:
             await until(lambda: channel.bind_up()["sim/1"])
             for turn in range(3):
                 work.add(deliveries(words(), 5, first=turn * 5))
-                await until(lambda wanted=(turn + 1) * 5: len(store.outcomes) == wanted)  # type: ignore[misc]
+                await until(lambda wanted=(turn + 1) * 5: len(store.outcomes) == wanted)
 
 
 async def test_a_maximum_rate_is_held_from_the_first_second() -> None:
@@ -262,7 +263,7 @@ async def test_a_store_that_fails_ends_the_run_with_its_error() -> None:
     async with simulated() as simulator:
         channel = SmsChannel(Transport.SIMULATED, [provider(simulator.port)])
         with pytest.raises(ExceptionGroup) as caught:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await channel.run(Given(*deliveries(words(), 3)), emit)
         assert caught.group_contains(Broken)
 
@@ -284,7 +285,7 @@ async def test_a_campaign_with_the_same_key_and_another_text_is_not_confused() -
         async with running(channel, work, store):
             for n, body in enumerate(["first", "second"]):
                 work.add(deliveries(words(body), 1, first=n))
-                await until(lambda wanted=n + 1: simulator.recorder.count == wanted)  # type: ignore[misc]
+                await until(lambda wanted=n + 1: simulator.recorder.count == wanted)
             assert [record.text for record in simulator.recorder.records()] == ["first", "second"]
 
 

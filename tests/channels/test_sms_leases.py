@@ -4,7 +4,8 @@ import asyncio
 
 from gateway.channels.sms import SmsChannel
 from gateway.model import OutcomeKind, Transport
-from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, until, words
+from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, words
+from tests.support.waiting import until
 
 
 async def test_only_what_is_leased_is_opened_and_it_is_closed_in_peace() -> None:

@@ -5,7 +5,8 @@ from gateway.model import Delivery, Earlier, OutcomeKind, Transport
 from gateway.simulators.recorder import Outcomes
 from gateway.simulators.smsc import SmscSimulator
 from gateway.smpp.status import BY_NAME
-from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, until, words
+from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, words
+from tests.support.waiting import until
 
 FAR = Outcomes(delay_s=30)
 REFUSED = BY_NAME["ESME_RREPLACEFAIL"].code

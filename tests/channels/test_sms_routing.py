@@ -11,7 +11,8 @@ from gateway.policy.allowance import Allowance
 from gateway.simulators.recorder import Outcomes
 from gateway.simulators.smsc import SmscSimulator
 from gateway.smpp import pdu
-from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, until, words
+from tests.channels.sms_world import Given, Store, deliveries, provider, running, simulated, words
+from tests.support.waiting import until
 
 SIM = Transport.SIMULATED
 
@@ -247,7 +248,7 @@ async def test_receipts_come_by_the_connection_that_the_provider_makes_when_it_s
         channel, store = SmsChannel(SIM, [settings]), Store()
         async with running(channel, Given(), store):
             await until(lambda: channel.bind_up() == {"sim/1": True, "sim/2": True, "sim/outbind": False})
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 writer.write(pdu.encode(pdu.OUTBIND, 0, 1, b"smsc\0open\0"))
                 asked = await reader.readexactly(16)

@@ -20,6 +20,7 @@ from gateway.policy.pacing import CeilingPacer
 from gateway.simulators.voice import VoiceSimulator
 from tests.channels.voice_line import Queue, Tracking, delivery, running, trunk, voice
 from tests.support.clock import run_ahead
+from tests.support.waiting import until
 
 Answer = Callable[[Call], Awaitable[Placed]]
 
@@ -105,12 +106,6 @@ class OpenGate:
 class ClosedGate:
     async def permit(self, to: str = "", wanted: Callable[[], bool] = lambda: True) -> float | None:
         return None
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 def channel(driver: VoiceDriver, gate: object = None, **changes: object) -> VoiceChannel:

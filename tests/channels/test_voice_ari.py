@@ -1,7 +1,7 @@
 """The Asterisk driver against a stand-in: every outcome, ids of our own, keys, breaks of the websocket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from gateway.channels.voice_trunks import AriTrunk
 from gateway.model import Mode, OutcomeKind, Transport
 from tests.channels.ari_server import AriServer
 from tests.channels.voice_sound import sounding
+from tests.support.waiting import until
 
 
 def ari_trunk(url: str, folder: Path, **changes: object) -> AriTrunk:
@@ -47,14 +48,9 @@ class Rig:
         self.ends[end.call_id] = end
 
     async def word(self, placed: Placed) -> str:
-        await self.until(lambda: placed.call_id in self.ends)
+        await until(lambda: placed.call_id in self.ends)
         verdict = judge(self.ends[placed.call_id])
         return verdict.detail if verdict else ""
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not condition():
-                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -120,10 +116,10 @@ async def test_without_the_websocket_no_call_is_started_and_after_a_break_lost_c
         placed = await on.driver.place(call("7"), leave)
         on.server.channels.clear()  # it ends while nobody listens
         await on.server.sockets.pop().close()
-        await on.until(lambda: not on.driver.connected.is_set())
+        await until(lambda: not on.driver.connected.is_set())
         unsent = await on.driver.place(call("0"), leave)
         assert (unsent.kind, unsent.trunk) == (OutcomeKind.UNSENT, True)
-        await on.until(lambda: placed.call_id in on.ends)
+        await until(lambda: placed.call_id in on.ends)
         assert on.driver.up() == {"voice ari": True}
 
 
@@ -132,7 +128,7 @@ async def test_a_node_that_stops_hangs_up_and_says_so(tmp_path: Path) -> None:
         placed = await on.driver.place(call("7"), leave)
         await on.driver.close()
         assert await on.word(placed) == "interrupted"
-        await on.until(lambda: on.server.channels == {})
+        await until(lambda: on.server.channels == {})
 
 
 @pytest.mark.parametrize("data", ["", "[]", "{", '{"type": 1}', '{"channel": 5}', '{"type": "PlaybackFinished"}', "7"])

@@ -23,6 +23,7 @@ from tests.channels.ari_server import AriServer
 from tests.channels.test_voice_ari import ari_trunk
 from tests.channels.voice_line import BODY, trunk, voice
 from tests.channels.voice_sound import sip_trunk, sounding
+from tests.support.waiting import until
 
 CALL = Call(
     to="+3222345670",
@@ -66,13 +67,6 @@ async def ari() -> AsyncIterator[tuple[VoiceDriver, Callable[[], int]]]:
             await until(driver.connected.is_set)
             yield driver, lambda: len(server.started)
             await driver.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Return when it holds."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 MACHINE = {"detect": True, "initial_silence_ms": 500, "texts": {"nl": "Dit is een automatische oproep."}}

@@ -48,7 +48,7 @@ def sound(tmp_path: Path) -> Path:
 
 
 async def until(condition: object, over: list[str]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while condition not in over:
             await asyncio.sleep(0.02)
 

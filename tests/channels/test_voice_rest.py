@@ -109,7 +109,7 @@ async def test_every_end_of_a_call_comes_back_once_by_signed_callbacks(behaviour
         work = Queue([delivery(number, seq=i) for i, number in enumerate(numbers)])
         async with with_callbacks(simulator, work, tracking) as channel:
             await tracking.until(outcomes=len(numbers), receipts=len(numbers))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while channel.in_flight:
                     await asyncio.sleep(0.01)
     assert set(tracking.kinds()) == {OutcomeKind.ACCEPTED}
@@ -167,7 +167,7 @@ async def test_a_pressed_key_is_thanked_for_in_the_language_of_the_text() -> Non
         simulator.outcomes.tell("+3222345670", "confirmed")
         async with with_callbacks(simulator, Queue([delivery(language="fr")]), tracking):
             await tracking.until(receipts=1)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while not any("/played" in callback.url for callback in simulator.callbacks):
                     await asyncio.sleep(0.01)
         (answer,) = [callback.body for callback in simulator.callbacks if "/played" in callback.url]
@@ -215,7 +215,7 @@ async def test_a_lost_callback_is_made_good_by_one_poll_after_the_longest_time_o
         await asyncio.sleep(0.3)
         assert reports == []
         now[0] += 1000.0
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not reports:
                 await asyncio.sleep(0.01)
         watching.cancel()
@@ -278,10 +278,10 @@ async def test_no_answer_in_time_is_unknown_because_the_call_may_have_been_start
 
 async def test_waiting_for_a_permit_does_not_count_against_the_provider() -> None:
     async def late() -> bool:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(2.5)
         return True
 
-    async with provider() as simulator, opened(simulator, answer_timeout_s=0.2) as driver:
+    async with provider() as simulator, opened(simulator, answer_timeout_s=2) as driver:
         assert (await driver.place(CALL, late)).kind is OutcomeKind.ACCEPTED
 
 
@@ -352,7 +352,7 @@ async def test_a_ringing_call_is_canceled_and_an_answered_one_completed() -> Non
         assert simulator.call(ringing.call_id).status == "canceled"
     async with provider(VoiceBehaviour(ring_s=0), time_scale=1.0) as simulator, opened(simulator) as driver:
         answered = await driver.place(CALL, yes)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while simulator.call(answered.call_id).status != "in-progress":
                 await asyncio.sleep(0.01)
         assert await driver.hang_up(answered.call_id)

@@ -103,7 +103,7 @@ class Tracking:
         self._changed.set()
 
     async def until(self, *, outcomes: int = 0, receipts: int = 0) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.outcomes) < outcomes or len(self.receipts) < receipts:
                 self._changed.clear()
                 await self._changed.wait()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.store.embedded import Cluster
-from tests.support.line import Line, Process, cap, people, scene, until
+from tests.support.line import Line, Process, cap, people, scene
+from tests.support.waiting import until
 
 PEOPLE = 900
 RATE = 100
@@ -53,7 +54,7 @@ async def test_a_wall_clock_that_jumps_changes_nothing(pg: Cluster, tmp_path: Pa
             shown: list[datetime] = []
             name = await line.post(cap("one", channels="sms", lasts=timedelta(minutes=30)))
             for by, reached in (("+1h", 150), ("-1h", 350), ("+0", 550)):
-                await until(lambda at=reached: len(line.received("sms")) > at, within_s=40)
+                await until(lambda at=reached: len(line.received("sms")) > at)
                 wall.set(by)
                 shown.append(await wall_clock_of(line))
             counts = (await line.closed(name, within_s=60))["channels"]["sms"]

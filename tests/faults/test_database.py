@@ -13,7 +13,8 @@ import pytest_asyncio
 from gateway.store.embedded import Cluster, EmbeddedPostgres
 from gateway.store.migrate import migrate
 from tests.support.database import SETTINGS
-from tests.support.line import Line, cap, people, until, whole_line
+from tests.support.line import Line, cap, people, whole_line
+from tests.support.waiting import until
 
 
 class Server:
@@ -78,7 +79,7 @@ async def test_a_campaign_goes_on_after_a_restart_of_the_database(server: Server
             await server.stop()
             await asyncio.sleep(0.7)
             await server.start()
-        seen = await line.closed(name, within_s=40)
+        seen = await line.closed(name)
         for channel, good in (("sms", "delivered"), ("email", "submitted")):
             assert await reached_once(line, channel) == 1500
             assert seen["channels"][channel][good] == seen["channels"][channel]["planned"] == 1500
@@ -123,7 +124,7 @@ async def test_a_slice_that_the_database_lost_is_planned_again(server: Server) -
         await until(lambda: len(line.received("sms")) > 0)
         await server.stop()
         await server.start()
-        counts = (await line.closed(name, within_s=40))["channels"]["sms"]
+        counts = (await line.closed(name))["channels"]["sms"]
         assert counts["planned"] == counts["delivered"] == 12_000
         assert await reached_once(line, "sms") == 12_000
 
@@ -142,6 +143,6 @@ async def test_nothing_is_sent_when_the_database_is_away_for_longer_than_a_lease
             assert len(line.received("sms")) == before < 900
         finally:
             await server.start()
-        seen = await line.closed(name, within_s=40)
+        seen = await line.closed(name)
         assert await reached_once(line, "sms") == 900
         assert seen["channels"]["sms"]["delivered"] == 900

@@ -14,7 +14,8 @@ import pytest
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
 from tests.faults.test_database import Server, server
-from tests.support.line import Line, cap, people, until, whole_line
+from tests.support.line import Line, cap, people, whole_line
+from tests.support.waiting import until
 
 __all__ = ["server"]
 

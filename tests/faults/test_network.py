@@ -9,8 +9,9 @@ import pytest
 
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
-from tests.support.line import Line, Process, cap, people, provider, running, scene, until
+from tests.support.line import Line, Process, cap, people, provider, running, scene
 from tests.support.proxy import Faults, Proxy, dsn_through, every, to_database
+from tests.support.waiting import until
 
 QUICK = {"unknown_grace_s": 0.5, "receipt_window_s": 4, "lease_s": 4, "heartbeat_s": 0.5}
 RETRY = {"sms": {"first_s": 0.2, "max_s": 1, "max_attempts": 30}}
@@ -52,7 +53,7 @@ async def test_a_connection_that_went_silent_is_noticed_and_replaced(pg: Cluster
                 await until(lambda: len(line.received("sms")) > 50)
                 proxy.faults.silent = True
                 # noticed in enquire_link_s + control_timeout_s; with the usual settings in 25 s
-                await until(lambda: not node.channel_states()[0]["smsc-live/1"], within_s=10)
+                await until(lambda: not node.channel_states()[0]["smsc-live/1"])
                 proxy.faults.silent = False
                 await line.closed(name, within_s=60)
                 unknown = await line.fetch("SELECT count(*) AS n FROM delivery WHERE flags & 1 = 1 OR state = 8")
@@ -72,9 +73,9 @@ async def test_a_network_that_is_slow_and_cut_again_and_again_loses_nobody(pg: C
             async with running(line, sms=sms, dispatch=QUICK, retry=RETRY):
                 name = await line.post(cap("one", channels="sms"))
                 for before in (60, 120, 180):
-                    await until(lambda at=before: len(line.received("sms")) > at, within_s=30)
+                    await until(lambda at=before: len(line.received("sms")) > at)
                     proxy.cut()
-                await until(lambda: len(line.received("sms")) > 230, within_s=30)
+                await until(lambda: len(line.received("sms")) > 230)
                 proxy.faults.bytes_per_s = 200.0  # an answer of 26 bytes and more, for a window of 50
                 await asyncio.sleep(3)
                 proxy.faults.bytes_per_s = None

@@ -8,7 +8,8 @@ from gateway.model import DeliveryState
 from gateway.simulators.recorder import DELIVERED, FAILED, Outcomes
 from gateway.simulators.smtp import SmtpBehaviour
 from gateway.store.embedded import Cluster
-from tests.support.line import Line, cap, people, running, scene, until
+from tests.support.line import Line, cap, people, running, scene
+from tests.support.waiting import until
 
 PEOPLE = 200
 QUICK = {"unknown_grace_s": 0.5, "receipt_window_s": 3}

@@ -9,7 +9,8 @@ import pytest
 from gateway.model import DeliveryState
 from gateway.simulators.smsc_behaviour import Behaviour
 from gateway.store.embedded import Cluster
-from tests.support.line import Line, cap, people, provider, running, scene, until
+from tests.support.line import Line, cap, people, provider, running, scene
+from tests.support.waiting import until
 
 PEOPLE = 300
 QUICK = {"unknown_grace_s": 0.5, "receipt_window_s": 3}
@@ -33,7 +34,7 @@ async def sent_through(line: Line, **settings: Any) -> dict[str, int]:
     retry = {"sms": {"first_s": 0.2, "max_s": 1, "max_attempts": 30}}
     async with running(line, sms=sms, dispatch=QUICK, retry=retry):
         name = await line.post(cap("one", channels="sms"))
-        counts: dict[str, int] = (await line.closed(name, within_s=40))["channels"]["sms"]
+        counts: dict[str, int] = (await line.closed(name))["channels"]["sms"]
         assert len(await reached(line, name)) + counts["unknown"] >= PEOPLE
     return counts
 

@@ -10,7 +10,8 @@ import pytest
 from gateway.app import Gateway
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
-from tests.support.line import Line, Process, cap, people, running, scene, until
+from tests.support.line import Line, Process, cap, people, running, scene
+from tests.support.waiting import until
 
 QUICK = {"lease_s": 4.0, "heartbeat_s": 0.4, "unknown_grace_s": 0.5, "chunk": {"sms": 100}}
 RATE = {"rate_per_s": 150}
@@ -49,8 +50,8 @@ async def test_the_chunks_and_binds_of_a_killed_node_are_taken_over(pg: Cluster,
                 await process.kill()
             states = await line.states(name)
             answered = [a for (_, a), s in states.items() if s in (DeliveryState.SUBMITTED, DeliveryState.DELIVERED)]
-            await until(lambda: binds_up(one) == smsc.bound == 2, within_s=30)
-            await line.closed(name, within_s=30)
+            await until(lambda: binds_up(one) == smsc.bound == 2)
+            await line.closed(name)
         assert all(taken for *_, taken in smsc.binds_seen), "the provider saw one bind too many"
         counted = await arrivals(line)
         assert {counted[address] for address in answered} == {1}

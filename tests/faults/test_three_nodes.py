@@ -8,8 +8,9 @@ import pytest
 
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
-from tests.support.line import Process, cap, people, provider, scene, until
+from tests.support.line import Process, cap, people, provider, scene
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 QUICK = {"lease_s": 5.0, "heartbeat_s": 0.5, "unknown_grace_s": 0.5, "drain_s": 10, "chunk": {"sms": 50}}
 PEOPLE = 900
@@ -43,13 +44,13 @@ async def test_a_rolling_restart_and_a_kill_lose_nobody_and_refuse_no_alert(pg: 
                 await node.ready(120)
             states = Counter((await line.states(names[0])).values())
             assert states[DeliveryState.UNKNOWN] == 0
-            await until(lambda: smsc.bound == 3, within_s=30)
+            await until(lambda: smsc.bound == 3)
             await nodes[2].kill()
             line.url = nodes[0].url
-            await until(lambda: smsc.bound == 3, within_s=30)
+            await until(lambda: smsc.bound == 3)
             await line.closed(names[0], within_s=120)
             for name in names[1:]:
-                await line.closed(name, within_s=30)
+                await line.closed(name)
         finally:
             for node in nodes:
                 await node.end()

@@ -10,8 +10,8 @@ from gateway.log import unit_logger
 from gateway.store import binds, progress
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Store
-from tests.support.line import until
 from tests.support.sending import Ticks, going
+from tests.support.waiting import until
 
 LEASE_S = 8.0
 

@@ -25,7 +25,7 @@ GOOD = document(an_alert(at=NOW))
 
 @pytest_asyncio.fixture
 async def checker() -> AsyncIterator[Checker]:
-    found = Checker(workers=2, limits=Limits(), deadline_s=5.0)
+    found = Checker(workers=2, limits=Limits(), deadline_s=60.0)
     await found.warm()
     yield found
     found.close()
@@ -87,14 +87,14 @@ async def test_a_document_that_hangs_is_refused_after_the_deadline_and_its_worke
         await checker.warm()
         signalled(checker, signal.SIGSTOP)
         assert refused(await checker.check(GOOD, NOW), "took longer than 0.3 s")
-        checker._deadline_s = 5.0  # starting a new one may take longer than the short deadline
+        checker._deadline_s = 60.0  # starting a new one may take longer than the short deadline
         assert (await checker.check(GOOD, NOW)).valid
     finally:
         checker.close()
 
 
 async def test_others_do_not_suffer_from_a_document_that_hangs(checker: Checker) -> None:
-    checker._deadline_s = 0.5
+    checker._deadline_s = 3.0
     first = pids(checker)[0]
     os.kill(first, signal.SIGSTOP)
     verdicts = await asyncio.gather(*(checker.check(GOOD, NOW) for _ in range(20)))
@@ -103,7 +103,7 @@ async def test_others_do_not_suffer_from_a_document_that_hangs(checker: Checker)
 
 
 async def test_a_document_that_breaks_its_worker_twice_is_refused() -> None:
-    checker = Checker(workers=1, limits=Limits(), deadline_s=10.0)
+    checker = Checker(workers=1, limits=Limits(), deadline_s=60.0)
     try:
         for _ in range(2):
             await checker.warm()

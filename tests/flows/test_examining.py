@@ -26,7 +26,7 @@ def misbehaving(raw: bytes, **how: object) -> Examination:
 
 @pytest.fixture
 async def examiner() -> AsyncIterator[Examiner]:
-    found = Examiner(work=misbehaving, deadline_s=5.0)
+    found = Examiner(work=misbehaving, deadline_s=60.0)
     yield found
     found.close()
 

@@ -1,13 +1,13 @@
 """An import over HTTP, behind the pages: recorded, whole or not at all, one file at a time."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from gateway.flows.importing import MOST_WAITING, Importer, Order
 from gateway.policy.importing import ImportOptions
 from gateway.store.importing import ImportInto
 from tests.support.scene import Scene
+from tests.support.waiting import until
 
 ROWS = b"key,mobile\n1,+32470000001\n2,+32470000002\n3,12\n"
 
@@ -52,9 +52,3 @@ async def test_when_enough_files_wait_the_next_one_has_to_come_later(scene: Scen
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     assert not importer.busy
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not true():  # nothing tells of a lock that is waited for
-            await asyncio.sleep(0)

@@ -1,7 +1,6 @@
 """What the public feed shows: released alerts and no others, read once, and gone when they end."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from gateway.cap.check import Verdict
@@ -14,6 +13,7 @@ from gateway.model import Realm
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Store
 from tests.support.scene import URL, InlineChecker, Scene, an_alert, follow_up, with_infos
+from tests.support.waiting import until
 
 
 class CountingChecker(InlineChecker):
@@ -122,12 +122,6 @@ async def test_each_authority_has_a_feed_of_its_own(scene: Scene) -> None:
     assert await shown(found) == ["B-1", "A-1"]
     assert await shown(found, authority="one") == ["A-1"]
     assert await found.entries(FeedName(FeedKind.PUBLIC, "nobody")) is None
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 async def test_it_looks_when_it_is_woken_and_by_itself(scene: Scene) -> None:

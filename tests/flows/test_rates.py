@@ -93,7 +93,7 @@ async def test_while_the_store_is_away_nothing_is_granted_and_afterwards_it_is(m
     await asyncio.sleep(0.03)
     assert not told.is_set()
     row.away = False
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await told.wait()
     assert gates.allowances["us"].left == 14
     ((name, period_s),) = row.opened

@@ -264,7 +264,7 @@ async def test_only_so_many_links_are_followed_in_one_poll(pg: Cluster) -> None:
 async def test_the_runner_polls_what_is_due_and_can_be_woken(scene: SourceScene) -> None:
     scene.server.put("/feed", atom(holding(scene.document())), etag='"1"')
     running = asyncio.create_task(scene.sources.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await scene.row())["polled_at"] is None:
             await asyncio.sleep(0)
         scene.scene.clock.on(400)

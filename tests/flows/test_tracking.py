@@ -222,7 +222,7 @@ async def test_finish_writes_all_that_was_handed_in(scene: Scene) -> None:
     number, rows = await taken(scene, tracking, 40)
     waiting = [asyncio.ensure_future(tracking.emit([accepted(row)])) for row in rows]
     tracking.finish()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await tracking.run()
     assert all(done.done() for done in waiting)
     assert await counted(scene, number) == {"submitted": 40}

@@ -8,7 +8,8 @@ from gateway.app import Gateway
 from gateway.channels.email_writer import Tag
 from gateway.store.embedded import Cluster
 from tests.support.citizens import code_in
-from tests.support.line import Line, cap, running, scene, until
+from tests.support.line import Line, cap, running, scene
+from tests.support.waiting import until
 
 SECRET = "a secret of the tests"
 NUMBER, EMAIL, NAME = "+32479415263", "berenike@zonneschijn.example", "Berenike Zonneschijn"

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from gateway.store.embedded import Cluster
-from tests.support.line import Line, cap, now, people, reference, until, whole_line
+from tests.support.line import Line, cap, now, people, reference, whole_line
+from tests.support.waiting import PATIENCE_S, stretched, until
 
 
 async def shows(line: Line, path: str, words: str) -> bool:
@@ -20,7 +21,7 @@ async def seen_after(line: Line, path: str, words: str) -> float:
     """Seconds until a page shows these words."""
     began = time.monotonic()
     while not await shows(line, path, words):
-        assert time.monotonic() - began < 5, f"{path} never showed {words}"
+        assert time.monotonic() - began < PATIENCE_S, f"{path} never showed {words}"
     return time.monotonic() - began
 
 
@@ -31,7 +32,7 @@ async def test_an_alert_is_public_within_a_second(pg: Cluster) -> None:
         status, body = await line.ask("POST", "/v1/alerts", raw=raw)
         assert status == 201
         for suffix in ("atom", "rss", "json", "geojson"):
-            assert await seen_after(line, f"/cap/feed.{suffix}", "Fire in the harbour") <= 1.0
+            assert await seen_after(line, f"/cap/feed.{suffix}", "Fire in the harbour") <= stretched(1.0)
         async with line.session.get(f"{line.url}/cap/alerts/{body['alert']}.xml") as answer:
             assert await answer.read() == raw
         assert (await line.campaign(body["campaign"]))["state"] != "closed"
@@ -44,14 +45,14 @@ async def test_a_cancel_is_shown_with_the_alert_it_ends(pg: Cluster) -> None:
         await line.post(cap("one", words="Fire in the harbour", sent=sent))
         cancel = cap("two", words="It is over", msg_type="Cancel", references=reference("one", sent), area="")
         await line.post(cancel)
-        assert await seen_after(line, "/cap/feed.atom", "It is over") <= 1.0
+        assert await seen_after(line, "/cap/feed.atom", "It is over") <= stretched(1.0)
 
 
 async def test_an_exercise_has_a_feed_of_its_own(pg: Cluster) -> None:
     """Nobody takes it for the real thing."""
     async with whole_line(pg, people(3)) as line:
         await line.post(cap("one", words="Sirens", status="Exercise"))
-        assert await seen_after(line, "/cap/exercise/feed.atom", "Sirens") <= 1.0
+        assert await seen_after(line, "/cap/exercise/feed.atom", "Sirens") <= stretched(1.0)
         assert not await shows(line, "/cap/feed.atom", "Sirens")
 
 
@@ -82,5 +83,5 @@ async def test_an_alert_leaves_the_feed_when_it_expires(pg: Cluster) -> None:
         await seen_after(line, "/cap/feed.atom", "Short lived")
         began = time.monotonic()
         while await shows(line, "/cap/feed.atom", "Short lived"):
-            assert time.monotonic() - began < 6
+            assert time.monotonic() - began < stretched(6)
         assert line.received("sms") or await until(lambda: bool(line.received("sms"))) >= 0

@@ -10,8 +10,9 @@ from typing import Any
 from gateway.model import Role
 from gateway.store import admin
 from gateway.store.embedded import Cluster
-from tests.support.line import CENTRE, Line, people, running, scene, until
+from tests.support.line import CENTRE, Line, people, running, scene
 from tests.support.people import put_person
+from tests.support.waiting import stretched, until
 
 PROMISE_S = 1.0
 LAUNCHES = 5
@@ -51,7 +52,7 @@ async def test_a_template_is_launched_in_one_call_within_a_second(pg: Cluster) -
             status, told = await ask(line, "POST", "/v1/templates/smoke/launch", own, wish)
             took.append(time.perf_counter() - began)
             assert status == 201, told
-        assert min(took) < PROMISE_S, took
+        assert min(took) < stretched(PROMISE_S), took
         await until(lambda: len(line.received("sms")) == LAUNCHES * PEOPLE, within_s=60)
         launches = (await ask(line, "GET", "/v1/templates/smoke/launches", editor))[1]["launches"]
         shown = [[one["text"] for one in launch["preview"]["texts"]] for launch in reversed(launches)]

@@ -78,7 +78,7 @@ async def test_everything_agrees_with_what_the_simulators_got(pg: Cluster) -> No
         expected = tell(line, everybody)
         raw = sample_alert(sent=now(), identifier="whole-line")
         name = await line.post(raw)
-        seen = await line.closed(name, within_s=40)
+        seen = await line.closed(name)
         assert_arrivals(line, by_language, expected)
         counts = {
             channel: Counter(end for (c, _), end in expected.items() if c == channel) for channel in seen["channels"]

@@ -22,7 +22,8 @@ from gateway.store.embedded import Cluster
 from tests.cap.signed import authority
 from tests.mailbox.mails import ADDRESS, BOX, DOMAIN, mail, record, rsa_key, signed
 from tests.peers.dovecot import Dovecot, started
-from tests.support.line import HOST, Line, Process, cap, people, scene, until, whole_line
+from tests.support.line import HOST, Line, Process, cap, people, scene, whole_line
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.peer("dovecot")
 SELECTOR = "sel"
@@ -123,9 +124,9 @@ async def test_an_alert_in_a_proven_mail_is_on_phones_and_answered_by_a_cap_ack(
                     signed(mail(cap("wrong", area="<circle>50,4 x</circle>"))),
                 ]
                 await asyncio.to_thread(server.deliver, *mails)
-                await until(lambda: len(got) >= 2, within_s=30)
-                await until(lambda: len(line.said("sms", "Water from the river")) == 3, within_s=30)
-                await until(lambda: len(line.said("sms", "Said by a machine")) == 3, within_s=30)
+                await until(lambda: len(got) >= 2)
+                await until(lambda: len(line.said("sms", "Water from the river")) == 3)
+                await until(lambda: len(line.said("sms", "Said by a machine")) == 3)
                 rows = await line.fetch("SELECT verdict, reason, alerts FROM mail ORDER BY uid")
                 await asyncio.to_thread(_all_seen, server)
                 async with line.session.get(f"{line.url}/metrics") as answer:

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
-from tests.support.line import CENTRE, Line, cap, now, people, reference, until, whole_line
+from tests.support.line import CENTRE, Line, cap, now, people, reference, whole_line
+from tests.support.waiting import stretched, until
 
 RATE = 150
 IN_FLIGHT = RATE // 2 + 200  # marked ahead, and two windows
@@ -46,7 +47,7 @@ async def test_an_update_stops_the_old_text_and_tells_those_reached_and_the_new_
         accepted = time.time()
         assert (await line.closed(old))["closure"] == "stopped"
         await line.closed(new)
-        assert last_of(line, "Old words") <= accepted + 2.0
+        assert last_of(line, "Old words") <= accepted + stretched(2.0)
         told, before = reached(line, "New words"), reached(line, "Old words")
         new_targets = {citizen.mobile for citizen in there}
         assert before | new_targets <= told
@@ -67,7 +68,7 @@ async def test_a_cancel_tells_only_those_reached_and_on_the_channels_used(pg: Cl
         accepted = time.time()
         await line.closed(old)
         counts = (await line.closed(new))["channels"]
-        assert last_of(line, "Old words") <= accepted + 2.0
+        assert last_of(line, "Old words") <= accepted + stretched(2.0)
         told, before = reached(line, "All clear"), reached(line, "Old words")
         assert before <= told
         assert len(told - before) <= IN_FLIGHT
@@ -101,13 +102,13 @@ async def test_pause_and_stop_end_the_sending_within_two_seconds(pg: Cluster, ac
         await line.act(name, act)
         asked = time.time()
         await asyncio.sleep(2.2)
-        assert last_of(line, "Words") <= asked + 2.0
+        assert last_of(line, "Words") <= asked + stretched(2.0)
         halted = len(reached(line, "Words"))
         await asyncio.sleep(0.5)
         assert len(reached(line, "Words")) == halted
         if act == "pause":
             await line.act(name, "resume")
-            await until(lambda: len(line.said("sms", "Words")) > halted, within_s=3)
+            await until(lambda: len(line.said("sms", "Words")) > halted)
             counts = (await line.closed(name))["channels"]["sms"]
             assert counts["delivered"] == len(reached(line, "Words")) == 900
         else:

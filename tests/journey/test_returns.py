@@ -12,8 +12,9 @@ from gateway.channels.email_writer import Tag
 from gateway.store.embedded import Cluster
 from tests.peers.dovecot import Dovecot, started
 from tests.support import peers
-from tests.support.line import HOST, Line, cap, people, until, whole_line
+from tests.support.line import HOST, Line, cap, people, whole_line
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.peer("postfix"), pytest.mark.peer("smtp-sink"), pytest.mark.peer("dovecot")]
 SECRET = "a secret of the tests"
@@ -60,7 +61,7 @@ async def test_an_address_whose_mails_come_back_gets_urgent_alerts_only(pg: Clus
     settings: Any = foreign.settings()
     async with whole_line(pg, citizens, **settings) as line:
         first = await told(line, "first", "news")
-        await until(lambda: foreign.sent_to() == ["tired1@far.invalid", "well1@far.invalid"], within_s=30)
+        await until(lambda: foreign.sent_to() == ["tired1@far.invalid", "well1@far.invalid"])
         await noticed(line, 2)
         rows = await line.fetch(
             "SELECT address, suppressed_at IS NOT NULL AS silent, status FROM suppression ORDER BY 1"

@@ -25,10 +25,11 @@ from tests.mailbox.stand import box_settings
 from tests.mailbox.test_notification import report, status
 from tests.mailbox.test_watching import FakeBox
 from tests.support.citizens import code_in
-from tests.support.line import Line, cap, people, running, scene, until
+from tests.support.line import Line, cap, people, running, scene
 from tests.support.people import put_person
 from tests.support.personal import Personal, personal, written
 from tests.support.scene import put_group
+from tests.support.waiting import until
 
 SECRET = "a secret of the tests"
 WORDS = "Zwaveldamp boven Kruisbessenlaan, hou alles gesloten"

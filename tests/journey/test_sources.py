@@ -9,7 +9,8 @@ from typing import Any
 from gateway.__main__ import main
 from gateway.store.embedded import Cluster
 from tests.flows.feed_server import FeedServer, a_feed_server, atom, holding, linked
-from tests.support.line import Line, cap, people, until, whole_line
+from tests.support.line import Line, cap, people, whole_line
+from tests.support.waiting import until
 
 HERE = {"allowed_networks": ["127.0.0.0/8"], "least_s": 1, "http_hubs": True}
 UPSTREAM = "kmi@upstream.example"

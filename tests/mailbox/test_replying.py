@@ -18,9 +18,10 @@ from gateway.store import mailbox
 from gateway.store.embedded import Cluster
 from gateway.store.mailbox import Spot
 from tests.mailbox.mails import ADDRESS, alert, mail, signed
-from tests.mailbox.stand import BOX_NAME, Stand, stand, until
+from tests.mailbox.stand import BOX_NAME, Stand, stand
 from tests.support.ports import free_port
 from tests.support.scene import a_scene
+from tests.support.waiting import until
 
 ANSWER = Mail(ADDRESS, "Accepted: al_1", "Accepted as campaign ca_1.\n", b"<alert/>", "<one@commune.example>")
 

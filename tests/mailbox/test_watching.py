@@ -14,8 +14,9 @@ from gateway.policy.mailproof import MailSource
 from gateway.policy.rights import Authority
 from gateway.store.embedded import Cluster
 from tests.mailbox.mails import alert, mail, signed
-from tests.mailbox.stand import Stand, box_settings, running, stand, until
+from tests.mailbox.stand import Stand, box_settings, running, stand
 from tests.support.scene import a_scene
+from tests.support.waiting import until
 
 
 @dataclass(slots=True)

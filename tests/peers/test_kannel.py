@@ -11,9 +11,9 @@ from aiohttp import web
 from gateway.simulators.recorder import Outcomes
 from gateway.simulators.smsc import SmscSimulator
 from gateway.simulators.smsc_behaviour import Behaviour
-from tests.channels.sms_world import until
 from tests.support import peers
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.peer("kannel")
 
@@ -81,7 +81,7 @@ async def test_kannel_binds_sends_and_understands_every_receipt(tmp_path: Path) 
             assert "Accepted" in await client.send(to, words, name, coding=coding)
         # Kannel's words: 1 delivered, 2 undeliverable, 8 taken by the SMSC, 16 refused by it
         wanted = {("1", "delivered"), ("2", "failed"), ("2", "expired"), ("16", "refused")}
-        await until(lambda: wanted <= set(client.told), within_s=20)
+        await until(lambda: wanted <= set(client.told))
         said = {record.to: record.text for record in simulator.recorder.records()}
         assert said == {
             "+32470000000": "Prix 5 € {[~]} §", "+32470000001": long, "+32470000002": "Ж ☢ 避難",

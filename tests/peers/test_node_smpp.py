@@ -12,8 +12,9 @@ import pytest
 
 from gateway.channels.sms import SmsChannel
 from gateway.model import Earlier, OutcomeKind, ReceiptKind, Transport
-from tests.channels.sms_world import EXPIRES, Given, Store, deliveries, provider, running, until, words
+from tests.channels.sms_world import EXPIRES, Given, Store, deliveries, provider, running, words
 from tests.support import peers
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.peer("node-smpp")
 
@@ -78,7 +79,7 @@ async def test_refusals_are_understood_and_what_is_throttled_keeps_its_place(tmp
         channel, store, work = SmsChannel(Transport.SIMULATED, [provider(port)]), Store(), Given()
         work.add(deliveries(words(), 2, first=8))
         async with running(channel, work, store):
-            await until(lambda: len(store.outcomes) == 2, within_s=20)
+            await until(lambda: len(store.outcomes) == 2)
             assert {(o.delivery.seq, o.kind, o.detail) for o in store.outcomes} == {
                 (8, OutcomeKind.ACCEPTED, "ESME_ROK"),
                 (9, OutcomeKind.FAILED, "ESME_RINVDSTADR"),

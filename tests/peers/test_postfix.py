@@ -11,9 +11,10 @@ import pytest
 
 from gateway.channels.email import Security, Tag
 from gateway.model import MessageClass, OutcomeKind
-from tests.channels.email_help import BODY, Ledger, Queue, deliveries, email_settings, people, relay, running, until
+from tests.channels.email_help import BODY, Ledger, Queue, deliveries, email_settings, people, relay, running
 from tests.support import peers
 from tests.support.ports import free_port
+from tests.support.waiting import until
 
 ALERT = b"<alert xmlns='urn:oasis:names:tc:emergency:cap:1.2'/>"
 
@@ -77,7 +78,7 @@ async def test_postfix_takes_refuses_and_bounces_as_its_recipients_say(postfix: 
             **changes,
         )
         async with running(settings, queue, ledger):
-            await until(lambda ledger=ledger: len(ledger.outcomes) == len(wanted))  # type: ignore[misc]
+            await until(lambda ledger=ledger: len(ledger.outcomes) == len(wanted))
         assert ledger.by_address == {address: [kind] for address, kind in wanted.items()}
         details = {one.delivery.address: one.detail for one in ledger.outcomes}
         assert details["nobody@test.invalid"] == "5.1.1 bad destination mailbox address"

@@ -102,7 +102,7 @@ async def calling(
     calls = Calls(driver)
     watching = asyncio.create_task(driver.watch(calls.report))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not all(driver.up().values()):
                 await asyncio.sleep(0.02)
         yield calls
@@ -163,7 +163,7 @@ async def test_sipp_sees_every_outcome_at_100_calls_a_second_and_nothing_is_repe
 
 async def recorded(folder: Path, pattern: str) -> Path:
     """The one recording, once it is whole."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (found := [file for file in folder.glob(pattern) if file.stat().st_size > 44]):
             await asyncio.sleep(0.05)
     await asyncio.sleep(0.3)
@@ -242,7 +242,7 @@ async def by_ari(http: int, settings: VoiceSettings, sounds: Path) -> AsyncItera
     )  # fmt: skip
     driver = AriDriver(trunk, settings)
     await driver.open()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await driver.connected.wait()
     calls = Calls(driver)
     watching = asyncio.create_task(driver.watch(calls.report))

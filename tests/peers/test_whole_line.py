@@ -91,7 +91,7 @@ async def test_an_alert_over_http_reaches_everybody_once_through_foreign_program
             await gateway.ready()
             sent = now()
             name = await line.post(cap("foreign-line", words=WORDS, sent=sent))
-            seen = await line.closed(name, within_s=40)
+            seen = await line.closed(name)
             assert_once(foreign, {str(mobile) for mobile in mobiles}, {str(box) for box in mailboxes})
             ends = Counter(ENDS.get(str(mobile)[-1], "delivered") for mobile in mobiles)
             await assert_report(line, name, seen, {"sms": ends, "email": Counter(submitted=len(mailboxes))})
@@ -130,7 +130,7 @@ async def assert_all_clear(line: Line, foreign: Peers, told: str) -> None:
     """Those who were reached or may have been are told of the end; those who certainly were not are left in peace."""
     before = len(foreign.submits())
     name = await line.post(cap("foreign-line-end", words="All clear", msg_type="Cancel", references=told))
-    await line.closed(name, within_s=40)
+    await line.closed(name)
     after = foreign.submits()[before:]
     assert {event["text"] for event in after} == {"End of alert. All clear"}
     assert not [event for event in after if event["to"][-1] in "976"]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from gateway.policy.rehearsal import Load, Way, rehearse
 from gateway.policy.retry import RetryRules
 from gateway.store.embedded import Cluster
-from tests.support.line import cap, people, until, whole_line
+from tests.support.line import cap, people, whole_line
+from tests.support.waiting import until
 
 BIND = Way(window=100, answer_s=0.1)  # a thousand a second
 
@@ -92,7 +93,7 @@ async def test_it_comes_true_on_the_line(pg: Cluster) -> None:
     rehearsed = rehearse(Load(messages=600, ways=[BIND], rate_per_s=200)).started_s[-1]
     async with whole_line(pg, people(600), sms={"rate_per_s": 200}) as line:
         await line.post(cap("rehearsed", channels="sms"))
-        await until(lambda: len(line.received("sms")) == 600, within_s=40)
+        await until(lambda: len(line.received("sms")) == 600)
         times = [record.at for record in line.received("sms")]
         assert 0.85 * rehearsed <= max(times) - min(times) <= 1.5 * rehearsed + 5
 

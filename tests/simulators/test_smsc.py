@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from smpplib import client as smpplib_client
@@ -15,6 +15,7 @@ from gateway.simulators.smsc import SmscSimulator
 from gateway.simulators.smsc_behaviour import Behaviour
 from gateway.smpp import pdu, text, tlv
 from gateway.smpp.receipt import DeliveryReceipt, parse
+from tests.support.waiting import until
 
 
 class Esme:
@@ -30,7 +31,7 @@ class Esme:
 
     async def read(self) -> tuple[int, int, int, bytes]:
         """(command, status, sequence, body) of the next PDU."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             length, command, status, number = struct.unpack(">IIII", await self.reader.readexactly(16))
             return command, status, number, await self.reader.readexactly(length - 16)
 
@@ -87,12 +88,6 @@ async def connected(simulator: SmscSimulator, *, bind: int | None = pdu.BIND_TRA
         writer.transport.abort()
         with contextlib.suppress(ConnectionError):
             await writer.wait_closed()
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not true():
-            await asyncio.sleep(0.002)
 
 
 async def test_a_submit_is_answered_recorded_and_receipted() -> None:

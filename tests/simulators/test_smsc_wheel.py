@@ -28,7 +28,7 @@ async def test_each_is_due_in_its_time_and_what_is_removed_is_not() -> None:
     wheel.remove(a_submit(9))
     assert wheel.find(lambda one: one.number == 3) is None
     clock.now = 103.0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not due:
             await asyncio.sleep(0.005)
     assert (due, len(wheel)) == ([2], 1)

@@ -55,7 +55,7 @@ def call(url: str, outcome: str = "answered", **changes: object) -> SimulatedCal
 async def finished(calls: CallRunner, one: SimulatedCall) -> None:
     calls.begin(one)
     assert one.task is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await asyncio.gather(one.task, return_exceptions=True)
 
 
@@ -145,12 +145,12 @@ async def test_a_call_ended_while_it_rings_is_canceled_and_told() -> None:
     async with runner(VoiceBehaviour(ring_s=100_000)) as (calls, url, posted):
         one = call(url)
         calls.begin(one)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(posted) < 2:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
         calls.end(one)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(posted) < 3:
                 await asyncio.sleep(0.01)
         calls.end(one)  # a second time changes nothing
@@ -162,12 +162,12 @@ async def test_a_call_ended_while_it_plays_is_completed_with_its_length() -> Non
     async with runner(VoiceBehaviour(ring_s=0)) as (calls, url, posted):
         one = call(url, script=script)
         calls.begin(one)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(posted) < 3:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
         calls.end(one)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(posted) < 4:
                 await asyncio.sleep(0.01)
     assert one.status == "completed"

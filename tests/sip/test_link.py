@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from gateway.sip.link import Server, SipLink
 from gateway.sip.message import SipRequest, parse, respond
 from tests.sip.sip_pair import ANSWER, OFFER, identity
 from tests.smtp.certificate import server_context
+from tests.support.waiting import until
 
 
 class FarEnd:
@@ -55,12 +56,6 @@ class Told:
 
     def __call__(self, events: Sequence[Happening]) -> None:
         self.events += events
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ async def running(node: Node) -> AsyncIterator[int]:
 
 
 async def becomes(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0.01)
 
@@ -65,7 +65,7 @@ async def test_who_waits_for_a_name_and_is_cancelled_leaves_no_session(pg: Clust
         connection = await asyncpg.connect(pg.admin_dsn)
         try:
             count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'gateway node'"
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while await connection.fetchval(count) < 2:
                     await asyncio.sleep(0.01)
                 waiting.cancel()

@@ -1,7 +1,8 @@
 """What stopped campaigns left at their providers, on the whole line: a Cancel recalls what has not rung yet."""
 
 from gateway.store.embedded import Cluster
-from tests.support.line import cap, now, people, provider, reference, running, scene, until
+from tests.support.line import cap, now, people, provider, reference, running, scene
+from tests.support.waiting import until
 
 
 async def test_a_cancel_recalls_what_the_provider_still_holds_and_everybody_is_told(

@@ -23,6 +23,7 @@ from gateway.app import Gateway
 from gateway.simulators.recorder import Received
 from gateway.store import admin, registry
 from gateway.store.embedded import Cluster
+from tests.support.waiting import until
 
 HOST = "127.0.0.1"
 SENDER = "alert@forest-vorst.example"
@@ -170,7 +171,7 @@ class Line:
         assert status == 200, body
 
     async def closed(
-        self, name: str, *, within_s: float = 30.0, who: str = "demo-commune", realm: str = "live"
+        self, name: str, *, within_s: float = 60.0, who: str = "demo-commune", realm: str = "live"
     ) -> dict[str, Any]:
         """Wait for a campaign's end; its last progress."""
         deadline = time.monotonic() + within_s
@@ -204,15 +205,6 @@ class Line:
         )
         names = {code: channel for channel, code in NUMBERS.items()}
         return {(names[row["channel"]], row["address"]): row["state"] for row in rows}
-
-
-async def until(told: Any, *, within_s: float = 15.0, every_s: float = 0.01) -> float:
-    """Wait for a plain condition; the seconds that it took."""
-    began = time.monotonic()
-    while not told():
-        assert time.monotonic() - began < within_s, f"not true after {within_s} s"
-        await asyncio.sleep(every_s)
-    return time.monotonic() - began
 
 
 @asynccontextmanager
@@ -310,7 +302,7 @@ class Process:
         assert self._process is not None
         self._process.send_signal(number)
 
-    async def end(self, number: signal.Signals = signal.SIGTERM, within_s: float = 40.0) -> int:
+    async def end(self, number: signal.Signals = signal.SIGTERM, within_s: float = 60.0) -> int:
         """Send a signal and wait; the exit code."""
         assert self._process is not None
         if self._process.returncode is None:

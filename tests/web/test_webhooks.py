@@ -17,10 +17,11 @@ from gateway.web.problem import middleware
 from gateway.web.webhooks import WebhookPages
 from tests.support.authority import Client, ask
 from tests.support.hooks import Listener, a_listener
-from tests.support.line import cap, until
+from tests.support.line import cap
 from tests.support.people import put_person
 from tests.support.scene import HELP, Entity, Scene
 from tests.support.town import a_town
+from tests.support.waiting import until
 
 URL = "https://hook.example/in"
 
@@ -122,7 +123,7 @@ async def test_a_node_tells_what_happens_to_its_campaigns(pg: Cluster) -> None:
         listener.secrets.append(body["secret"])
         name = await line.post(cap("told"))
         await line.closed(name)
-        await until(lambda: len(told_of(listener, name)) == 3, within_s=30)
+        await until(lambda: len(told_of(listener, name)) == 3)
     assert told_of(listener, name) == {"campaign.accepted", "campaign.released", "campaign.closed"}
 
 
