@@ -15,7 +15,7 @@ DATA ?= .gateway
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
 PYTEST_ARGS ?=
-# what fills a core or keeps to a clock runs by itself, behind the rest, of which most waits most of the time
+# what fills a core or keeps to a clock has one for itself, behind the rest, of which most waits most of the time
 ALONE := $(addprefix tests/,bench faults flows/test_checking.py flows/test_examining.py journey peers/test_sip.py test_demo.py)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -31,7 +31,7 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not long" -n 4 --dist loadfile $(ALONE:%=--ignore=%) $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m "not long" $(ALONE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile $(ALONE) $(PYTEST_ARGS)
 
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long --timeout=3600 $(PYTEST_ARGS)

@@ -56,20 +56,28 @@ FULL_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLimits:
-    """Connections of each pool, and the longest that connecting and one statement may take."""
+    """Connections of each pool; the longest to connect, to wait for one that is free, and for one statement to take."""
 
     least: int = 1
     most: int = 10
     connect_timeout_s: float = 10.0
+    free_timeout_s: float = 15.0
     command_timeout_s: float = 60.0
 
 
 class Store:
     """Two pools of one database. `queue` sessions have pinned plans; `ask` sessions plan freely."""
 
-    def __init__(self, ask: asyncpg.Pool, queue: asyncpg.Pool, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ask: asyncpg.Pool,
+        queue: asyncpg.Pool,
+        limits: PoolLimits = PoolLimits(),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.ask = ask
         self.queue = queue
+        self._free_timeout_s = limits.free_timeout_s
         self._monotonic = monotonic
         self._no_room_at = float("-inf")
 
@@ -86,7 +94,7 @@ class Store:
             queue = await _pool(dsn, limits, PINNED | {"application_name": f"{name} queue"})
         except GONE as error:
             raise StoreUnavailable(f"PostgreSQL can not be reached: {error}") from error
-        return cls(ask, queue)
+        return cls(ask, queue, limits)
 
     async def close(self) -> None:
         """End both pools; connections that do not end by themselves within 5 s are cut."""
@@ -100,7 +108,7 @@ class Store:
     async def transaction(self) -> AsyncIterator[Connection]:
         """One transaction on a session that plans freely. Raises StoreUnavailable when it can not be done now."""
         try:
-            async with self.ask.acquire(timeout=5) as connection, connection.transaction():
+            async with self.ask.acquire(timeout=self._free_timeout_s) as connection, connection.transaction():
                 yield connection
         except NEVER:
             raise

@@ -69,8 +69,8 @@ async def test_a_failure_inside_the_block_ends_even_a_stubborn_family(
 
 async def test_errors_go_to_the_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    words = [sys.executable, "-c", "import sys; sys.stderr.write('oh'); print('ready', flush=True)"]
+    words = [sys.executable, "-c", "import sys; sys.stderr.write('oh\\n'); print('ready', flush=True)"]
     async with started("it", words, log=log) as child:
         await child.says("ready")
         await child.stop()
-    assert log.read_text() == "oh"
+    assert log.read_text() == "oh\n"

@@ -41,7 +41,6 @@ async def wall_clock_of(line: Line) -> datetime:
 
 
 @pytest.mark.peer("faketime")
-@pytest.mark.timeout(180)
 async def test_a_wall_clock_that_jumps_changes_nothing(pg: Cluster, tmp_path: Path, port: int) -> None:
     """An hour forward, two back, and right again: the alert lasts half an hour and reaches everybody, once."""
     async with scene(pg, people(PEOPLE)) as line:

@@ -70,7 +70,6 @@ async def post(line: Line, name: str) -> aiohttp.ClientResponse:
 
 
 @pytest.mark.peer("tmpfs")
-@pytest.mark.timeout(180)
 async def test_a_full_disk_refuses_alerts_and_loses_nobody(server: Server, disk: Path) -> None:
     """503 with Retry-After and not ready while it is full; by itself everything goes on afterwards."""
     await move_to(disk, server.cluster)

@@ -62,7 +62,6 @@ class Diary:
     back_s: list[float] = field(default_factory=list)
 
 
-@pytest.mark.timeout(240)
 async def test_a_campaign_survives_twenty_kills(pg: Cluster, tmp_path: Path, port: int) -> None:
     """Every recipient is reached or listed unknown, and nobody with a recorded answer is sent anything again."""
     await survive(Ordeal(kills=20, sending_s=30.0, seed=20, share=0.9), pg, tmp_path, port)

@@ -5,8 +5,6 @@ import signal
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
 from tests.support.line import Line, Process, cap, people, provider, running, scene
@@ -107,7 +105,6 @@ async def test_a_database_whose_replies_get_lost_has_no_double_effect(pg: Cluste
             await honest(line, body["campaign"], 400)
 
 
-@pytest.mark.timeout(240)
 async def test_a_gateway_killed_in_each_window_of_a_commit(pg: Cluster, tmp_path: Path, port: int) -> None:
     """Five times in one campaign: as it asks for its first mark; as its first bytes are on their way; as the first
     answer is; as it asks to record it; when the record has just been made. Who has a recorded answer is left alone."""

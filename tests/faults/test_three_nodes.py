@@ -4,8 +4,6 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
 from tests.support.line import Process, cap, people, provider, scene
@@ -16,7 +14,6 @@ QUICK = {"lease_s": 5.0, "heartbeat_s": 0.5, "unknown_grace_s": 0.5, "drain_s": 
 PEOPLE = 900
 
 
-@pytest.mark.timeout(240)
 async def test_a_rolling_restart_and_a_kill_lose_nobody_and_refuse_no_alert(pg: Cluster, tmp_path: Path) -> None:
     """Each node drains and comes back while the others send; alerts go to whoever is there; then one is killed."""
     async with scene(pg, people(PEOPLE)) as line:

@@ -63,7 +63,6 @@ def longest_pause_s(line: Line) -> float:
     return max(later - earlier for earlier, later in pairwise(times))
 
 
-@pytest.mark.timeout(180)
 async def test_a_campaign_goes_on_through_two_failovers(pair: Pair) -> None:
     """There and back again: nobody is left out or told twice, every count is right, the pauses are short."""
     await migrate(pair.owner_dsn, pair.app_role, pair.app_password)
@@ -83,7 +82,6 @@ async def test_a_campaign_goes_on_through_two_failovers(pair: Pair) -> None:
         assert longest_pause_s(line) <= stretched(LONGEST_PAUSE_S)
 
 
-@pytest.mark.timeout(180)
 async def test_a_gateway_that_dies_with_its_primary_goes_on_at_the_standby(pair: Pair, tmp_path: Path) -> None:
     """Every answer that was recorded is on record there: nobody of those is sent anything again."""
     await migrate(pair.owner_dsn, pair.app_role, pair.app_password)

@@ -17,9 +17,9 @@ from tests.support.ports import free_port
 REPOSITORY = Path(__file__).parents[2]
 RULES = REPOSITORY / "config" / "prometheus" / "rules.yml"
 DASHBOARD = REPOSITORY / "config" / "grafana" / "dashboards" / "gateway.json"
-PATIENCE_S = 60
+PATIENCE_S = 300
 
-pytestmark = [pytest.mark.peer("prometheus"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.peer("prometheus"), pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -283,7 +283,7 @@ class Process:
                 env=os.environ | self.environment,
             )
 
-    async def ready(self, within_s: float = 60.0) -> None:
+    async def ready(self, within_s: float = 180.0) -> None:
         """Wait until it says that it is ready, or has said so."""
         if self._ready:
             return
