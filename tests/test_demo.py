@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def run(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """`gateway demo --once` with a few people."""
     command = [sys.executable, "-m", "gateway", "demo", "--once", "--recipients", "200", "--data", str(folder), *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
 
 
 def test_one_run_ends_well_and_leaves_its_facts(folder: Path) -> None:

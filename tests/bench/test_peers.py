@@ -23,7 +23,7 @@ class Esme:
     """A foreign client that binds, sends and remembers what comes."""
 
     def __init__(self, port: int) -> None:
-        self.client = smpplib.client.Client("127.0.0.1", port, timeout=5, allow_unknown_opt_params=True)
+        self.client = smpplib.client.Client("127.0.0.1", port, timeout=60, allow_unknown_opt_params=True)
         self.receipts: list[Any] = []
         self.ids: list[bytes] = []
         self.client.set_message_received_handler(self._received)
@@ -143,7 +143,7 @@ async def test_a_relay_takes_mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def mail(port: int) -> None:
-    with smtplib.SMTP("127.0.0.1", port, timeout=5) as client:
+    with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
         assert client.sendmail("a@example.org", ["b@example.org"], "Subject: x\n\nhello\n") == {}
 
 

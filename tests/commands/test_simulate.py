@@ -38,20 +38,20 @@ def running(*words: str) -> Iterator[tuple[str, str]]:
         yield where[0], second.split()[1]
     finally:
         process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=30)[0]
+        rest = process.communicate(timeout=300)[0]
     assert process.returncode == 0
     assert rest.endswith("received\n")
 
 
 def fetch(url: str) -> list[dict[str, object]]:
-    with urlopen(url, timeout=10) as answer:
+    with urlopen(url, timeout=60) as answer:
         return [json.loads(line) for line in answer.read().splitlines()]
 
 
 def test_a_mail_shows_on_the_page() -> None:
     with running("smtp") as (where, page):
         host, _, port = where.partition(":")
-        with smtplib.SMTP(host, int(port), timeout=10) as client:
+        with smtplib.SMTP(host, int(port), timeout=60) as client:
             client.sendmail("a@b.example", ["c@d.example"], "Subject: x\r\n\r\nhello\r\n")
         (mail,) = fetch(page)
         assert (mail["channel"], mail["to"]) == ("email", "c@d.example")

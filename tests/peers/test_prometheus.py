@@ -44,7 +44,7 @@ def until(holds: Any, what: str) -> None:
 
 
 def ask(address: str, path: str) -> Any:
-    with urllib.request.urlopen(address + path, timeout=10) as answer:
+    with urllib.request.urlopen(address + path, timeout=60) as answer:
         body = json.load(answer)
     assert body["status"] == "success", body
     return body["data"]

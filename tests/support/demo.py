@@ -30,7 +30,7 @@ class Demo:
 
     def get(self, path: str) -> bytes:
         """The body of a page of the gateway."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=60) as answer:
             body: bytes = answer.read()
             return body
 
