@@ -35,7 +35,7 @@ from gateway.flows.webhooks import Webhooks
 from gateway.log import unit_logger
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, MessageClass, Mode, Text, Transport
-from gateway.policy.allowance import Allowance
+from gateway.policy.allowance import CATCH_UP_S, Allowance
 from gateway.settings import Settings
 from gateway.store.pool import Store
 from gateway.web.access import Access
@@ -43,6 +43,8 @@ from gateway.web.outward import Guard, Outward, networks
 from gateway.web.webhooks import WebhookPages
 
 MARK_AHEAD_S = 0.5
+STEP_S = 0.01
+"""What may leave within it leaves together: 25 mails for the price of one turn."""
 
 
 class Outlets:
@@ -231,7 +233,7 @@ class Outlets:
             return None
         lane = f"{channel.name} {channel.transport}"
         rate = {lane: self._settings.rates()[channel.name]}
-        rates = SharedRates(self._store, rate, kind="lane", monotonic=time.monotonic)
+        rates = SharedRates(self._store, rate, kind="lane", monotonic=time.monotonic, late_s=CATCH_UP_S, step_s=STEP_S)
         self.parts.append(rates.run)
         return rates.allowances[lane]
 

@@ -6,7 +6,7 @@ Knows: policy.allowance, store.deliveries (the gate's row, as for calls). Never 
 import asyncio
 from collections.abc import Callable, Mapping
 
-from gateway.policy.allowance import Allowance, grid_period_s
+from gateway.policy.allowance import LATE_S, Allowance, grid_period_s
 from gateway.store import deliveries
 from gateway.store.pool import GONE, Store
 
@@ -21,17 +21,29 @@ FIRST_S = 0.05
 
 class SharedRates:
     """Allowances that every node asks the store for, by name; `kind` and name are the row that all nodes share. Hand
-    `allowances` to whoever sends; `granted` is told whenever there is more."""
+    `allowances` to whoever sends; `granted` is told whenever there is more. `late_s`: policy.allowance.
+
+    Each slot is given out once, so what leaves in a span is at most the slots of that span and of `late_s` before it,
+    over all nodes.
+    """
 
     def __init__(
-        self, store: Store, rates_per_s: Mapping[str, float], *, kind: str, monotonic: Callable[[], float]
+        self,
+        store: Store,
+        rates_per_s: Mapping[str, float],
+        *,
+        kind: str,
+        monotonic: Callable[[], float],
+        late_s: float = LATE_S,
+        step_s: float = 0.0,
     ) -> None:
         self._store = store
         self._kind = kind
         self._monotonic = monotonic
         self.granted: Callable[[], None] = lambda: None
         self.allowances = {
-            name: Allowance(1.0 / grid_period_s(rate), shared=True) for name, rate in rates_per_s.items()
+            name: Allowance(1.0 / grid_period_s(rate), shared=True, late_s=late_s, step_s=step_s)
+            for name, rate in rates_per_s.items()
         }
         self._hungry = {name: asyncio.Event() for name in rates_per_s}
         for name, allowance in self.allowances.items():  # from the start: who asked early is not asked again
@@ -53,7 +65,7 @@ class SharedRates:
                 if not opened:
                     await self._open(row, allowance.period_s)
                     opened = True
-                first = await self._reserve(row, slots)
+                first = await self._reserve(row, slots, allowance)
             except GONE:
                 await asyncio.sleep(_AWAY_S)
                 hungry.set()
@@ -66,11 +78,12 @@ class SharedRates:
         async with self._store.queue.acquire(timeout=5) as connection:
             await deliveries.open_gate(connection, row, period_s)
 
-    async def _reserve(self, row: str, slots: int) -> float:
-        """The first slot's time on our clock."""
+    async def _reserve(self, row: str, slots: int, allowance: Allowance) -> float:
+        """The first slot's time on our clock: of those that nobody took, the oldest that may still be used."""
         asked_at = self._monotonic()
+        late_s = asked_at - allowance.oldest(asked_at)
         async with self._store.queue.acquire(timeout=5) as connection:
-            wait_s, _ = await deliveries.reserve_starts(connection, row, slots)
+            wait_s, _ = await deliveries.reserve_starts(connection, row, slots, late_s)
         # the answer was made between asking and now: the later moment keeps two nodes apart
         return max(asked_at, self._monotonic()) + wait_s
 

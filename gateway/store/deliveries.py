@@ -359,8 +359,8 @@ async def open_gate(connection: Connection, name: str, period_s: float) -> None:
     await connection.execute(_SQL["open_gate"], name, timedelta(seconds=period_s))
 
 
-async def reserve_starts(connection: Connection, name: str, slots: int) -> tuple[float, float]:
-    """Reserve the next slots: (seconds until the first, seconds between two)."""
-    row = await connection.fetchrow(_SQL["reserve_starts"], name, slots)
+async def reserve_starts(connection: Connection, name: str, slots: int, late_s: float = 0.0) -> tuple[float, float]:
+    """Reserve the next slots, of the past `late_s` too: (seconds until the first, seconds between two)."""
+    row = await connection.fetchrow(_SQL["reserve_starts"], name, slots, timedelta(seconds=late_s))
     assert row is not None
     return row["wait_s"], row["period_s"]

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+from bisect import bisect_left
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from gateway.flows.rates import SharedRates, wanted
-from gateway.policy.allowance import Allowance
+from gateway.policy.allowance import CATCH_UP_S, LATE_S, Allowance
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Store
 
@@ -79,7 +80,9 @@ class Row:
     async def open_gate(self, _connection: object, name: str, period_s: float) -> None:
         self.opened.append((name, period_s))
 
-    async def reserve_starts(self, _connection: object, _name: str, _slots: int) -> tuple[float, float]:
+    async def reserve_starts(
+        self, _connection: object, _name: str, _slots: int, _late_s: float = 0.0
+    ) -> tuple[float, float]:
         return 0.0, 1.0
 
 
@@ -101,3 +104,51 @@ async def test_while_the_store_is_away_nothing_is_granted_and_afterwards_it_is(m
     filling.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await filling
+
+
+class Grid(Row):
+    """One that gives out slots like the store, on a clock that the test moves."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, rate_per_s: float) -> None:
+        super().__init__(monkeypatch)
+        self.away = False
+        self.now = self.next_at = 1_000.0
+        self._period_s = 1.0 / rate_per_s
+
+    async def reserve_starts(
+        self, _connection: object, _name: str, slots: int, late_s: float = 0.0
+    ) -> tuple[float, float]:
+        first = max(self.next_at, self.now - late_s)
+        self.next_at = first + slots * self._period_s
+        return first - self.now, self._period_s
+
+
+@pytest.mark.parametrize(("late_s", "most_lost"), [(CATCH_UP_S, 0.002), (LATE_S, 0.3)])
+async def test_two_nodes_make_up_together_for_what_stalls_cost(
+    monkeypatch: pytest.MonkeyPatch, late_s: float, most_lost: float
+) -> None:
+    """Every other second nothing happens on any node for 0.6 s; a ceiling loses that, an average does not."""
+    grid = Grid(monkeypatch, 500)
+    nodes = [
+        SharedRates(grid.store(), {"us": 500.0}, kind="lane", monotonic=lambda: grid.now, late_s=late_s)
+        for _ in range(2)
+    ]
+    filling = [asyncio.create_task(node.run()) for node in nodes]
+    left: list[float] = []
+    for turn in range(1, 2001):
+        for node in nodes:
+            allowance = node.allowances["us"]
+            many = min(allowance.room(grid.now), 40)
+            allowance.spend(many)
+            left += [grid.now] * many
+        for _ in range(4):
+            await asyncio.sleep(0)
+        grid.now += 0.6 if turn % 140 == 0 else 0.01
+    for task in filling:
+        task.cancel()
+    await asyncio.gather(*filling, return_exceptions=True)
+    wanted_all = 500 * (grid.now - 1_000.0)
+    assert wanted_all * (1 - most_lost) - 500 * 0.6 <= len(left) <= wanted_all + 1
+    assert (len(left) < 0.97 * wanted_all) == (late_s == LATE_S)
+    most = max(bisect_left(left, at + 1.0) - begin for begin, at in enumerate(left))
+    assert most <= 500 * (1.0 + late_s) + 3

@@ -332,6 +332,17 @@ async def test_many_nodes_reserve_every_start_once(store: Store, queue: Connecti
     assert waits[-1] - waits[0] > 19 * 2 * 0.05 - 1.0
 
 
+async def test_slots_that_nobody_took_are_given_out_while_they_are_young_enough(queue: Connection) -> None:
+    await deliveries.open_gate(queue, "lane", 0.001)
+    await queue.execute("UPDATE rate_gate SET next_at = clock_timestamp() - interval '1 hour'")
+    wait_s, period_s = await deliveries.reserve_starts(queue, "lane", 1_000, 1_000.0)
+    assert (-1_001 < wait_s <= -1_000.0, period_s) == (True, 0.001)
+    wait_s, _ = await deliveries.reserve_starts(queue, "lane", 1_000, 1_000.0)
+    assert -1_000 < wait_s <= -999.0 + 1e-3, "a slot is given out once"
+    wait_s, _ = await deliveries.reserve_starts(queue, "lane", 1)
+    assert -1.0 < wait_s <= 0.0
+
+
 @pytest.mark.both_servers
 async def test_a_peers_numbers_and_words_are_stored_whatever_they_are(queue: Connection, entity_id: int) -> None:
     campaign = await a_campaign(queue, entity_id, rows=2)

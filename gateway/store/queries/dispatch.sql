@@ -453,9 +453,9 @@ p AS (
 SELECT coalesce(sum(rows), 0)::bigint AS rows FROM n;
 
 -- name: reserve_starts
--- Start slots for calls over all nodes: a grid of one period, and never more than the log allows in 60 s.
+-- The next slots of one grid for all nodes, one period apart; those that nobody took are lost when they are older than $3.
 UPDATE rate_gate g SET next_at = s.first + $2::int * g.period
-FROM (SELECT greatest(next_at, clock_timestamp()) AS first FROM rate_gate WHERE name = $1 FOR UPDATE) s
+FROM (SELECT greatest(next_at, clock_timestamp() - $3::interval) AS first FROM rate_gate WHERE name = $1 FOR UPDATE) s
 WHERE g.name = $1
 RETURNING s.first, extract(epoch FROM s.first - clock_timestamp())::float8 AS wait_s, extract(epoch FROM g.period)::float8 AS period_s;
 
