@@ -31,7 +31,7 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not long" -n 4 --dist loadfile $(ALONE:%=--ignore=%) $(PYTEST_ARGS)
-	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile $(ALONE) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadfile --no-loadscope-reorder $(ALONE) $(PYTEST_ARGS)
 
 test-long: $(VENV)/.dev
 	$(BIN)/python -m pytest -m long --timeout=3600 $(PYTEST_ARGS)
