@@ -89,6 +89,8 @@ def _ring_geometry_problems(ring: Ring, *, simple: bool) -> list[str]:
             return ["the polygon runs around a pole, which straight edges in longitude and latitude can not describe"]
         if _width(line) > 360:
             return ["the polygon runs more than once around the earth"]
+    if _seen_whole_from_its_middle(line):
+        return []
     vertices, numbers = _on_lattice(line)
     if len(vertices) < 3 or _in_one_line(vertices):
         return ["the polygon has no area: all its points lie in one line"]
@@ -97,6 +99,22 @@ def _ring_geometry_problems(ring: Ring, *, simple: bool) -> list[str]:
         return []
     a, b = (numbers[edge] for edge in met)
     return [f"the polygon crosses or touches itself: its edges from point {a} and from point {b} meet"]
+
+
+def _seen_whole_from_its_middle(line: Sequence[Point]) -> bool:
+    """Whether a look around from the mean of its points passes every edge once, as in most areas that people draw: each
+    edge turns the same way about that point, and all together turn once. Such a ring is simple, and has an area.
+
+    Each turn has to stay what it is when both ends of its edge move to the nearest points of the lattice.
+    """
+    xs, ys = [x for x, _ in line], [y for _, y in line]
+    middle_x, middle_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    clear = 4 / _UNITS_PER_DEGREE * max(max(xs) - min(xs), max(ys) - min(ys))
+    around = [(x - middle_x, y - middle_y) for x, y in line]
+    turns = [ax * by - ay * bx for (ax, ay), (bx, by) in pairwise(around)]
+    if min(turns) <= clear and max(turns) >= -clear:
+        return False
+    return sum([ay < 0 <= by for (_, ay), (_, by) in pairwise(around)]) == 1
 
 
 def _width(line: Sequence[Point]) -> float:

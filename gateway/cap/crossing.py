@@ -24,8 +24,6 @@ def first_contact(ring: Sequence[Vertex]) -> tuple[int, int] | None:
     `ring` is open (its last vertex is not its first again) and has no vertex twice in a row; edge i runs from
     vertex i to the next. An edge folding back on its neighbour counts, and so does a touch at a single point.
     """
-    if _seen_whole_from_its_middle(ring):
-        return None
     edges = [
         _Edge(number, min(here, there), max(here, there))
         for number, (here, there) in enumerate(zip(ring, [*ring[1:], ring[0]], strict=True))
@@ -38,18 +36,6 @@ def first_contact(ring: Sequence[Vertex]) -> tuple[int, int] | None:
         if met:
             return min(met), max(met)
     return None
-
-
-def _seen_whole_from_its_middle(ring: Sequence[Vertex]) -> bool:
-    """Whether a look around from the mean of its vertices passes every edge once, as in most areas that people draw:
-    each edge turns the same way about that point, and all together turn once. Such a ring is simple."""
-    middle_x, middle_y = sum([x for x, _ in ring]) // len(ring), sum([y for _, y in ring]) // len(ring)
-    around = [(x - middle_x, y - middle_y) for x, y in ring]
-    before = [around[-1], *around[:-1]]
-    turns = [ax * by - ay * bx for (ax, ay), (bx, by) in zip(before, around, strict=True)]
-    if min(turns) <= 0 <= max(turns):
-        return False
-    return sum([ay < 0 <= by for (_, ay), (_, by) in zip(before, around, strict=True)]) == 1
 
 
 class _Sweep:

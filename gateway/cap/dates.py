@@ -5,13 +5,14 @@ Never knows: now. Standard: CAP 1.2 §3.3.2; xs:dateTime of XML Schema Part 2.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import NamedTuple
 
 # CAP 1.2 §3.3.2
 _STRICT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[-+]\d\d:\d\d", re.ASCII)
 _SLIPPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[-+]\d\d:\d\d)?", re.ASCII)
 _LONGEST = 64
+_DAY = timedelta(days=1)
 
 
 class Instant(NamedTuple):
@@ -59,14 +60,15 @@ def write(at: datetime) -> str:
 
 def _instant(text: str) -> datetime | None:
     """An aware datetime that also exists in UTC, or None."""
-    midnight = text[11:19] == "24:00:00"  # XML Schema's other way to write the end of a day
-    if midnight:
-        text = text[:11] + "00:00:00" + text[19:]
-    if int(text[-5:-3]) > 14 or int(text[-2:]) > 59 or text[-5:] > "14:00":
+    if text[-2:] > "59" or text[-5:] > "14:00":
         return None
     try:
-        at = datetime.fromisoformat(text) + timedelta(days=midnight)
-        at.astimezone(UTC)
+        if text[11:19] == "24:00:00":  # XML Schema's other way to write the end of a day
+            at = datetime.fromisoformat(text[:11] + "00:00:00" + text[19:]) + _DAY
+        else:
+            at = datetime.fromisoformat(text)
+        if not 1 < at.year < MAXYEAR:
+            at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return at

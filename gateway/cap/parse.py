@@ -62,6 +62,7 @@ _COUNTED = (  # element, its limit
     ("parameter", "parameters"),
     ("resource", "resources"),
 )
+_ROOTS = {f"{{{namespace}}}alert": version for namespace, version in NAMESPACES.items()}
 _ENVELOPES = {
     "feed": "an Atom feed; send one alert, not the feed",
     "rss": "an RSS feed; send one alert, not the feed",
@@ -100,7 +101,7 @@ def parse_tree(raw: bytes, limits: Limits) -> Parsed:
 
 def version_of(root: etree._Element) -> Version | None:
     """The CAP version of this root, None when it is no CAP alert."""
-    return NAMESPACES.get(namespace_of(root)) if local_name(root) == "alert" else None
+    return _ROOTS.get(root.tag)
 
 
 def is_signed(root: etree._Element) -> bool:
@@ -116,9 +117,9 @@ def _not_well_formed(fault: etree.XMLSyntaxError) -> Finding:
 
 def wrong_root(root: etree._Element) -> Finding | None:
     """Why this root is not that of a CAP alert; None when it is."""
-    name = local_name(root)
     if version_of(root) is not None:
         return None
+    name = local_name(root)
     if name == "alert":
         known = ", ".join(NAMESPACES)
         message = f"the root's namespace {quoted(namespace_of(root))} is not CAP's; it is one of {known}"
@@ -135,8 +136,8 @@ def _may_be_too_many(root: etree._Element, document: bytes, limits: Limits) -> b
         return True
     if len(document) > limits.points and document.count(b",") > limits.points:
         return True
-    counted = ((name, getattr(limits, limit)) for name, limit in _COUNTED)
-    return any(_more_than(most, root.iter(f"{{*}}{name}")) for name, most in counted if brackets > most)
+    few = [(name, most) for name, limit in _COUNTED if brackets > (most := getattr(limits, limit))]
+    return bool(few) and _more_than(min(most for _, most in few), root.iter(*(f"{{*}}{name}" for name, _ in few)))
 
 
 def _more_than(most: int, elements: Iterable[etree._Element]) -> bool:

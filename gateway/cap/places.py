@@ -6,15 +6,15 @@ Standard: CAP 1.2 §3.2.4.
 
 import math
 import re
-from itertools import islice, starmap
+from itertools import islice
 from typing import NamedTuple
 
 from gateway.cap.findings import quoted
 from gateway.cap.model import Circle, Polygon
 
 _PAIR = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+),[-+]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
-# each pair and number is taken as a whole, so that a text that is none is refused as quickly
-_RING = re.compile(rf"(?:(?>{_PAIR.pattern})(?: |\Z))++", re.ASCII)
+_DIGITS = re.compile(r"[-+.,0-9\s]*")
+"""Of these characters float makes a number exactly where _NUMBER has one."""
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 _LONGEST_NUMBER = 40
 _LONGEST_PAIR = 2 * _LONGEST_NUMBER
@@ -39,16 +39,26 @@ def read_polygon(text: str, *, close: bool = False) -> Reading:
     pairs = text.split()
     if not pairs:
         return _bad("S29", "the polygon is empty; give at least 4 pairs lat,lon, or leave the element out")
-    if max(map(len, pairs)) > _LONGEST_PAIR or not _RING.fullmatch(" ".join(pairs)):
+    ring = _ring(text, pairs)
+    if ring is None:
         wrong = next(pair for pair in pairs if not _is_pair(pair))
         return _bad("S29", f"{quoted(wrong)} is not a pair lat,lon such as 51.05,3.71{_hint(wrong, pairs)}")
-    numbers = list(map(float, ",".join(pairs).split(",")))
-    ring: Polygon = tuple(zip(numbers[::2], numbers[1::2], strict=True))
     return _checked_ring(ring, close=close)
 
 
+def _ring(text: str, pairs: list[str]) -> Polygon | None:
+    """The pairs as numbers; None when one of them is no pair."""
+    if max(map(len, pairs)) > _LONGEST_PAIR or not _DIGITS.fullmatch(text):
+        return None
+    try:
+        return tuple([(float(lat), float(lon)) for lat, _, lon in [pair.partition(",") for pair in pairs]])
+    except ValueError:
+        return None
+
+
 def _checked_ring(ring: Polygon, *, close: bool) -> Reading:
-    if not all(starmap(_on_earth, ring)):
+    lats, lons = zip(*ring, strict=True)
+    if not (_on_earth(min(lats), min(lons)) and _on_earth(max(lats), max(lons))):
         outside = next(number for number, (lat, lon) in enumerate(ring, 1) if not _on_earth(lat, lon))
         return Reading(None, _off_earth(f"point {outside}", *ring[outside - 1]))
     # CAP 1.2 §3.2.4: at least four pairs, the first and last the same
@@ -66,10 +76,10 @@ def _checked_ring(ring: Polygon, *, close: bool) -> Reading:
 def read_circle(text: str) -> Reading:
     """The circle of "lat,lon radius", radius in km and 0 or more."""
     parts = text.split()
-    if len(parts) != 2 or not _is_pair(parts[0]) or not _is_number(parts[1]):
+    ring = _ring(text, parts[:1]) if len(parts) == 2 and _is_number(parts[1]) else None
+    if ring is None:
         return _bad("S32", f"{quoted(text)} is not a circle; write lat,lon, a space and the radius in km: 50.85,4.35 5")
-    lat, lon = (float(number) for number in parts[0].split(","))
-    radius_km = float(parts[1])
+    ((lat, lon),), radius_km = ring, float(parts[1])
     if not _on_earth(lat, lon):
         return Reading(None, _off_earth("the centre", lat, lon))
     if radius_km < 0:

@@ -14,7 +14,8 @@ from gateway.cap.rules_message import Context, Mark
 _MARKUP = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>|&(?:[A-Za-z]{2,8}|#\d{1,7}|#x[0-9A-Fa-f]{1,6});")
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings, overrides, isolates
 # all but what most of Europe writes, where nothing is turned, controls, or can be put together
-_UNUSUAL = re.compile("[^\u0000-\u007f\u00a0-\u02ff\u2010-\u2027]")
+_UNUSUAL = re.compile("[^\u00a0-\u02ff\u2010-\u2027]")
+_ASCII = bytes(range(128))
 _CONTROL = re.compile("[\u0080-\u0084\u0086-\u009f\ufffe\uffff]")  # C1 but NEL; C0 can not stand in XML
 
 
@@ -30,7 +31,8 @@ def text_is_plain(draft: Draft, _: Context) -> Iterator[Mark]:
 
 def text_reads_as_it_is_written(draft: Draft, _: Context) -> Iterator[Mark]:
     """S41: such characters are kept in the record and taken out of what is sent."""
-    for leaf in draft.shown if _UNUSUAL.search(draft.told) else ():
+    beyond_ascii = draft.told.encode().translate(None, _ASCII).decode()  # little is left of most texts to be looked at
+    for leaf in draft.shown if _UNUSUAL.search(beyond_ascii) else ():
         if leaf.text.isascii():
             continue
         plain = leaf.text.isprintable()  # without any of them; quicker asked than found

@@ -10,11 +10,14 @@ from gateway.cap.findings import quoted
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+-]*):(.*)", re.ASCII | re.DOTALL)  # no dot: www.example.be:80 is no scheme
 _FORBIDDEN = re.compile(r"[\s<>\"{}|\\^`\x00-\x1f\x7f]")
 _HOST = re.compile(r"//[^/?#]+")
+_USUAL = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9._~:/?#&=%+,;@!$()*'-]*")  # nothing below has a word against it
 _WITH_HOST = frozenset({"http", "https", "ftp", "ftps"})
 
 
 def problem(text: str) -> str:
     """Why the text is no absolute URI, as the end of a sentence; "" when it is one."""
+    if _USUAL.fullmatch(text):
+        return ""
     found = _FORBIDDEN.search(text)
     if found:
         return f"{quoted(text)} has a character that no URI may have ({quoted(found.group())}); write it as %XX"

@@ -36,6 +36,21 @@ def test_a_square_and_a_ring_over_the_antimeridian_can_be_used() -> None:
     assert validate(FIJI) == []
 
 
+@given(
+    st.lists(st.floats(0.2, 1.0), min_size=4, max_size=12),
+    st.sampled_from([1, 1, -1, 2]),
+    st.sampled_from([4e-9, 1e-8, 1e-6, 1e-3, 1.0, 30.0]),
+)
+def test_a_ring_around_its_middle_has_the_verdict_that_it_has_on_the_lattice(
+    reaches: list[float], rounds: int, scale: float
+) -> None:
+    step = rounds * math.tau / len(reaches)
+    turns = enumerate(reaches)
+    points = [(4 + scale * far * math.cos(step * n), 50 + scale * far * math.sin(step * n)) for n, far in turns]
+    on_lattice = shapely.Polygon([(round(x * 10**9), round(y * 10**9)) for x, y in points])
+    assert (validate(Ring((*points, points[0]))) == []) == (on_lattice.is_valid and on_lattice.area > 0)
+
+
 @pytest.mark.parametrize(
     ("shape", "word"),
     [
