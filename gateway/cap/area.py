@@ -54,7 +54,7 @@ def validate(shape: Shape, *, max_vertices: int = MAX_VERTICES, simple: bool = T
     if isinstance(shape, Disc):
         return _disc_problems(shape)
     problems = _ring_form_problems(shape.points, max_vertices)
-    return problems or _ring_geometry_problems(shape, simple=simple)
+    return problems or figure_problems(shape.points, simple=simple)
 
 
 def _disc_problems(disc: Disc) -> list[str]:
@@ -81,8 +81,8 @@ def _ring_form_problems(points: Sequence[Point], max_vertices: int) -> list[str]
     return []
 
 
-def _ring_geometry_problems(ring: Ring, *, simple: bool) -> list[str]:
-    line: Sequence[Point] = ring.points
+def figure_problems(line: Sequence[Point], *, simple: bool = True) -> list[str]:
+    """Why a closed ring of at least four points on earth is no figure; as `validate`, which asks for those first."""
     if _width(line) > 180:
         line = unwrapped(line)
         if abs(line[-1][0] - line[0][0]) > 180:

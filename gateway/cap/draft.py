@@ -220,7 +220,9 @@ def _gather(draft: Draft) -> None:
     draft.rings = rings_of(draft.shapes)
     draft.drawn = {leaf.text: ring for leaf, ring in draft.rings}
     shown = [name for name in SHOWN if name in draft.names]
-    draft.shown = [leaf for block in draft.blocks for name in shown for leaf in block.leaves.get(name, ())]
+    draft.shown = [
+        leaf for block in draft.blocks for name in shown if name in block.leaves for leaf in block.leaves[name]
+    ]
     draft.told = " ".join([leaf.text for leaf in draft.shown])  # a space neither joins nor separates letters
 
 
@@ -236,9 +238,11 @@ def _names(draft: Draft) -> frozenset[str]:
 
 
 def _signatures(root: etree._Element) -> list[SignatureDraft]:
+    found = list(islice(root.iter(_SIGNATURE), MOST_SIGNATURES))
+    if not found:
+        return []
     trailing = takewhile(lambda child: str(child.tag).startswith(_SIGNED), reversed(root))
     in_place = {child for child in trailing if child.tag == _SIGNATURE}
-    found = islice(root.iter(_SIGNATURE), MOST_SIGNATURES)
     return [_signature(element, in_place=element in in_place) for element in found]
 
 
@@ -337,14 +341,16 @@ class _Reader:
     def _pair(self, element: etree._Element) -> Pair:
         """A pair; CAP 1.0 writes NAME=value as text."""
         name = value = ""
-        skip = len(self._prefix)
+        skip, new = len(self._prefix), tuple.__new__
         for child in element:
             part = child.tag[skip:]
             if part == "valueName":
                 name = (child.text or "").strip()
             elif part == "value":
                 value = (child.text or "").strip()
-        if not name and not value and not len(element) and element.text and element.text.strip():
+        if name or value:
+            return new(Pair, (element, name, value))
+        if not len(element) and element.text and element.text.strip():
             name, equals, value = (part.strip() for part in element.text.partition("="))
             if not equals:
                 name, value = "", name

@@ -106,7 +106,7 @@ def version_of(root: etree._Element) -> Version | None:
 
 def is_signed(root: etree._Element) -> bool:
     """Whether a signature stands in the alert; nothing is said of its worth."""
-    return root.find(f"{{{SIGNATURE_NAMESPACE}}}Signature") is not None
+    return next(root.iterchildren(f"{{{SIGNATURE_NAMESPACE}}}Signature"), None) is not None
 
 
 def _not_well_formed(fault: etree.XMLSyntaxError) -> Finding:

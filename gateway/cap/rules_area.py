@@ -9,7 +9,7 @@ from itertools import pairwise, permutations
 from operator import eq
 
 from gateway.cap import geocodes
-from gateway.cap.area import MAX_VERTICES, Ring, in_ring, validate
+from gateway.cap.area import MAX_VERTICES, figure_problems, in_ring
 from gateway.cap.draft import Draft, rings_of
 from gateway.cap.findings import quoted
 from gateway.cap.model import Circle, Polygon
@@ -83,7 +83,7 @@ def polygon_is_a_simple_figure(draft: Draft, _: Context) -> Iterator[Mark]:
         if left < 0:
             yield leaf, f"the alert has over {MOST_JUDGED_VERTICES} vertices; crossings are not looked for from here on"
             return
-        for message in validate(Ring(tuple((lon, lat) for lat, lon in ring))):
+        for message in figure_problems([(lon, lat) for lat, lon in ring]):
             yield leaf, f"{message}; receivers may draw it differently"
 
 

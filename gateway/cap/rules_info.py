@@ -5,11 +5,11 @@ Standard: CAP 1.2 §3.2.2, §3.3.2 (rules S17-S24, S36, S43).
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from itertools import combinations
 
 from gateway.cap import uri
-from gateway.cap.draft import AreaDraft, Block, Draft, InfoDraft, Leaf, Pair
+from gateway.cap.draft import Block, Draft, InfoDraft
 from gateway.cap.findings import quoted
 from gateway.cap.languages import language_doubt, language_problem
 from gateway.cap.rules_message import Context, Mark
@@ -210,6 +210,7 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
     if len(groups) < 2:
         return
     main, *others = groups.values()
+    spelled = [_spelled(info) for info in main]
     facts: dict[int, dict[str, object]] = {}
     for group in others:
         if len(group) != len(main):
@@ -219,7 +220,7 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
             yield group[0], message
             continue
         for place, (first, other) in enumerate(zip(main, group, strict=True)):
-            if _told_alike(first, other):  # nearly always
+            if spelled[place] == _spelled(other):  # nearly always
                 continue
             if place not in facts:
                 facts[place] = {name: fact(first) for name, fact in _FACTS_OF.items()}
@@ -229,27 +230,15 @@ def languages_say_the_same(draft: Draft, _: Context) -> Iterator[Mark]:
                 yield where, f"{wrong} is not the same as in {first.path}; languages differ in words, not in facts"
 
 
-def _told_alike(first: InfoDraft, other: InfoDraft) -> bool:
-    """Whether the facts stand in both in the same order and spelling, so that there is nothing to compare."""
-    return (
-        all(_alike(first.leaves, other.leaves, name) for name in ("category", *_FACTS))
-        and _alike(first.pairs, other.pairs, "eventCode")
-        and len(first.areas) == len(other.areas)
-        and all(map(_alike_in_shape, first.areas, other.areas))
-        and first.instant("onset") == other.instant("onset")
-        and first.instant("expires") == other.instant("expires")
-    )
-
-
-def _alike_in_shape(first: AreaDraft, other: AreaDraft) -> bool:
-    return all(_alike(first.leaves, other.leaves, name) for name in ("polygon", "circle")) and _alike(
-        first.pairs, other.pairs, "geocode"
-    )
-
-
-def _alike(first: Mapping[str, Sequence[Leaf | Pair]], other: Mapping[str, Sequence[Leaf | Pair]], name: str) -> bool:
-    here, there = first.get(name, ()), other.get(name, ())
-    return [one[1:] for one in here] == [one[1:] for one in there]
+def _spelled(info: InfoDraft) -> list[object]:
+    """The facts as they are written: where two infos have them in the same order, there is nothing to compare."""
+    leaves, pairs = info.leaves, info.pairs
+    said: list[object] = [[leaf.value for leaf in leaves.get(name, ())] for name in ("category", *_FACTS)]
+    said += [info.instant("onset"), info.instant("expires"), [pair[1:] for pair in pairs.get("eventCode", ())]]
+    for area in info.areas:
+        said += [[leaf.text for leaf, _ in area.polygons], [leaf.text for leaf, _ in area.circles]]
+        said.append([pair[1:] for pair in area.pairs.get("geocode", ())])
+    return said
 
 
 def languages_are_translated(draft: Draft, _: Context) -> Iterator[Mark]:

@@ -35,7 +35,7 @@ _READABLE = re.compile(
 # XML 1.0 §2.8
 _DECLARATION = re.compile(r"<\?xml\s[^>]{0,300}?\?>")
 _DECLARED = re.compile(r"encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
-_SKIPPED = re.compile(r"\s+|<\?(?:(?!\?>).)*\?>|<!--(?:(?!-->).)*-->", re.DOTALL)
+_SKIPPED = re.compile(r"\s+|<\?.*?\?>|<!--.*?-->", re.DOTALL)
 _ENCODING_CLAUSE = "XML 1.0 §4.3.3"
 
 
