@@ -37,6 +37,10 @@ KINDS: Mapping[Fate, OutcomeKind] = {
 }
 
 
+# an enum's member costs a call each time it is named, and its hash another (Python 3.11)
+_ACCEPTED, _TAKEN = Fate.ACCEPTED, OutcomeKind.ACCEPTED
+
+
 def nobody(_relay: str, _count: int) -> None:
     """Counts nothing."""
 
@@ -264,8 +268,9 @@ class _Run:
         for link, pool in touched.items():
             for done in pool.collect(link):
                 result = done.results[0]
-                accepted[pool.settings.name] += result.fate is Fate.ACCEPTED
-                if result.fate is Fate.RETRY and scope(result.reply, of_sender=result.of_sender) is Scope.DOMAIN:
+                if result.fate is _ACCEPTED:
+                    accepted[pool.settings.name] += 1
+                elif result.fate is Fate.RETRY and scope(result.reply, of_sender=result.of_sender) is Scope.DOMAIN:
                     self._domains.refused(done.ticket, self._loop.time())
                 self._note(done.ticket, pool.settings.name, result, _detail(result))
         taken = self._refill(touched)
@@ -281,9 +286,9 @@ class _Run:
         return taken
 
     def _note(self, delivery: Delivery, relay: str, result: Result, detail: str) -> None:
-        kind = KINDS[result.fate]
-        settled = kind is OutcomeKind.ACCEPTED
-        self._outcomes.append(Outcome(delivery, kind, relay, result.reply.code, detail, settled=settled))
+        taken = result.fate is _ACCEPTED
+        kind = _TAKEN if taken else KINDS[result.fate]
+        self._outcomes.append(Outcome(delivery, kind, relay, result.reply.code, detail, settled=taken))
         self._unrecorded += 1
 
     def _send_back(self, delivery: Delivery, wait_s: float) -> None:
@@ -334,6 +339,8 @@ class _Run:
 
 def _detail(result: Result) -> str:
     """What the report counts by; never the peer's own words, which may hold an address."""
+    if result.fate is _ACCEPTED:
+        return ""
     match result.fate:
         case Fate.ACCEPTED | Fate.UNSENT:
             return ""

@@ -5,7 +5,7 @@ Never knows: the order of replies, sockets, clocks, what a ticket stands for.
 Implements RFC 5321 §3.3, RFC 1870, RFC 6152, RFC 6531, RFC 3461 §4.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway.smtp.events import Done, Result
@@ -14,6 +14,8 @@ from gateway.smtp.reply import Command, Reply
 
 T = TypeVar("T")
 CommandLine = tuple[Command, int, bytes]  # the recipient's index stands in the middle
+_LAST: CommandLine = Command.DATA, 0, b"DATA\r\n"
+_MAIL, _RCPT = Command.MAIL, Command.RCPT  # to name a member costs a call (Python 3.11)
 MAX_RECIPIENTS = 100  # RFC 5321 §4.5.3.1.8
 
 
@@ -33,9 +35,9 @@ class Transaction(Generic[T]):
 
     __slots__ = ("accepted", "envelope", "opened", "results", "steps", "withdrawn", "written")
 
-    def __init__(self, envelope: Envelope[T], steps: Iterator[CommandLine]) -> None:
+    def __init__(self, envelope: Envelope[T], steps: Iterable[CommandLine]) -> None:
         self.envelope = envelope
-        self.steps = steps
+        self.steps = iter(steps)
         self.results: list[Result | None] = [None] * len(envelope.recipients)
         self.accepted = 0
         self.opened = False
@@ -51,7 +53,7 @@ class Transaction(Generic[T]):
         return Done(self.envelope.ticket, tuple([known or result for known in self.results]))
 
 
-def command_lines(envelope: Envelope[T], *, dsn: bool) -> Iterator[CommandLine]:
+def command_lines(envelope: Envelope[T], *, dsn: bool) -> list[CommandLine]:
     """The commands of one envelope, DATA last.  # RFC 5321 §3.3"""
     mail, rcpt = b"", b""
     if envelope.utf8:
@@ -59,11 +61,12 @@ def command_lines(envelope: Envelope[T], *, dsn: bool) -> Iterator[CommandLine]:
     if dsn and envelope.envid:
         mail += b" RET=HDRS ENVID=" + envelope.envid  # RFC 3461 §4.3, §4.4
         rcpt = b" NOTIFY=FAILURE"  # RFC 3461 §4.1
-    yield Command.MAIL, 0, b"MAIL FROM:<%b>%b\r\n" % (envelope.sender, mail)
+    lines: list[CommandLine] = [(_MAIL, 0, b"MAIL FROM:<%b>%b\r\n" % (envelope.sender, mail))]
     for index, recipient in enumerate(envelope.recipients):
         original = b" ORCPT=rfc822;" + xtext(recipient) if rcpt and not envelope.utf8 else b""  # RFC 3461 §4.2
-        yield Command.RCPT, index, b"RCPT TO:<%b>%b%b\r\n" % (recipient, rcpt, original)
-    yield Command.DATA, 0, b"DATA\r\n"
+        lines.append((_RCPT, index, b"RCPT TO:<%b>%b%b\r\n" % (recipient, rcpt, original)))
+    lines.append(_LAST)
+    return lines
 
 
 def unfit(envelope: Envelope[T], capabilities: Mapping[str, str]) -> Reply | None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 # RFC 5321 §4.5.3.1.5 says 512 octets; real servers exceed it in multi-line refusals.
 MAX_LINE_BYTES = 2048
 MAX_LINES = 100
+_MOST_KNOWN, _MOST_KNOWN_BYTES = 64, 128  # replies kept read, of such a length: a server says the same again and again
 
 _CODES = {b"%d" % code: code for code in range(200, 600)}
 _ENHANCED = re.compile(rb"([245])\.(\d{1,3})\.(\d{1,3})(?=[ \n]|\Z)")
@@ -87,6 +88,7 @@ class ReplyParser:
         self._rest = b""
         self._code = 0
         self._lines: list[bytes] = []
+        self._known: dict[bytes, Reply] = {}
 
     @property
     def pending(self) -> bool:
@@ -101,9 +103,9 @@ class ReplyParser:
         self._rest = lines.pop()
         replies: list[Reply] = []
         for line in lines:
-            code = _CODES.get(line[:3])
-            if code is not None and line[3:4] == b" " and not self._lines and len(line) <= MAX_LINE_BYTES:
-                replies.append(Reply(code, line[4:-1] if line[-1:] == b"\r" else line[4:]))  # nearly all are such
+            reply = None if self._lines else self._known.get(line) or self._whole(line)
+            if reply is not None:  # nearly all are such
+                replies.append(reply)
                 continue
             fault = self._line(line[:-1] if line[-1:] == b"\r" else line, replies)
             if fault:
@@ -112,6 +114,16 @@ class ReplyParser:
         if len(self._rest) > MAX_LINE_BYTES:
             self.fault = "reply line too long"
         return replies
+
+    def _whole(self, line: bytes) -> Reply | None:
+        """A reply of one line with a text; None: it is something else."""
+        code = _CODES.get(line[:3])
+        if code is None or line[3:4] != b" " or len(line) > MAX_LINE_BYTES:
+            return None
+        reply = Reply(code, line[4:-1] if line[-1:] == b"\r" else line[4:])
+        if len(self._known) < _MOST_KNOWN and len(line) <= _MOST_KNOWN_BYTES:
+            self._known[line] = reply
+        return reply
 
     def _line(self, line: bytes, replies: list[Reply]) -> str:
         """One line: a fault, or "" when all is well.  # RFC 5321 §4.2.1
@@ -141,10 +153,13 @@ class ReplyParser:
         return "reply without end" if len(self._lines) >= MAX_LINES else ""
 
 
+_OK, _DATA = Verdict.OK, Command.DATA  # an enum's member costs a call each time it is named (Python 3.11)
+
+
 def judge(command: Command, reply: Reply) -> Verdict:
     """The verdict of a reply: the row of the table, else its first digit (RFC 5321 §4.2.1)."""
-    if 200 <= reply.code < 300 and command is not Command.DATA:  # the way of nearly every reply
-        return Verdict.OK
+    if 200 <= reply.code < 300 and command is not _DATA:  # the way of nearly every reply
+        return _OK
     enhanced = reply.enhanced
     if enhanced and (verdict := REFINED.get((command, enhanced))) is not None:
         return verdict

@@ -20,6 +20,12 @@ from gateway.smtp.reply import Command, Reply, ReplyParser, Verdict, judge
 
 T = TypeVar("T")
 
+# an enum's member costs a call each time it is named (Python 3.11), and a mail names thirty
+_DOWN, _READY = Phase.DOWN, Phase.READY
+_OK, _MORE, _CLOSE, _BROKEN = Verdict.OK, Verdict.MORE, Verdict.CLOSE, Verdict.BROKEN
+_ACCEPTED = Fate.ACCEPTED
+_RCPT, _DATA, _DOT, _QUIT = Command.RCPT, Command.DATA, Command.DOT, Command.QUIT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
@@ -66,10 +72,10 @@ class Session(Generic[T]):
         """Take bytes from the server."""
         self._now = now
         for reply in self._replies.feed(data):
-            if self._phase is Phase.DOWN:
+            if self._phase is _DOWN:
                 return
             self._take(reply)
-        if self._replies.fault and self._phase is not Phase.DOWN:
+        if self._replies.fault and self._phase is not _DOWN:
             self._lose(self._replies.fault)
 
     def handle_timer(self, now: float) -> None:
@@ -78,7 +84,7 @@ class Session(Generic[T]):
         if due is None or now < due:
             return
         self._now = now
-        if self._expected or self._phase is not Phase.READY:
+        if self._expected or self._phase is not _READY:
             self._lose("no answer in time")
         elif self._settings.keep_alive and not self._stopping:
             self._command(Command.NOOP, b"NOOP\r\n")
@@ -87,11 +93,11 @@ class Session(Generic[T]):
 
     def next_timer(self) -> float | None:
         """When `handle_timer` wants to be called; None when down."""
-        if self._phase is Phase.DOWN:
+        if self._phase is _DOWN:
             return None
-        if self._phase is Phase.READY and not self._expected:
+        if self._phase is _READY and not self._expected:
             return self._since + self._settings.idle_s
-        at_dot = self._expected and self._expected[0][0] is Command.DOT
+        at_dot = self._expected and self._expected[0][0] is _DOT
         return self._since + (self._settings.dot_s if at_dot else self._settings.command_s)
 
     def data_to_send(self) -> bytes:
@@ -115,7 +121,7 @@ class Session(Generic[T]):
     def wants(self) -> bool:
         """True when an envelope given to `send` now goes out with the next write."""
         return (
-            self._phase is Phase.READY
+            self._phase is _READY
             and not self._expected
             and not self._stopping
             and (self._pipelining or self._due is None)
@@ -167,15 +173,15 @@ class Session(Generic[T]):
         """Take no more envelopes; QUIT when those begun are done."""
         self._now = now
         self._stopping = True
-        if self._phase is Phase.READY:
+        if self._phase is _READY:
             self._rest()
-        elif self._phase not in (Phase.QUITTING, Phase.DOWN):
+        elif self._phase not in (Phase.QUITTING, _DOWN):
             self._lose("closed before it was open", orderly=True)
 
     def lost(self, now: float, reason: str = "connection lost") -> None:
         """The connection is gone."""
         self._now = now
-        if self._phase is not Phase.DOWN:
+        if self._phase is not _DOWN:
             self._lose(reason, orderly=self._phase is Phase.QUITTING)
 
     # ---- replies
@@ -189,24 +195,24 @@ class Session(Generic[T]):
         command, transaction, index = self._expected.popleft()
         self._since = self._now
         verdict = judge(command, reply)
-        if command is Command.QUIT:
+        if command is _QUIT:
             self._lose("quit", reply, orderly=True)
-        elif verdict is Verdict.CLOSE or verdict is Verdict.BROKEN:
+        elif verdict is _CLOSE or verdict is _BROKEN:
             self._lose(f"{command.name} answered by {reply.code}", reply)
         elif transaction is None:
             self._answered(command, verdict, reply)
-        elif command is Command.RCPT:
+        elif command is _RCPT:
             self._answered_rcpt(transaction, index, verdict, reply)
-        elif command is Command.DOT:
+        elif command is _DOT:
             self._answered_dot(transaction, verdict, reply)
-        elif command is Command.DATA:
+        elif command is _DATA:
             self._answered_data(transaction, verdict, reply)
         else:
             self._answered_mail(transaction, verdict, reply)
 
     def _answered(self, command: Command, verdict: Verdict, reply: Reply) -> None:
         """Everything outside a mail transaction."""
-        refused = verdict not in (Verdict.OK, Verdict.MORE)
+        refused = verdict not in (_OK, _MORE)
         match command:
             case Command.EHLO if refused and not (self._settings.starttls or self._settings.username):
                 self._command(Command.HELO, b"HELO %b\r\n" % self._client_name)  # RFC 5321 §3.2
@@ -226,7 +232,7 @@ class Session(Generic[T]):
                 self._answered_auth(verdict)
 
     def _answered_mail(self, transaction: Transaction[T], verdict: Verdict, reply: Reply) -> None:
-        if verdict is Verdict.OK:
+        if verdict is _OK:
             transaction.opened = True
         else:
             transaction.settle(Result(FATES[verdict], reply, of_sender=True))
@@ -235,7 +241,7 @@ class Session(Generic[T]):
 
     def _answered_rcpt(self, transaction: Transaction[T], index: int, verdict: Verdict, reply: Reply) -> None:
         if transaction.results[index] is None:  # else MAIL was refused, and this is its echo
-            if verdict is Verdict.OK:
+            if verdict is _OK:
                 transaction.accepted += 1
             else:
                 transaction.results[index] = Result(FATES[verdict], reply)
@@ -243,7 +249,7 @@ class Session(Generic[T]):
             self._next_step(transaction)
 
     def _answered_data(self, transaction: Transaction[T], verdict: Verdict, reply: Reply) -> None:
-        if verdict is not Verdict.MORE:
+        if verdict is not _MORE:
             self._finish(transaction, Result(FATES[verdict], reply), reset=transaction.opened)
         elif transaction.withdrawn:
             self._lose("withdrawn", orderly=True)
@@ -251,7 +257,8 @@ class Session(Generic[T]):
             self._due = transaction
 
     def _answered_dot(self, transaction: Transaction[T], verdict: Verdict, reply: Reply) -> None:
-        self._finish(transaction, Result(FATES[verdict], reply), reset=False)
+        fate = _ACCEPTED if verdict is _OK else FATES[verdict]
+        self._finish(transaction, Result(fate, reply), reset=False)
 
     # ---- envelopes
 
@@ -289,7 +296,7 @@ class Session(Generic[T]):
             self._out.extend(transaction.envelope.content)
         else:
             self._out.append(b".\r\n")
-        self._expected.append((Command.DOT, transaction, 0))
+        self._expected.append((_DOT, transaction, 0))
 
     def _finish(self, transaction: Transaction[T], result: Result, *, reset: bool) -> None:
         """Hand out the results; `reset`: the server still holds the transaction open.  # RFC 5321 §4.1.1.5"""
@@ -342,7 +349,7 @@ class Session(Generic[T]):
         self._command(Command.AUTH, line + b"\r\n")
 
     def _answered_auth(self, verdict: Verdict) -> None:
-        if verdict is Verdict.OK:
+        if verdict is _OK:
             self._opened()
         elif self._secrets:
             self._command(Command.AUTH, self._secrets.pop() + b"\r\n")
@@ -359,7 +366,7 @@ class Session(Generic[T]):
             self._quit()
 
     def _quit(self) -> None:
-        if self._phase is Phase.READY:
+        if self._phase is _READY:
             self._step(Step.QUIT)
             self._command(Command.QUIT, b"QUIT\r\n")
 
