@@ -153,13 +153,8 @@ class ReplyParser:
         return "reply without end" if len(self._lines) >= MAX_LINES else ""
 
 
-_OK, _DATA = Verdict.OK, Command.DATA  # an enum's member costs a call each time it is named (Python 3.11)
-
-
 def judge(command: Command, reply: Reply) -> Verdict:
     """The verdict of a reply: the row of the table, else its first digit (RFC 5321 §4.2.1)."""
-    if 200 <= reply.code < 300 and command is not _DATA:  # the way of nearly every reply
-        return _OK
     enhanced = reply.enhanced
     if enhanced and (verdict := REFINED.get((command, enhanced))) is not None:
         return verdict

@@ -194,7 +194,8 @@ class Session(Generic[T]):
             return
         command, transaction, index = self._expected.popleft()
         self._since = self._now
-        verdict = judge(command, reply)
+        # nearly every reply is a 2yz, and what that means is in no table but that of the first digits
+        verdict = _OK if 200 <= reply.code < 300 and command is not _DATA else judge(command, reply)
         if command is _QUIT:
             self._lose("quit", reply, orderly=True)
         elif verdict is _CLOSE or verdict is _BROKEN:

@@ -44,6 +44,30 @@ def test_replies_survive_any_cut_of_the_stream(replies: list[tuple[int, list[byt
     assert not parser.pending
 
 
+@given(st.lists(st.one_of(REPLIES.map(lambda reply: wire(*reply)), st.binary(max_size=40)), min_size=1, max_size=6))
+def test_what_was_said_before_changes_nothing_in_how_it_is_read(pieces: list[bytes]) -> None:
+    """A reply that a server repeats is kept; never instead of another one."""
+    parser, fresh = ReplyParser(), ReplyParser()
+    for piece in pieces:
+        once = fresh.feed(piece)
+        assert parser.feed(piece) == once
+        if fresh.fault or fresh.pending:
+            return
+        fresh = ReplyParser()
+        assert parser.feed(piece) == once
+
+
+def test_only_a_few_short_replies_are_kept() -> None:
+    parser = ReplyParser()
+    for number in range(1000):
+        assert parser.feed(b"250 %d\r\n250 %b\r\n" % (number, b"x" * 1000)) == [
+            Reply(250, b"%d" % number),
+            Reply(250, b"x" * 1000),
+        ]
+    assert len(parser._known) == 64
+    assert max(map(len, parser._known)) < 10
+
+
 @given(REPLIES)
 def test_smtplib_reads_the_same_reply(reply: tuple[int, list[bytes]]) -> None:
     code, lines = reply
@@ -169,6 +193,12 @@ def test_the_table_judges_by_command_and_code(command: Command, reply: Reply, ve
 @pytest.mark.parametrize("command", Command)
 def test_421_closes_whatever_it_answers(command: Command) -> None:
     assert judge(command, Reply(421)) is Verdict.CLOSE
+
+
+@given(st.sampled_from([command for command in Command if command is not Command.DATA]), st.integers(200, 299), TEXTS)
+def test_every_2yz_but_to_data_is_a_success_whatever_it_says(command: Command, code: int, text: bytes) -> None:
+    """The session takes that for granted."""
+    assert judge(command, Reply(code, text)) is Verdict.OK
 
 
 @given(st.sampled_from(Command), CODES, TEXTS)
