@@ -159,7 +159,7 @@ def fuzzed(town: Town, operation: Any, examples: int, wrong: list[str]) -> int:
                 allow_redirects=False,
             )  # fmt: skip
         except FailureGroup as failure:  # noted and gone on from: one run shows all there is
-            wrong += [f"{operation.label}: {one}" for one in failure.exceptions]
+            wrong.extend(f"{operation.label}: {one}" for one in failure.exceptions)
 
     with session:
         hold()
@@ -175,7 +175,7 @@ async def all_fuzzed(town: Town, examples: int) -> int:
         if operation.definition.raw["operationId"] in STREAMS:
             continue
         total += await asyncio.to_thread(fuzzed, town, operation, examples, wrong)
-        print(f"{total} {operation.label}, {len(wrong)} wrong", flush=True)
+        print(f"{total} {operation.label}, {len(wrong)} wrong", flush=True)  # noqa: T201  # read with -s
         await town.mend()
     assert not wrong, "\n\n".join(wrong)
     return total
@@ -194,5 +194,5 @@ async def test_no_made_up_request_gets_an_answer_that_is_not_described(
 async def test_ten_thousand_made_up_requests_get_answers_that_are_described(town: Town) -> None:
     began = time.monotonic()
     total = await all_fuzzed(town, LONG)
-    print(f"{total} made-up requests in {time.monotonic() - began:.0f} s, every answer as described")
+    print(f"{total} made-up requests in {time.monotonic() - began:.0f} s, every answer as described")  # noqa: T201
     assert total >= 10_000
