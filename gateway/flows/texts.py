@@ -49,7 +49,7 @@ class Texts:
                 body=row["body"],
                 subject=row["subject"],
                 html=row["html"],
-                picture=row["picture"] or drawn.get(row["key"], b""),
+                picture=drawn.get(row["key"], b""),
                 parts=row["parts"],
                 mode=Mode(facts["mode"]),
                 message_class=MessageClass(facts["message_class"]),

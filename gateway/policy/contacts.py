@@ -57,7 +57,7 @@ class Wanted:
 
 
 def wanted(text: str, region: str) -> Wanted:
-    """A number in any usual spelling, the beginning of an address, @domain, or words of a name."""
+    """A number in any usual spelling, the beginning of an address, @domain, #tag, or words of a name."""
     asked = text.strip().lower()
     digits = "".join(character for character in asked if character.isdigit() and character.isascii())
     if len(digits) >= LEAST_DIGITS and not asked.translate(_OF_NUMBERS).strip():
@@ -67,7 +67,7 @@ def wanted(text: str, region: str) -> Wanted:
             return Wanted(exact=(f"+{digits[2:]}",))
         country = phonenumbers.country_code_for_region(region)
         return Wanted(exact=(f"+{country}{digits.removeprefix('0')}",))
-    return Wanted(exact=(asked[:64],)) if "@" in asked else Wanted(text=asked[:200])
+    return Wanted(exact=(asked[:64],)) if "@" in asked or asked.startswith("#") else Wanted(text=asked[:200])
 
 
 def may_see(authority: Authority) -> Reach | Refusal:

@@ -8,6 +8,7 @@ Standards: ITU-T E.164, RFC 5321 §4.1.2 (addresses), RFC 5891 (IDNA), RFC 5646 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -62,6 +63,7 @@ _DECIMAL = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{1,20})?")
 MATCHES = ("key", "mobile", "landline", "email")
 """By what a row is known to be a contact that is there already."""
 MOST_TAGS, LONGEST_TAG = 20, 50
+_DOMAINS = 1024  # most addresses of a file are at few of them, and each costs as much to read as a number
 
 _TAG = re.compile(r"[^\s,;\x00-\x1f]+")
 _PLAIN = str.maketrans("áàâäãåéèêëíìîïóòôöõúùûüçñ", "aaaaaaeeeeiiiiooooouuuucn", "")
@@ -278,6 +280,7 @@ def _email(cell: str) -> str:
     return address
 
 
+@lru_cache(maxsize=_DOMAINS)
 def _domain(domain: str) -> str:
     try:
         name = idna.encode(domain.strip().lower(), uts46=True).decode()

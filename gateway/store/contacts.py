@@ -11,6 +11,7 @@ from gateway.cap.area import Ring
 from gateway.cap.cover import polygon
 from gateway.policy.contacts import GroupFilter, Wanted
 from gateway.policy.importing import ImportedContact
+from gateway.store import filtered
 from gateway.store.pool import Connection
 from gateway.store.sql import Queries
 
@@ -58,10 +59,12 @@ async def everybody(connection: Connection, entity_id: int, begins: str = "") ->
 
 
 async def of_group(
-    connection: Connection, entity_id: int, within: Within, group: int, after: int, limit: int
+    connection: Connection, entity_id: int, within: Within, group: FoundGroup, after: int, limit: int
 ) -> list[Any]:
     """Who is in a group now, by number."""
-    return list(await connection.fetch(_SQL["contact_of_group"], entity_id, within, group, after, limit))
+    if group.filtered:
+        return await filtered.page(connection, entity_id, within, group.id, after, limit)
+    return list(await connection.fetch(_SQL["contact_of_group"], entity_id, within, group.id, after, limit))
 
 
 async def search(
@@ -72,7 +75,7 @@ async def search(
     `after` is (`word`, id) of the last one, or (`search`, id) within partnerships.
     """
     words = list(wanted.exact) or await connection.fetchval(_SQL["contact_words"], wanted.text)
-    words = sorted(set(words), key=len, reverse=True)[:MOST_WORDS]
+    words = sorted(set(words or ()), key=len, reverse=True)[:MOST_WORDS]
     if not words:
         return []
     if within is not None:
@@ -135,7 +138,8 @@ async def show_group(connection: Connection, entity_id: int, within: Within, slu
     row = await connection.fetchrow(_SQL["group_show"], entity_id, within, slug)
     if row is None:
         return None
-    return row, await connection.fetchrow(_SQL["group_count"], entity_id, row["id"])
+    few = await filtered.count(connection, entity_id, row["id"]) if row["filtered"] else None
+    return row, few or await connection.fetchrow(_SQL["group_count"], entity_id, row["id"])
 
 
 async def put_filter(connection: Connection, entity_id: int, number: int, asked: GroupFilter | None) -> bool:

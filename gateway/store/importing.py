@@ -70,7 +70,8 @@ async def import_contacts(
 async def put_batch(
     connection: Connection, into: ImportInto, contacts: Sequence[ImportedContact]
 ) -> tuple[Imported, list[Problem]]:
-    """Store one batch; no key twice in it. What it did, and what is wrong with rows."""
+    """Store one batch, in a transaction; no key twice in it. What it did, and what is wrong with rows."""
+    await connection.execute(_SQL["import_planned"])
     problems: list[Problem] = []
     if into.run is not None and into.consent_source is None:
         contacts, problems = await _told_apart(connection, into, contacts)

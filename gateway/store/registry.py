@@ -304,7 +304,7 @@ async def slice_done(
 
 async def texts_to_send(connection: Connection, campaign: int) -> list[Any]:
     """The texts of one campaign and what goes along with them, as rows."""
-    return list(await connection.fetch(_SQL["texts_to_send"], campaign))
+    return list(await connection.fetch(_SQL["texts_of_campaign"], campaign))
 
 
 async def campaign_for_texts(connection: Connection, campaign: int) -> Any:

@@ -97,7 +97,7 @@ class ContactPages:
             group = await contacts.group(connection, entity_id, within, word(query["group"]))
             if group is None:
                 return None
-            return await contacts.of_group(connection, entity_id, within, group.id, last, limit), ""
+            return await contacts.of_group(connection, entity_id, within, group, last, limit), ""
         if "endpoint" in query:
             return await contacts.by_endpoint(connection, entity_id, within, word(query["endpoint"])), None
         if "q" in query:

@@ -58,7 +58,7 @@ async def test_groups_are_made_filled_and_ended(connection: Connection) -> None:
     assert [(row["slug"], row["members"]) for row in await contacts.groups(connection, entity, None, "", 9)] == [
         ("all", 0), ("g", 1),
     ]  # fmt: skip
-    assert [row["key"] for row in await contacts.of_group(connection, entity, None, number, 0, 9)] == ["2"]
+    assert [row["key"] for row in await contacts.of_group(connection, entity, None, found, 0, 9)] == ["2"]
     await contacts.change_members(connection, entity, [plp], number, [], ["2"])
     await contacts.remove_group(connection, entity, number)
     assert await contacts.group(connection, entity, None, "g") is None

@@ -127,8 +127,7 @@ FROM campaign c JOIN alert a ON a.id = c.alert_id WHERE c.entity_id = $1 ORDER B
 -- name: archive_texts
 -- What each language and channel said.
 SELECT jsonb_build_object('campaign', c.public_id, 'channel', (ARRAY['sms', 'voice', 'email'])[t.channel], 'language', t.language,
-    'subject', t.subject, 'body', t.body, 'html', t.html, 'parts', t.parts,
-    'picture_base64', translate(encode(t.picture, 'base64'), E'\n', ''))
+    'subject', t.subject, 'body', t.body, 'html', t.html, 'parts', t.parts)
 FROM text t JOIN campaign c ON c.id = t.campaign_id WHERE t.entity_id = $1 ORDER BY t.campaign_id, t.key;
 
 -- name: archive_launches

@@ -19,16 +19,16 @@ WHERE c.entity_id = $1 AND c.partnership_id = ANY ($6::int[])
 ORDER BY c.search, c.id LIMIT $5;
 
 -- name: contact_of_group
--- Who is in group $3 now, after contact $4, by number.
+-- Who was put into group $3, after contact $4, by number.
 SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
     c.verified_at, c.search, s.slug AS partnership
-FROM group_people m JOIN contact c ON c.id = m.contact_id LEFT JOIN partnership s ON s.id = c.partnership_id
-WHERE m.group_id = $3 AND c.entity_id = $1 AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2)) AND c.id > $4
-ORDER BY c.id LIMIT $5;
+FROM group_member m JOIN contact c ON c.id = m.contact_id LEFT JOIN partnership s ON s.id = c.partnership_id
+WHERE m.group_id = $3 AND m.contact_id > $4 AND c.entity_id = $1 AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
+ORDER BY m.contact_id LIMIT $5;
 
 -- name: contact_words
 -- What somebody looks for, as words.
-SELECT contact_words($1, NULL, NULL, NULL);
+SELECT array_agg(DISTINCT w) FROM contact_words($1, NULL, NULL, NULL, '{}') w;
 
 -- name: contact_rare
 -- The words $2 by how many contacts have one that begins so, the rarest first; more than a thousand are many.
@@ -58,7 +58,7 @@ SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out
 FROM contact c LEFT JOIN partnership s ON s.id = c.partnership_id
 WHERE c.entity_id = $1 AND c.partnership_id = ANY ($2::int[]) AND (c.search, c.id) > ($4, $5)
   AND NOT EXISTS (SELECT FROM unnest($3::text[]) o WHERE NOT EXISTS (
-      SELECT FROM unnest(contact_words(c.name, c.mobile, c.landline, c.email)) v WHERE starts_with(v, o)))
+      SELECT FROM contact_words(c.name, c.mobile, c.landline, c.email, c.tags) v WHERE starts_with(v, o)))
 ORDER BY c.search, c.id LIMIT $6;
 
 -- name: contact_by_endpoint

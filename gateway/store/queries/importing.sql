@@ -1,17 +1,27 @@
 -- Imports of contacts: stored batch by batch, recorded, undone. $2 narrows to partnerships; NULL: the whole entity.
 
+-- name: import_planned
+-- From here to the end of the transaction plans are made for the batch at hand: one that serves any batch expects few rows.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
+
 -- name: import_twins
 -- Contacts that have the number or address of a row and are not the row's own: (row, column, key). Rows of the arrays are
--- numbered from 1. A landline is a household's: two people may share it.
+-- numbered from 1. A landline is a household's: two people may share it. Each row is looked up by itself (OFFSET 0), by the one
+-- index that has this order (so >= and <= for =): nobody has counted yet what the batches before it brought, and where nothing
+-- is expected every index that begins with the entity looks as good.
 WITH u AS (SELECT * FROM unnest($3::text[], $4::text[], $5::text[], $6::text[]) WITH ORDINALITY AS t (key, mobile, landline, email, ord))
-SELECT u.ord, 'mobile' AS called, c.key FROM u JOIN contact c ON c.entity_id = $1 AND c.mobile = u.mobile
-WHERE c.key IS DISTINCT FROM u.key AND NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
+SELECT u.ord, 'mobile' AS called, c.key FROM u CROSS JOIN LATERAL (
+    SELECT c.key FROM contact c WHERE c.entity_id = $1 AND c.mobile >= u.mobile AND c.mobile <= u.mobile
+    AND c.key IS DISTINCT FROM u.key AND NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2)) ORDER BY c.mobile OFFSET 0) c
 UNION ALL
-SELECT u.ord, 'email', c.key FROM u JOIN contact c ON c.entity_id = $1 AND c.email = u.email
-WHERE c.key IS DISTINCT FROM u.key AND NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
+SELECT u.ord, 'email', c.key FROM u CROSS JOIN LATERAL (
+    SELECT c.key FROM contact c WHERE c.entity_id = $1 AND c.email >= u.email AND c.email <= u.email
+    AND c.key IS DISTINCT FROM u.key AND NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2)) ORDER BY c.email OFFSET 0) c
 UNION ALL
-SELECT u.ord, 'landline', c.key FROM u JOIN contact c ON c.entity_id = $1 AND c.landline = u.landline
-WHERE c.key IS DISTINCT FROM u.key AND NOT c.registered AND $7 = 'landline' AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
+SELECT u.ord, 'landline', c.key FROM u CROSS JOIN LATERAL (
+    SELECT c.key FROM contact c WHERE c.entity_id = $1 AND c.landline >= u.landline AND c.landline <= u.landline
+    AND c.key IS DISTINCT FROM u.key AND NOT c.registered AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2)) ORDER BY c.landline OFFSET 0) c
+WHERE $7 = 'landline'
 ORDER BY 1, 2, 3;
 
 -- name: import_contacts
@@ -38,8 +48,8 @@ want AS (
             'mobile', c.mobile, 'landline', c.landline, 'email', c.email, 'opt_out', c.opt_out, 'postcode', c.postcode,
             'municipality', c.municipality, 'tags', c.tags, 'import_id', c.import_id, 'verified_at', c.verified_at,
             'place', CASE WHEN a.contact_id IS NOT NULL THEN jsonb_build_array(a.label, a.lon, a.lat, a.z) END) END AS before
-    FROM u LEFT JOIN contact c ON c.entity_id = $1 AND c.key = u.key
-    LEFT JOIN address a ON a.contact_id = c.id AND a.slot = 1),
+    FROM u LEFT JOIN LATERAL (SELECT * FROM contact c WHERE c.entity_id = $1 AND c.key >= u.key AND c.key <= u.key ORDER BY c.key LIMIT 1) c ON true
+    LEFT JOIN LATERAL (SELECT * FROM address a WHERE a.contact_id = c.id AND a.slot = 1 LIMIT 1) a ON true),
 put AS (
     INSERT INTO contact AS k (entity_id, registered, name, language, mobile, landline, email, opt_out, postcode, municipality,
         tags, consent_at, consent_source, partnership_id, import_id, key)

@@ -175,10 +175,6 @@ RETURNING id;
 -- The texts of one campaign.
 SELECT key, channel, language, body, subject, html, parts FROM text WHERE campaign_id = $1 ORDER BY key;
 
--- name: texts_to_send
--- The texts of one campaign with all that goes along; pictures of those accepted before pictures were drawn at sending.
-SELECT key, channel, language, body, subject, html, parts, picture FROM text WHERE campaign_id = $1 ORDER BY key;
-
 -- name: campaign_for_texts
 -- What a channel needs to know of a campaign beside its texts.
 SELECT c.id, c.public_id, c.mode, c.message_class, c.expires_at, c.plan, a.raw FROM campaign c JOIN alert a ON a.id = c.alert_id WHERE c.id = $1;
