@@ -34,7 +34,7 @@ NOT_TAKEN = {
     "entity": {"live", "suspended_at", "created_at"},  # decided anew where it comes to
     "membership": {"accepted_at", "live_at", "search", "created_at", "wanted", "wanted_by"},  # signing in begins anew
     "mandate": {"granted_by"},  # by who puts it back
-    "contact": {"consent_at", "consent_source", "search"},  # registered citizens are not the entity's
+    "contact": {"consent_at", "consent_source", "search", "town"},  # registered citizens are not the entity's
     "group_filter": {"outlines"},  # made of the rings
     "source": {  # the state of reading it, and a secret
         "etag", "last_modified", "digest", "interval_s", "failures", "problem", "polled_at", "changed_at", "due_at",
