@@ -26,7 +26,7 @@ Contacts come in by `gateway import contacts`, which also changes those whose ke
 examples:
   gateway contact list --entity brugge --begins jan
   gateway contact find +32470000001 --entity brugge
-  gateway contact search "peet an" --entity brugge        names, numbers in any spelling, addresses, @domain
+  gateway contact search "peet an" --entity brugge        names, numbers in any spelling, addresses, @domain, #tag
   gateway contact remove KEY... --entity brugge
   gateway contact data KEY --entity brugge --reason "their request of 2 May" > person.json
   gateway contact erase KEY --entity brugge

@@ -5,7 +5,7 @@ Knows: the options and how a group is shown. Never knows: SQL, CAP.
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,6 +27,8 @@ examples:
   gateway group create quay --entity brugge --tag "floor=0" --area quay.geojson
   gateway group show quay --entity brugge
   gateway group add plp-centre --entity brugge +32470000000 jan@example.org
+  gateway group leave plp-centre --entity brugge jan@example.org
+  gateway group end plp-centre --entity brugge
   gateway import contacts members.csv --entity brugge --group plp-centre
   gateway group list --entity brugge
 """
@@ -57,10 +59,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("slug", metavar="GROUP")
     add.add_argument("contacts", nargs="+", metavar="CONTACT", help="its key, number (+32...) or e-mail address")
     add.add_argument("--entity", required=True, metavar="SLUG")
+    leave = actions.add_parser("leave", help="take contacts out of a group")
+    leave.add_argument("slug", metavar="GROUP")
+    leave.add_argument("contacts", nargs="+", metavar="CONTACT", help="its key, number (+32...) or e-mail address")
+    leave.add_argument("--entity", required=True, metavar="SLUG")
+    end = actions.add_parser("end", help="a group ends; its contacts stay")
+    end.add_argument("slug", metavar="GROUP")
+    end.add_argument("--entity", required=True, metavar="SLUG")
     listing = actions.add_parser("list", help="groups with their sizes")
     listing.add_argument("--entity", metavar="SLUG", help="of this entity only")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
-    for below in (create, add, listing, show):
+    for below in (create, add, leave, end, listing, show):
         database_arguments(below)
 
 
@@ -136,20 +145,49 @@ async def _create(connection: Connection, options: argparse.Namespace, entity_id
 
 
 async def _add(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+    named = await _named(connection, options, entity_id)
+    if named is None:
+        return Exit.NO
+    group, numbers = named
+    added = await admin.add_members(connection, group, entity_id, numbers)
+    note(f"{added} added to {options.slug}, {len(numbers) - added} were in it")
+    return Exit.DONE
+
+
+async def _leave(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+    named = await _named(connection, options, entity_id)
+    if named is None:
+        return Exit.NO
+    group, numbers = named
+    gone = await admin.take_members(connection, group, entity_id, numbers)
+    note(f"{gone} left {options.slug}, {len(numbers) - gone} were not in it")
+    return Exit.DONE
+
+
+async def _named(
+    connection: Connection, options: argparse.Namespace, entity_id: int
+) -> tuple[int, Sequence[int]] | None:
+    """The number of a group that is filled by hand, and those of the contacts; None when one of them is not there."""
     group = await group_of(connection, options.entity, options.slug)
     if group is None:
-        return Exit.NO
+        return None
     if (here := await contacts.group(connection, entity_id, None, options.slug)) and here.filtered:
         complain(f"a filter says who is in {options.slug}: nobody is put into it by hand")
-        return Exit.NO
+        return None
     found = await admin.find_contacts(connection, entity_id, options.contacts)
     absent = [word for word, numbers in found.items() if not numbers]
     if absent:
         complain(f"{options.entity} has no such contact, nothing was changed:", *(f"  {word}" for word in absent))
+        return None
+    return group.id, sorted({number for several in found.values() for number in several})
+
+
+async def _end(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+    group = await group_of(connection, options.entity, options.slug)
+    if group is None:
         return Exit.NO
-    numbers = {number for several in found.values() for number in several}
-    added = await admin.add_members(connection, group.id, entity_id, sorted(numbers))
-    note(f"{added} added to {group.slug}, {len(numbers) - added} were in it")
+    await contacts.remove_group(connection, entity_id, group.id)
+    note(f"{options.slug} of {options.entity} ended; its contacts stay")
     return Exit.DONE
 
 
@@ -174,6 +212,8 @@ async def _list(connection: Connection, options: argparse.Namespace, entity_id: 
 _ACTIONS: Mapping[str, Callable[[Connection, argparse.Namespace, int], Awaitable[int]]] = {
     "create": _create,
     "add": _add,
+    "leave": _leave,
+    "end": _end,
     "show": _show,
     "list": _list,
 }

@@ -226,6 +226,12 @@ async def add_members(connection: Connection, group_id: int, entity_id: int, con
     return number
 
 
+async def take_members(connection: Connection, group_id: int, entity_id: int, contacts: Sequence[int]) -> int:
+    """How many of the contacts were in the group."""
+    number: int = await connection.fetchval(_SQL["admin_take_members"], group_id, entity_id, list(contacts))
+    return number
+
+
 async def put_geocodes(connection: Connection, scheme: str, outlines: Iterable[Outline]) -> int:
     """Add or replace the outlines behind the values of one scheme; how many."""
     rows = [(scheme, outline.value, [ring.points for ring in outline.rings]) for outline in outlines]

@@ -31,6 +31,19 @@ def test_a_group_is_created_filled_and_listed(brugge: Command) -> None:
     ]  # fmt: skip
 
 
+def test_contacts_leave_a_group_and_it_ends_without_them(brugge: Command) -> None:
+    brugge("group", "create", "plp", "--entity", "brugge")
+    brugge("group", "add", "plp", "--entity", "brugge", "1")
+    left = brugge("group", "leave", "plp", "--entity", "brugge", "1", "jan@b.example")
+    assert (left.code, left.err) == (0, "1 left plp, 1 were not in it\n")
+    assert brugge("group", "leave", "plp", "--entity", "brugge", "nobody").code == 1
+    assert json.loads(brugge("group", "list", "--json").out)["members"] == 0
+    assert brugge("group", "end", "plp", "--entity", "brugge").code == 0
+    assert brugge("group", "end", "plp", "--entity", "brugge").code == 1
+    assert brugge("group", "list", "--json").out == ""
+    assert brugge("contact", "find", "+32470000001", "--entity", "brugge").code == 0
+
+
 def test_one_unknown_contact_changes_nothing(brugge: Command) -> None:
     brugge("group", "create", "plp", "--entity", "brugge")
     ran = brugge("group", "add", "plp", "--entity", "brugge", "1", "+32499999999")

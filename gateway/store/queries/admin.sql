@@ -66,6 +66,11 @@ WHERE $1::text IS NULL OR e.slug = $1 ORDER BY e.slug, g.slug;
 SELECT w.word, c.id FROM unnest($2::text[]) AS w (word)
 JOIN contact c ON c.entity_id = $1 AND (c.key = w.word OR c.mobile = w.word OR c.landline = w.word OR lower(c.email) = lower(w.word));
 
+-- name: admin_take_members
+-- Take contacts out of a group; how many were in it.
+WITH gone AS (DELETE FROM group_member WHERE group_id = $1 AND entity_id = $2 AND contact_id = ANY ($3::bigint[]) RETURNING 1)
+SELECT count(*) FROM gone;
+
 -- name: admin_add_members
 -- Put contacts into a group; how many were new in it. A contact of another authority never gets in.
 WITH put AS (
