@@ -138,8 +138,9 @@ async def show_group(connection: Connection, entity_id: int, within: Within, slu
     row = await connection.fetchrow(_SQL["group_show"], entity_id, within, slug)
     if row is None:
         return None
-    few = await filtered.count(connection, entity_id, row["id"]) if row["filtered"] else None
-    return row, few or await connection.fetchrow(_SQL["group_count"], entity_id, row["id"])
+    if row["filtered"]:
+        return row, await filtered.count(connection, entity_id, row["id"])
+    return row, await connection.fetchrow(_SQL["group_count"], entity_id, row["id"])
 
 
 async def put_filter(connection: Connection, entity_id: int, number: int, asked: GroupFilter | None) -> bool:

@@ -1,7 +1,7 @@
 """Who is in a group that a filter fills, found by the part of the filter that the fewest contacts fit.
 
 Knows: which index answers which part of a filter. Never knows: who may see whom (`within` says it), what makes a
-contact fit: the view group_people decides that, of whomever an index names.
+contact fit: the view filtered_people decides that, of whomever an index names.
 """
 
 from collections.abc import Sequence
@@ -36,10 +36,12 @@ async def page(connection: Connection, entity_id: int, within: Within, group: in
 
 
 async def count(connection: Connection, entity_id: int, group: int) -> Any:
-    """How many members there are, all and by channel; None when too many contacts may be some to look at each."""
+    """How many members there are, all and by channel."""
     asked = await connection.fetchrow(_SQL["filter_asked"], entity_id, group)
     some = await _first(connection, entity_id, asked, 0, FEW)
-    return None if some.more else await connection.fetchrow(_SQL["filter_count"], entity_id, group, some.ids)
+    if some.more:
+        return await connection.fetchrow(_SQL["filter_count_all"], entity_id, group)
+    return await connection.fetchrow(_SQL["filter_count"], entity_id, group, some.ids)
 
 
 class _Some(NamedTuple):

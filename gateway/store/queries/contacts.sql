@@ -113,9 +113,9 @@ FROM contact_group g LEFT JOIN group_filter f ON f.group_id = g.id LEFT JOIN par
 WHERE g.entity_id = $1 AND ($2::int[] IS NULL OR g.partnership_id = ANY ($2)) AND g.slug = $3;
 
 -- name: group_count
--- How many people are in a group now, and how many of them each channel reaches.
+-- How many people were put into a group, and how many of them each channel reaches.
 SELECT count(*) AS members, count(c.mobile) AS sms, count(coalesce(c.landline, c.mobile)) AS voice, count(c.email) AS email
-FROM group_people m JOIN contact c ON c.id = m.contact_id WHERE m.group_id = $2 AND c.entity_id = $1;
+FROM group_member m JOIN contact c ON c.id = m.contact_id WHERE m.group_id = $2 AND c.entity_id = $1;
 
 -- name: group_filter_put
 -- A group is filled by this filter; no row comes back when people were put in by hand.

@@ -1,5 +1,5 @@
 -- Members of groups that a filter fills. Each part of a filter has an index by which its contacts come in the order of their
--- numbers: the first $4 after number $3; the view group_people decides who of them is in the group.
+-- numbers: the first $4 after number $3; the view filtered_people decides who of them is in the group.
 
 -- name: filter_asked
 -- What a group is filled by.
@@ -56,12 +56,16 @@ SELECT coalesce(array_agg(x.contact_id), '{}') FROM (
 -- Who of the contacts $4 is in group $3, by number.
 SELECT c.id, c.key, c.name, c.language, c.mobile, c.landline, c.email, c.opt_out, c.postcode, c.municipality, c.tags,
     c.verified_at, c.search, s.slug AS partnership
-FROM group_people m JOIN contact c ON c.id = m.contact_id LEFT JOIN partnership s ON s.id = c.partnership_id
+FROM filtered_people m JOIN contact c ON c.id = m.contact_id LEFT JOIN partnership s ON s.id = c.partnership_id
 WHERE m.group_id = $3 AND m.contact_id = ANY ($4::bigint[]) AND c.entity_id = $1 AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
 ORDER BY c.id LIMIT $5;
 
 -- name: filter_count
 -- How many of the contacts $3 are in group $2, and how many of them each channel reaches.
-SELECT count(*) AS members, count(c.mobile) AS sms, count(coalesce(c.landline, c.mobile)) AS voice, count(c.email) AS email
-FROM group_people m JOIN contact c ON c.id = m.contact_id
-WHERE m.group_id = $2 AND m.contact_id = ANY ($3::bigint[]) AND c.entity_id = $1;
+SELECT count(*) AS members, count(p.mobile) AS sms, count(coalesce(p.landline, p.mobile)) AS voice, count(p.email) AS email
+FROM filtered_people p WHERE p.group_id = $2 AND p.contact_id = ANY ($3::bigint[]) AND p.entity_id = $1;
+
+-- name: filter_count_all
+-- The same of all contacts, read once each.
+SELECT count(*) AS members, count(p.mobile) AS sms, count(coalesce(p.landline, p.mobile)) AS voice, count(p.email) AS email
+FROM filtered_people p WHERE p.group_id = $2 AND p.entity_id = $1;
