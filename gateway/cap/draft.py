@@ -227,9 +227,7 @@ def _gather(draft: Draft) -> None:
 
 
 def _names(draft: Draft) -> frozenset[str]:
-    names: set[str] = set()
-    for block in draft.blocks:
-        names.update(block.leaves, block.pairs)
+    names: set[str] = set().union(*[block.leaves for block in draft.blocks], *[block.pairs for block in draft.blocks])
     if draft.areas:
         names.add("area")
     if any(info.resources for info in draft.infos):
@@ -318,7 +316,7 @@ class _Reader:
         text = leaf.value
         if text not in self._dates:
             self._dates[text] = dates.read_leniently(text) if self._lenient else dates.Instant(dates.read(text))
-        return DatedLeaf(leaf, *self._dates[text])
+        return tuple.__new__(DatedLeaf, (leaf, *self._dates[text]))
 
     def _area(self, element: etree._Element) -> AreaDraft:
         area = AreaDraft(element)

@@ -30,6 +30,8 @@ NONE = Words(())
 
 def quoted_words(text: str) -> Words:
     """Items between white space; an item with white space inside stands in double quotes."""
+    if not text:
+        return NONE
     # CAP 1.2 §3.2.1
     if text.count('"') % 2:
         return Words((), 'a double quote is opened and not closed; write "name with spaces" in two quotes')
