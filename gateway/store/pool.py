@@ -29,6 +29,8 @@ PINNED = {
     "enable_mergejoin": "off",
     "jit": "off",
 }
+ARRAYS = """SELECT $1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bool[], $6::float8[], $7::timestamptz[],
+    $8::numeric[], $9::bytea[]"""
 CONFINE = """SELECT set_config('gateway.entity', $1, true), set_config('gateway.actor', $2, true),
     set_config('role', session_user || '_tenant', true)"""
 GONE = (
@@ -174,7 +176,7 @@ async def _pool(dsn: str, limits: PoolLimits, settings: dict[str, str]) -> async
         command_timeout=limits.command_timeout_s,
         timeout=limits.connect_timeout_s,
         server_settings=settings,
-        init=_json_codec,
+        init=_know_types,
         reset=_keep,
         max_inactive_connection_lifetime=0,
     )
@@ -184,5 +186,8 @@ async def _keep(_connection: Any) -> None:
     """No session state is ever changed, so a release costs no round trip."""
 
 
-async def _json_codec(connection: Any) -> None:
+async def _know_types(connection: Connection) -> None:
+    """Ask for every kind of array at once: at the first use of each one the driver would ask for it by itself, a question
+    that takes the server longer than most statements."""
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+    await connection.prepare(ARRAYS)

@@ -1,11 +1,17 @@
 """The pools: pinned and free sessions, and what their errors mean."""
 
+import re
+from typing import Any
+
 import asyncpg
 import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.store.embedded import Cluster
-from gateway.store.pool import GONE, PINNED, PoolLimits, Store, with_password
+from gateway.store.pool import ARRAYS, GONE, PINNED, PoolLimits, Store, with_password
+from gateway.store.sql import Queries
+
+KIND = re.compile(r"\$\d+(?:::text)?::(\w+)\[\]")
 
 
 @pytest.mark.both_servers
@@ -28,6 +34,31 @@ async def test_json_goes_in_and_comes_out_as_it_is(pg: Cluster) -> None:
             assert await connection.fetchval("SELECT $1::jsonb", {"é": [1, None]}) == {"é": [1, None]}
     finally:
         await store.close()
+
+
+async def test_a_session_asks_for_no_kind_of_array_when_it_meets_it(pg: Cluster) -> None:
+    store = await Store.open(pg.app_dsn)
+    said: list[str] = []
+
+    def heard(query: Any) -> None:
+        said.append(query.query)
+
+    statements = [f"SELECT $1::{kind}[] IS NULL" for kind in KIND.findall(ARRAYS)]
+    try:
+        for pool in (store.ask, store.queue):
+            async with pool.acquire() as connection:
+                connection.add_query_logger(heard)
+                for statement in statements:
+                    assert await connection.fetchval(statement, None)
+                connection.remove_query_logger(heard)
+    finally:
+        await store.close()
+    assert said == statements * 2
+
+
+def test_every_kind_of_array_that_statements_take_is_known_from_the_start() -> None:
+    used = {kind for statement in Queries.load().values() for kind in KIND.findall(statement)}
+    assert used == set(KIND.findall(ARRAYS))
 
 
 async def test_a_transaction_that_fails_leaves_nothing(pg: Cluster) -> None:
