@@ -1,5 +1,6 @@
 """Prices and packs as they are stored: none is changed, none is overdrawn, each entity has its own."""
 
+from collections import Counter
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -49,6 +50,41 @@ async def test_a_pack_can_not_be_overdrawn(pg: Cluster) -> None:
         async with connection.transaction():
             assert [one.id for one in await costs.packs_to_draw(connection, entity, DAY)] == [pack]
             assert await costs.packs_to_draw(connection, entity, date(2026, 11, 23)) == []
+
+
+async def test_a_number_counts_for_the_longest_prefix_that_it_begins_with(pg: Cluster) -> None:
+    prefixes = ["+3", "+32", "+3247", "+3247123", "+33"]
+    numbers = [
+        "+3247123",
+        "+32471234567",
+        "+3247124",
+        "+3247999",
+        "+324",
+        "+32",
+        "+336000",
+        "+35",
+        "+4",
+        "+3301",
+        "+3299",
+    ]
+    async with admin.connected(pg.app_dsn) as connection:
+        entity = await made.entity(connection)
+        campaign = await made.campaign(connection, entity, channels=[ChannelName.SMS], languages=("nl", "fr"))
+        await made.rows(connection, campaign, entity, ChannelName.SMS, lo=1, hi=len(numbers), size=50)
+        await connection.execute(
+            "UPDATE delivery d SET address = u.number, state = 3, text_key = d.seq % 2, attempt = 2, flags = (d.seq % 3 = 0)::int "
+            "FROM unnest($1::text[]) WITH ORDINALITY u (number, seq) WHERE d.seq = u.seq",
+            numbers,
+        )
+        found = await costs.used(connection, campaign, prefixes, [])
+    expected: Counter[tuple[int, str]] = Counter()
+    twice: Counter[tuple[int, str]] = Counter()
+    for seq, number in enumerate(numbers, 1):
+        longest = max((prefix for prefix in prefixes if number.startswith(prefix)), key=len, default="")
+        expected[seq % 2, longest] += 1
+        twice[seq % 2, longest] += seq % 3 == 0
+    assert {(one.text, one.prefix): one.messages for one in found} == expected
+    assert {(one.text, one.prefix): one.twice for one in found} == dict(twice)
 
 
 async def test_an_entity_reads_its_packs_and_writes_none(pg: Cluster) -> None:

@@ -115,6 +115,15 @@ async def test_the_report_counts_every_delivery_once(connection: Connection, ent
     assert len(await progress.texts(connection, campaign)) == 4
 
 
+async def test_texts_of_one_language_are_one_row_with_the_parts_of_each(connection: Connection, entity_id: int) -> None:
+    campaign = await made.campaign(connection, entity_id, channels=[SMS], languages=("nl", "nl", "fr"))
+    await made.rows(connection, campaign, entity_id, SMS, lo=1, hi=9, size=50)
+    await connection.execute("UPDATE delivery SET text_key = CASE WHEN seq <= 2 THEN 2 ELSE seq % 2 END")
+    await connection.execute("UPDATE text SET parts = 1 + key")
+    rows = await progress.report_rows(connection, campaign)
+    assert [(r["language"], r["deliveries"], r["parts"]) for r in rows] == [("fr", 2, 6), ("nl", 7, 3 * 1 + 4 * 2)]
+
+
 async def test_a_report_is_written_once_and_for_ever(connection: Connection, entity_id: int) -> None:
     campaign = await made.campaign(connection, entity_id)
     assert await progress.report_body(connection, campaign) is None

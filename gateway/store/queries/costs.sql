@@ -23,7 +23,8 @@ FROM campaign c WHERE c.id = $1;
 -- What a campaign used on live transports, by text and prefix of the number ($2): messages that a peer took or may have
 -- taken ($3: words of those that failed afterwards), and of them those sent twice. Of calls, those whose length is known
 -- with their started minutes: every attempt that was answered. This runs where hash joins are off (dispatch.sql): what lasted
--- is looked up call by call, and left out of the rest by a list that is hashed.
+-- is looked up call by call, and left out of the rest by a list that is hashed. Prefixes are looked for once for all numbers
+-- that begin alike (no prefix has more than 8 characters; of those that fit, the longest is the greatest).
 WITH lasted AS MATERIALIZED (
     SELECT m.seq, sum(ceil(l.seconds / 60.0))::int AS minutes
     FROM call_length l CROSS JOIN LATERAL (
@@ -35,12 +36,15 @@ used AS (
       AND NOT (d.channel = 2 AND d.seq IN (SELECT l.seq FROM lasted l))
     UNION ALL
     SELECT d.channel, d.text_key, d.address, false, l.minutes FROM lasted l CROSS JOIN LATERAL (
-        SELECT * FROM delivery d WHERE d.campaign_id = $1 AND d.seq = l.seq AND d.channel = 2 AND d.transport = 1 OFFSET 0) d)
-SELECT u.channel, u.text_key, coalesce((
-        SELECT p FROM unnest($2::text[]) AS p WHERE starts_with(u.address, p) ORDER BY length(p) DESC LIMIT 1), '') AS prefix,
-    count(*)::int AS messages, (count(*) FILTER (WHERE u.twice))::int AS twice, count(u.minutes)::int AS timed,
-    coalesce(sum(u.minutes), 0)::int AS minutes
-FROM used u GROUP BY 1, 2, 3 ORDER BY 1, 3, 2;
+        SELECT * FROM delivery d WHERE d.campaign_id = $1 AND d.seq = l.seq AND d.channel = 2 AND d.transport = 1 OFFSET 0) d),
+begun AS (
+    SELECT u.channel, u.text_key, CASE WHEN starts_with(u.address, '+') THEN left(u.address, 8) ELSE '' END AS head, count(*) AS messages,
+        count(*) FILTER (WHERE u.twice) AS twice, count(u.minutes) AS timed, sum(u.minutes) AS minutes
+    FROM used u GROUP BY 1, 2, 3)
+SELECT b.channel, b.text_key, coalesce((SELECT max(p) FROM unnest($2::text[]) AS p WHERE starts_with(b.head, p)), '') AS prefix,
+    sum(b.messages)::int AS messages, sum(b.twice)::int AS twice, sum(b.timed)::int AS timed,
+    coalesce(sum(b.minutes), 0)::int AS minutes
+FROM begun b GROUP BY 1, 2, 3 ORDER BY 1, 3, 2;
 
 -- name: packs_to_draw
 -- The packs of an entity that can be used on a day, locked until this transaction ends.

@@ -39,12 +39,17 @@ SELECT p.channel, sum(p.unknown)::bigint AS unknown FROM progress p JOIN campaig
 WHERE c.state <> 'closed' OR c.closed_at > now() - interval '1 hour' GROUP BY p.channel;
 
 -- name: report_rows
--- The one scan of a campaign, at its end: by channel, transport, language, state and reason.
-SELECT d.channel, d.transport, t.language, d.state, d.code, d.detail, count(*) AS deliveries, count(*) FILTER (WHERE d.flags & 1 = 1) AS resent,
-    count(*) FILTER (WHERE d.attempt > 1) AS retried, sum(t.parts)::bigint AS parts
-FROM delivery d JOIN text t ON t.campaign_id = d.campaign_id AND t.key = d.text_key
-WHERE d.campaign_id = $1 GROUP BY d.channel, d.transport, t.language, d.state, d.code, d.detail
-ORDER BY d.channel, d.transport, t.language, d.state, d.code;
+-- The one scan of a campaign, at its end: by channel, transport, language, state and reason. Counted by text first, so that
+-- not every delivery has to look its language up.
+WITH counted AS (
+    SELECT d.channel, d.transport, d.text_key, d.state, d.code, d.detail, count(*) AS deliveries,
+        count(*) FILTER (WHERE d.flags & 1 = 1) AS resent, count(*) FILTER (WHERE d.attempt > 1) AS retried
+    FROM delivery d WHERE d.campaign_id = $1 GROUP BY d.channel, d.transport, d.text_key, d.state, d.code, d.detail)
+SELECT c.channel, c.transport, t.language, c.state, c.code, c.detail, sum(c.deliveries)::bigint AS deliveries,
+    sum(c.resent)::bigint AS resent, sum(c.retried)::bigint AS retried, sum(c.deliveries * t.parts)::bigint AS parts
+FROM counted c JOIN text t ON t.campaign_id = $1 AND t.key = c.text_key
+GROUP BY c.channel, c.transport, t.language, c.state, c.code, c.detail
+ORDER BY c.channel, c.transport, t.language, c.state, c.code;
 
 -- name: report_times
 -- Seconds from acceptance until half, 90 % and 99 % had left and had arrived (date_part: what extract gives is slow to sort).
