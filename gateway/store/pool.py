@@ -187,7 +187,7 @@ async def _keep(_connection: Any) -> None:
 
 
 async def _know_types(connection: Connection) -> None:
-    """Ask for every kind of array at once: at the first use of each one the driver would ask for it by itself, a question
-    that takes the server longer than most statements."""
+    """Ask for every kind of array at once: at the first use of each one the driver would ask for it by itself, which
+    takes the server longer than most statements."""
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
     await connection.prepare(ARRAYS)

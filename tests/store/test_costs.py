@@ -54,26 +54,14 @@ async def test_a_pack_can_not_be_overdrawn(pg: Cluster) -> None:
 
 async def test_a_number_counts_for_the_longest_prefix_that_it_begins_with(pg: Cluster) -> None:
     prefixes = ["+3", "+32", "+3247", "+3247123", "+33"]
-    numbers = [
-        "+3247123",
-        "+32471234567",
-        "+3247124",
-        "+3247999",
-        "+324",
-        "+32",
-        "+336000",
-        "+35",
-        "+4",
-        "+3301",
-        "+3299",
-    ]
+    numbers = ["+3247123", "+32471234567", "+3247124", "+3247999", "+324", "+32", "+336000", "+35", "+4", "+3301"]
     async with admin.connected(pg.app_dsn) as connection:
         entity = await made.entity(connection)
         campaign = await made.campaign(connection, entity, channels=[ChannelName.SMS], languages=("nl", "fr"))
         await made.rows(connection, campaign, entity, ChannelName.SMS, lo=1, hi=len(numbers), size=50)
         await connection.execute(
-            "UPDATE delivery d SET address = u.number, state = 3, text_key = d.seq % 2, attempt = 2, flags = (d.seq % 3 = 0)::int "
-            "FROM unnest($1::text[]) WITH ORDINALITY u (number, seq) WHERE d.seq = u.seq",
+            "UPDATE delivery d SET address = u.number, state = 3, text_key = d.seq % 2, attempt = 2, "
+            "flags = (d.seq % 3 = 0)::int FROM unnest($1::text[]) WITH ORDINALITY u (number, seq) WHERE d.seq = u.seq",
             numbers,
         )
         found = await costs.used(connection, campaign, prefixes, [])
