@@ -343,6 +343,16 @@ async def test_slots_that_nobody_took_are_given_out_while_they_are_young_enough(
     assert -1.0 < wait_s <= 0.0
 
 
+async def test_no_trigger_has_the_rows_of_the_hot_path_locked_before_they_change(queue: Connection) -> None:
+    before_row_update = 1 | 2 | 16  # pg_trigger.tgtype: FOR EACH ROW, BEFORE, UPDATE
+    found = await queue.fetch(
+        "SELECT tgrelid::regclass::text AS at, tgname FROM pg_trigger WHERE tgtype & $1::smallint = $1 "
+        "AND tgrelid = ANY (ARRAY['delivery', 'chunk', 'progress', 'msgref', 'campaign']::regclass[])",
+        before_row_update,
+    )
+    assert [tuple(row) for row in found] == []
+
+
 @pytest.mark.both_servers
 async def test_a_peers_numbers_and_words_are_stored_whatever_they_are(queue: Connection, entity_id: int) -> None:
     campaign = await a_campaign(queue, entity_id, rows=2)
