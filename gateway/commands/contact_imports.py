@@ -199,8 +199,13 @@ async def _put_all(
     """Store batch by batch, and write down what became of the file."""
     into = replace(into, run=await importing.begin(connection, into, dry_run=dry_run, by="command"))
     assert into.run is not None
-    done, contacts, rows = Imported(), _taken(found, problems), 0
-    while batch := list(islice(contacts, BATCH_ROWS)):
+    done, rows = Imported(), 0
+    ahead = asyncio.create_task(asyncio.to_thread(_next, found))
+    while some := await ahead:
+        ahead = asyncio.create_task(asyncio.to_thread(_next, found))  # while these are stored
+        for problem in (one for one in some if isinstance(one, Problem)):
+            problems.take(problem)
+        batch = [one for one in some if isinstance(one, ImportedContact)]
         one, wrong = await importing.put_batch(connection, into, batch)
         rows += len(batch)
         done = done.plus(one)
@@ -217,12 +222,8 @@ async def _put_all(
     return done
 
 
-def _taken(found: Iterator[ImportedContact | Problem], problems: Problems) -> Iterator[ImportedContact]:
-    for one in found:
-        if isinstance(one, ImportedContact):
-            yield one
-        else:
-            problems.take(one)
+def _next(found: Iterator[ImportedContact | Problem]) -> list[ImportedContact | Problem]:
+    return list(islice(found, BATCH_ROWS))
 
 
 def _tell(done: Imported, problems: Problems, options: argparse.Namespace) -> int:

@@ -25,6 +25,7 @@ examples:
   gateway group create plp-centre --entity brugge --name "PLP Centre"
   gateway group create french-8000 --entity brugge --language fr --postcode 8000 --channel sms
   gateway group create quay --entity brugge --tag "floor=0" --area quay.geojson
+  gateway group change quay --entity brugge --name "The quay" --tag "floor=0" --tag "floor=1"
   gateway group show quay --entity brugge
   gateway group add plp-centre --entity brugge +32470000000 jan@example.org
   gateway group leave plp-centre --entity brugge jan@example.org
@@ -45,13 +46,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument(
         "--exercises", action="store_true", help="its members get exercises for real: SMS, calls and e-mails leave"
     )
-    asked = create.add_argument_group("a filter instead of members", "who is in it is looked up whenever it is used")
-    asked.add_argument("--language", action="append", default=[], metavar="LANGUAGE", help="one of them")
-    asked.add_argument("--postcode", action="append", default=[], metavar="CODE", help="one of them")
-    asked.add_argument("--municipality", action="append", default=[], metavar="NAME", help="one of them")
-    asked.add_argument("--tag", action="append", default=[], metavar="TAG", help="all of them")
-    asked.add_argument("--channel", action="append", default=[], choices=[c.value for c in ChannelName])
-    asked.add_argument("--area", type=Path, metavar="FILE", help="GeoJSON outlines in which an address lies")
+    change = actions.add_parser("change", help="another name, another filter, for exercises or not")
+    change.add_argument("slug", metavar="GROUP")
+    change.add_argument("--entity", required=True, metavar="SLUG")
+    change.add_argument("--name", help="its full name (as it was)")
+    change.add_argument(
+        "--exercises", action=argparse.BooleanOptionalAction, help="whether exercises leave for real (as it was)"
+    )
+    for below in (create, change):
+        _filter_arguments(below)
     show = actions.add_parser("show", help="one group with its filter and its size, by channel")
     show.add_argument("slug", metavar="GROUP")
     show.add_argument("--entity", required=True, metavar="SLUG")
@@ -69,8 +72,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="groups with their sizes")
     listing.add_argument("--entity", metavar="SLUG", help="of this entity only")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
-    for below in (create, add, leave, end, listing, show):
+    for below in (create, change, add, leave, end, listing, show):
         database_arguments(below)
+
+
+def _filter_arguments(parser: argparse.ArgumentParser) -> None:
+    asked = parser.add_argument_group("a filter instead of members", "who is in it is looked up whenever it is used")
+    asked.add_argument("--language", action="append", default=[], metavar="LANGUAGE", help="one of them")
+    asked.add_argument("--postcode", action="append", default=[], metavar="CODE", help="one of them")
+    asked.add_argument("--municipality", action="append", default=[], metavar="NAME", help="one of them")
+    asked.add_argument("--tag", action="append", default=[], metavar="TAG", help="all of them")
+    asked.add_argument("--channel", action="append", default=[], choices=[c.value for c in ChannelName])
+    asked.add_argument("--area", type=Path, metavar="FILE", help="GeoJSON outlines in which an address lies")
 
 
 def _slug(text: str) -> str:
@@ -108,7 +121,11 @@ def _filter(options: argparse.Namespace) -> GroupFilter | None:
     """What the options ask for; None when the file of outlines can not be used."""
     rings: tuple[tuple[tuple[float, float], ...], ...] = ()
     if options.area:
-        found = read_outlines(options.area.read_bytes())
+        try:
+            found = read_outlines(options.area.read_bytes())
+        except OSError as error:
+            complain(f"{options.area}: {error.strerror}")
+            return None
         if found.problems:
             complain(f"{options.area} can not be used:", *(f"  {line}" for line in found.problems))
             return None
@@ -121,11 +138,7 @@ def _filter(options: argparse.Namespace) -> GroupFilter | None:
 
 
 async def _create(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
-    try:
-        asked = _filter(options)
-    except OSError as error:
-        complain(f"{options.area}: {error.strerror}")
-        return Exit.UNREADABLE
+    asked = _filter(options)
     if asked is None:
         return Exit.UNREADABLE
     number = await admin.create_group(
@@ -141,6 +154,24 @@ async def _create(connection: Connection, options: argparse.Namespace, entity_id
     if asked:
         await contacts.put_filter(connection, entity_id, number, asked)
     note(f"created {options.slug} of {options.entity}")
+    return Exit.DONE
+
+
+async def _change(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+    asked = _filter(options)
+    if asked is None:
+        return Exit.UNREADABLE
+    group = await group_of(connection, options.entity, options.slug)
+    if group is None:
+        return Exit.NO
+    if asked and not await contacts.put_filter(connection, entity_id, group.id, asked):
+        complain(f"people were put into {options.slug} by hand: a filter needs a new group")
+        return Exit.NO
+    exercises = group.exercises if options.exercises is None else options.exercises
+    await contacts.put_group(
+        connection, entity_id, None, group.slug, options.name or group.name, exercises=exercises, partnership=None
+    )
+    note(f"changed {options.slug} of {options.entity}")
     return Exit.DONE
 
 
@@ -211,6 +242,7 @@ async def _list(connection: Connection, options: argparse.Namespace, entity_id: 
 
 _ACTIONS: Mapping[str, Callable[[Connection, argparse.Namespace, int], Awaitable[int]]] = {
     "create": _create,
+    "change": _change,
     "add": _add,
     "leave": _leave,
     "end": _end,

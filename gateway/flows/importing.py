@@ -1,14 +1,16 @@
-"""An import of contacts over HTTP: a record, the file read apart, its contacts stored whole or not at all.
+"""An import of contacts over HTTP: a record, the file read apart while it is stored, whole or not at all.
 
 Knows: the order of it, that one node reads few files at a time. Never knows: HTTP, how files are read, SQL.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from gateway.flows.reading import read_apart
-from gateway.policy.importing import ImportedContact, ImportOptions, Problem
+from gateway.flows.reading import Part, read_apart
+from gateway.policy.importing import ImportedContact, ImportOptions, Problem, first_of
 from gateway.store import audit, importing
 from gateway.store.importing import Imported, ImportInto
 from gateway.store.pool import Connection, Store
@@ -55,42 +57,59 @@ class Importer:
             self._waiting -= 1
 
     async def _read_and_store(self, number: int, order: Order) -> str:
-        kind, found = await read_apart(order.data, order.options, order.separator)
-        fatal = next((one for one in found if isinstance(one, Problem) and one.fatal), None)
-        entity_id = order.into.entity_id
-        if fatal is not None:
-            reason = f"{fatal.column}: {fatal.reason}" if fatal.column else fatal.reason
-            async with self._store.tenant(entity_id, order.by) as connection:
-                await importing.end(
-                    connection, entity_id, number, Imported(), kind=kind, rows=0, problems=(), failed=reason
-                )
-            return reason
-        async with self._store.tenant(entity_id, order.by) as connection:
-            await self._store_all(connection, number, order, kind, found)
-        return ""
+        """Why nothing was changed, or ""."""
+        entity_id, into = order.into.entity_id, replace(order.into, run=number)
+        async with (
+            self._store.tenant(entity_id, order.by) as connection,
+            aclosing(read_apart(order.data, order.options, order.separator)) as parts,
+        ):
+            await importing.one_at_a_time(connection, entity_id)
+            inner = connection.transaction()
+            await inner.start()
+            stored = await self._store_parts(connection, number, replace(order, into=into), parts)
+            await (inner.rollback() if order.dry_run or stored.failed else inner.commit())
+            await importing.end(
+                connection, entity_id, number, stored.done, kind=stored.kind, rows=stored.rows,
+                problems=sorted(stored.problems, key=lambda problem: problem.row), failed=stored.failed,
+            )  # fmt: skip
+            if not stored.failed:
+                act = "contacts.import-tried" if order.dry_run else "contacts.imported"
+                await audit.write(connection, entity_id, act, f"import_run:{number}", stored.done._asdict())
+        return stored.failed
 
-    async def _store_all(
-        self, connection: Connection, number: int, order: Order, kind: str, found: Sequence[ImportedContact | Problem]
-    ) -> None:
-        contacts = [one for one in found if isinstance(one, ImportedContact)]
-        problems = [one for one in found if isinstance(one, Problem)]
-        done = Imported(refused=len(problems))
-        into, inner = replace(order.into, run=number), connection.transaction()
-        await importing.one_at_a_time(connection, into.entity_id)
-        await inner.start()
-        for first in range(0, len(contacts), BATCH_ROWS):
-            await self._tell(number, order, kind, len(found), first)
-            one, wrong = await importing.put_batch(connection, into, contacts[first : first + BATCH_ROWS])
-            done, problems = done.plus(one), [*problems, *wrong]
-        await (inner.rollback() if order.dry_run else inner.commit())
-        problems.sort(key=lambda problem: problem.row)
-        await importing.end(
-            connection, into.entity_id, number, done, kind=kind, rows=len(found), problems=problems
-        )  # fmt: skip
-        act = "contacts.import-tried" if order.dry_run else "contacts.imported"
-        await audit.write(connection, into.entity_id, act, f"import_run:{number}", done._asdict())
+    async def _store_parts(
+        self, connection: Connection, number: int, order: Order, parts: AsyncIterator[Part]
+    ) -> "_Stored":
+        """Store each part while the next one is read."""
+        done, problems, kind, rows, stored = Imported(), list[Problem](), "", 0, 0
+        seen: dict[bytes, int] = {}
+        async for part in parts:
+            found = [first_of(seen, one) for one in part.found]
+            fatal = next((one for one in found if isinstance(one, Problem) and one.fatal), None)
+            if fatal is not None:
+                return _Stored(part.kind, failed=f"{fatal.column}: {fatal.reason}" if fatal.column else fatal.reason)
+            kind, rows = part.kind, rows + len(found)
+            contacts = [one for one in found if isinstance(one, ImportedContact)]
+            refused = [one for one in found if isinstance(one, Problem)]
+            done, problems = done.plus(Imported(refused=len(refused))), problems + refused
+            for first in range(0, len(contacts), BATCH_ROWS):
+                await self._tell(number, order, kind, rows, stored)
+                batch = contacts[first : first + BATCH_ROWS]
+                one, wrong = await importing.put_batch(connection, order.into, batch)
+                done, problems, stored = done.plus(one), problems + wrong, stored + len(batch)
+        return _Stored(kind, rows, done, problems)
 
     async def _tell(self, number: int, order: Order, kind: str, read: int, done: int) -> None:
         """Progress that others see while the import's own transaction is open."""
         async with self._store.tenant(order.into.entity_id, order.by) as connection:
             await importing.progress(connection, order.into.entity_id, number, kind, read, done)
+
+
+class _Stored(NamedTuple):
+    """What became of a file; `failed`: why it could not be read to its end."""
+
+    kind: str
+    rows: int = 0
+    done: Imported = Imported()
+    problems: Sequence[Problem] = ()
+    failed: str = ""

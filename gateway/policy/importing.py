@@ -129,13 +129,18 @@ def read_contacts(
     rows: Iterable[Row | BadRow | BadFile], options: ImportOptions
 ) -> Iterator[ImportedContact | Problem]:
     """A contact or a problem for every row below the header; a problem that is fatal comes last."""
+    seen: dict[bytes, int] = {}
+    return (first_of(seen, found) for found in each_contact(rows, options))
+
+
+def each_contact(rows: Iterable[Row | BadRow | BadFile], options: ImportOptions) -> Iterator[ImportedContact | Problem]:
+    """The same, whatever other rows say: for a file that is read in parts."""
     source = iter(rows)
     header = next(source, None)
     columns = _header(header, options)
     if isinstance(columns, Problem):
         yield columns
         return
-    seen: dict[bytes, int] = {}
     for row in source:
         match row:
             case BadFile(reason):
@@ -143,7 +148,7 @@ def read_contacts(
             case BadRow(number, reason):
                 yield Problem(number, "", reason)
             case Row():
-                yield _first_of(seen, _contact(row, columns, options))
+                yield _contact(row, columns, options)
 
 
 def _header(header: Row | BadRow | BadFile | None, options: ImportOptions) -> tuple[str | None, ...] | Problem:
@@ -172,7 +177,7 @@ def _plain(word: str) -> str:
     return " ".join(re.split(r"[\s_\-.]+", word.lower().translate(_PLAIN))).strip()
 
 
-def _first_of(seen: dict[bytes, int], found: ImportedContact | Problem) -> ImportedContact | Problem:
+def first_of(seen: dict[bytes, int], found: ImportedContact | Problem) -> ImportedContact | Problem:
     """The contact, unless an earlier row of the file has its key; 12 bytes a key keep a long file small."""
     if isinstance(found, Problem):
         return found

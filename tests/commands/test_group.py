@@ -44,6 +44,27 @@ def test_contacts_leave_a_group_and_it_ends_without_them(brugge: Command) -> Non
     assert brugge("contact", "find", "+32470000001", "--entity", "brugge").code == 0
 
 
+def test_a_group_gets_another_name_and_another_filter(brugge: Command) -> None:
+    brugge("group", "create", "north", "--entity", "brugge", "--language", "fr", "--exercises")
+    changed = brugge("group", "change", "north", "--entity", "brugge", "--name", "The north", "--language", "nl")
+    assert (changed.code, changed.err) == (0, "changed north of brugge\n")
+    shown = json.loads(brugge("group", "show", "north", "--entity", "brugge").out)
+    assert (shown["name"], shown["languages"], shown["members"], shown["exercises"]) == ("The north", ["nl"], 2, True)
+    assert brugge("group", "change", "north", "--entity", "brugge", "--no-exercises").code == 0
+    shown = json.loads(brugge("group", "show", "north", "--entity", "brugge").out)
+    assert (shown["name"], shown["languages"], shown["exercises"]) == ("The north", ["nl"], False)
+    assert brugge("group", "change", "south", "--entity", "brugge", "--name", "The south").code == 1
+
+
+def test_a_group_filled_by_hand_gets_no_filter(brugge: Command) -> None:
+    brugge("group", "create", "plp", "--entity", "brugge")
+    brugge("group", "add", "plp", "--entity", "brugge", "1")
+    refused = brugge("group", "change", "plp", "--entity", "brugge", "--name", "New", "--tag", "boat")
+    assert (refused.code, "by hand" in refused.err) == (1, True)
+    shown = json.loads(brugge("group", "show", "plp", "--entity", "brugge").out)
+    assert (shown["name"], shown["filtered"], shown["members"]) == ("plp", False, 1)
+
+
 def test_one_unknown_contact_changes_nothing(brugge: Command) -> None:
     brugge("group", "create", "plp", "--entity", "brugge")
     ran = brugge("group", "add", "plp", "--entity", "brugge", "1", "+32499999999")
