@@ -150,7 +150,8 @@ def _ingest(found: Found) -> tuple[Sequence[str], Rows]:
 
 def _targeting(found: Found) -> tuple[Sequence[str], Rows]:
     heads = ("area", "vertices", "recipients", "cover_ms", "count_ms", "first_slice_ms", "fan_out_s")
-    return [head.replace("_", ", ") for head in heads], [[area[head] for head in heads] for area in found["areas"]]
+    named = [", ".join(head.rsplit("_", 1)).replace("_", " ") for head in heads]
+    return named, [[area[head] for head in heads] for area in found["areas"]]
 
 
 def _feed(found: Found) -> tuple[Sequence[str], Rows]:
