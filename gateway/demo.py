@@ -68,7 +68,9 @@ async def _demo(once: bool, recipients: int, port: int, data: Path) -> int:
                 world.write_facts(data, world.facts_of(node.url, cluster, tokens, simulators))
                 _say(f"Gateway ready: {node.url}")
                 _say(f"{recipients:,} people have an address in the alert's area")
-                return await _show(node, tokens, cluster.app_dsn, once=once)
+                raw = sample_alert(sent=datetime.now(UTC).replace(microsecond=0), identifier=f"DEMO-{time.time_ns()}")
+                (data / "alert.xml").write_bytes(raw)
+                return await _show(node, tokens, cluster.app_dsn, raw, once=once)
     finally:
         await server.stop()
 
@@ -88,10 +90,10 @@ def _loading(have: int, wanted: int) -> None:
         sys.stdout.flush()
 
 
-async def _show(node: Gateway, tokens: Mapping[str, Mapping[str, str]], dsn: str, *, once: bool) -> int:
+async def _show(node: Gateway, tokens: Mapping[str, Mapping[str, str]], dsn: str, raw: bytes, *, once: bool) -> int:
     headers = {"Authorization": f"Bearer {tokens['demo-commune']['live']}"}
     async with aiohttp.ClientSession(headers=headers) as session:
-        answer = await _post(session, node.url)
+        answer = await _post(session, node.url, raw)
         campaign = answer["campaign"]
         _say(f"CAP alert accepted as {answer['alert']}, class {answer['class']}, campaign {campaign}")
         node.heed_signals()
@@ -111,8 +113,7 @@ async def _show(node: Gateway, tokens: Mapping[str, Mapping[str, str]], dsn: str
     return 0 if as_told and node.failed is None else 1
 
 
-async def _post(session: aiohttp.ClientSession, url: str) -> Mapping[str, Any]:
-    raw = sample_alert(sent=datetime.now(UTC).replace(microsecond=0), identifier=f"DEMO-{time.time_ns()}")
+async def _post(session: aiohttp.ClientSession, url: str, raw: bytes) -> Mapping[str, Any]:
     content = {"Content-Type": "application/cap+xml"}
     async with session.post(f"{url}/v1/alerts", data=raw, headers=content) as response:
         body: Mapping[str, Any] = await response.json(content_type=None)
@@ -159,7 +160,7 @@ def _addresses(url: str) -> None:
         ("public feed", "/cap/feed.atom"), ("metrics", "/metrics"), ("API docs", "/docs"), ("health", "/readyz"),
     ):  # fmt: skip
         _say(f"  {what:<12} {url}{path}")
-    _say("  tokens and simulators: demo.json in the data folder")
+    _say("  tokens and simulators: demo.json in the data folder; the alert: alert.xml there")
 
 
 async def _check(dsn: str, campaign: str) -> bool:

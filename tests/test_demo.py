@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway import demo
+from gateway.cap.check import check
 from gateway.model import ChannelName, DeliveryState
 from tests.support.demo import remove_data
 
@@ -38,6 +39,7 @@ def test_one_run_ends_well_and_leaves_its_facts(folder: Path) -> None:
     assert "ended as the simulators were told" in ended.stdout
     assert "Traceback" not in ended.stderr
     assert stat.S_IMODE((folder / "demo.json").stat().st_mode) == 0o600
+    assert check((folder / "alert.xml").read_bytes()).valid
     facts = json.loads((folder / "demo.json").read_text())
     assert {"url", "dsn", "tokens", "simulators", "received"} <= set(facts)
     assert facts["url"] == ready[0].removeprefix("Gateway ready: ")

@@ -11,7 +11,8 @@ from gateway.commands.numbers import port, whole
 
 EXAMPLES = """\
 Nothing leaves this machine: an embedded PostgreSQL, simulators for SMS, e-mail and voice, sample authorities and
-contacts. DIR/demo.json says the addresses and tokens, so that you can post alerts of your own.
+contacts. DIR/demo.json says the addresses and tokens, so that you can post alerts of your own;
+DIR/alert.xml is the alert of the demo.
 
 exit codes with --once: 0 every delivery ended as the simulators were told, 1 not so
 

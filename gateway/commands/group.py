@@ -175,23 +175,17 @@ async def _change(connection: Connection, options: argparse.Namespace, entity_id
     return Exit.DONE
 
 
-async def _add(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+async def _move(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
+    """Contacts come into a group, or leave it."""
     named = await _named(connection, options, entity_id)
     if named is None:
         return Exit.NO
     group, numbers = named
-    added = await admin.add_members(connection, group, entity_id, numbers)
-    note(f"{added} added to {options.slug}, {len(numbers) - added} were in it")
-    return Exit.DONE
-
-
-async def _leave(connection: Connection, options: argparse.Namespace, entity_id: int) -> int:
-    named = await _named(connection, options, entity_id)
-    if named is None:
-        return Exit.NO
-    group, numbers = named
-    gone = await admin.take_members(connection, group, entity_id, numbers)
-    note(f"{gone} left {options.slug}, {len(numbers) - gone} were not in it")
+    comes = options.action == "add"
+    moved = await (admin.add_members if comes else admin.take_members)(connection, group, entity_id, numbers)
+    others = len(numbers) - moved
+    did, stayed = ("added to", "were in it") if comes else ("left", "were not in it")
+    note(f"{moved} {did} {options.slug}, {others} {stayed}")
     return Exit.DONE
 
 
@@ -243,8 +237,8 @@ async def _list(connection: Connection, options: argparse.Namespace, entity_id: 
 _ACTIONS: Mapping[str, Callable[[Connection, argparse.Namespace, int], Awaitable[int]]] = {
     "create": _create,
     "change": _change,
-    "add": _add,
-    "leave": _leave,
+    "add": _move,
+    "leave": _move,
     "end": _end,
     "show": _show,
     "list": _list,
