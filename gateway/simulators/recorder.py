@@ -58,11 +58,11 @@ class Recorder:
         if spill is not None:
             spill.write_text("", encoding="utf-8")
 
-    def add(self, channel: str, to: str, text: str, mode: str) -> None:
-        """Record one received message, with the time of this call."""
+    def add(self, channel: str, to: str, text: str, mode: str, *, at: float | None = None) -> None:
+        """Record one received message, with the time of this call unless it is known when it came."""
         if to in self._unheard:
             return
-        self._kept.append(Received(channel, to, text, self._clock(), mode))
+        self._kept.append(Received(channel, to, text, self._clock() if at is None else at, mode))
         self.count += 1
         if len(self._kept) > self._keep:
             self._shed()

@@ -9,9 +9,7 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Mapping
-from functools import partial
-from typing import cast
+from collections.abc import Callable, Mapping
 
 from gateway.simulators.recorder import Outcomes, Recorder
 from gateway.simulators.sip_ear import Ear
@@ -22,20 +20,23 @@ STARTS_KEPT = 200_000
 SO_TIMESTAMPNS = 35  # socket(7): the kernel says when a packet came
 ANCILLARY_BYTES = 64
 RECEIVED_AT_ONCE = 500
+DATAGRAM_MAX_BYTES = 65_535
 _TIMESPEC = struct.Struct("@qq").unpack
 RECEIVE_BUFFER_BYTES = 4 << 20  # a burst of 600 calls' audio fits while the loop does something else
 
 
-class _Media:
-    """Where all calls' audio goes; it is listened to, not kept."""
+class _Datagrams:
+    """What comes to a socket, each with the moment at which it came by the kernel's clock: however late this process
+    reads it, that stays true."""
 
-    def __init__(self, sock: socket.socket, listen_to: int) -> None:
-        self.ear = Ear()
+    def __init__(
+        self, sock: socket.socket, max_bytes: int, take: Callable[[bytes, tuple[str, int], float], None]
+    ) -> None:
         self.sock = sock
-        with contextlib.suppress(OSError):  # another system: all are counted, by our own clock
+        self._max_bytes = max_bytes
+        self._take = take
+        with contextlib.suppress(OSError):  # another system: by our own clock
             sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            if listen_to > 1:
-                sieve.attach(sock.setsockopt, sieve.one_call_in(listen_to))
         asyncio.get_running_loop().add_reader(sock.fileno(), self._readable)
 
     def close(self) -> None:
@@ -46,10 +47,10 @@ class _Media:
     def _readable(self) -> None:
         for _ in range(RECEIVED_AT_ONCE):
             try:
-                data, told, _, _ = self.sock.recvmsg(rtp.PACKET_MAX_BYTES, ANCILLARY_BYTES)
+                data, told, _, source = self.sock.recvmsg(self._max_bytes, ANCILLARY_BYTES)
             except OSError:
                 return
-            self.ear.take(data, _came_at(told))
+            self._take(data, source[:2], _came_at(told))
 
 
 def _came_at(told: list[tuple[int, int, bytes]]) -> float:
@@ -61,24 +62,42 @@ def _came_at(told: list[tuple[int, int, bytes]]) -> float:
     return time.time()
 
 
-class _Signalling(asyncio.DatagramProtocol):
+class _Media:
+    """Where all calls' audio goes; it is listened to, not kept."""
+
+    def __init__(self, sock: socket.socket, listen_to: int) -> None:
+        self.ear = Ear()
+        self.datagrams = _Datagrams(sock, rtp.PACKET_MAX_BYTES, self._heard)
+        if listen_to > 1:
+            with contextlib.suppress(OSError):  # another system: all are counted
+                sieve.attach(sock.setsockopt, sieve.one_call_in(listen_to))
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.datagrams.close()
+
+    def _heard(self, data: bytes, source: tuple[str, int], came_s: float) -> None:
+        self.ear.take(data, came_s)
+
+
+class _Signalling:
     """One socket for all calls."""
 
-    def __init__(self, parties: CalledParties) -> None:
+    def __init__(self, sock: socket.socket, parties: CalledParties) -> None:
         self.parties = parties
-        self._transport: asyncio.DatagramTransport | None = None
+        self.came_s = 0.0  # of the datagram in hand
+        self._datagrams = _Datagrams(sock, DATAGRAM_MAX_BYTES, self._received)
         self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)  # loops' classes do not always inherit it
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+    def close(self) -> None:
+        """Neither listen nor act any more."""
+        self._datagrams.close()
         if self._timer is not None:
             self._timer.cancel()
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self.parties.receive_data(data, addr[:2], time.monotonic())
+    def _received(self, data: bytes, source: tuple[str, int], came_s: float) -> None:
+        self.came_s = came_s
+        self.parties.receive_data(data, source, time.monotonic())
         self._flush()
 
     def _wake(self) -> None:
@@ -86,10 +105,9 @@ class _Signalling(asyncio.DatagramProtocol):
         self._flush()
 
     def _flush(self) -> None:
-        if self._transport is None:
-            return
         for datagram in self.parties.data_to_send():
-            self._transport.sendto(datagram.data, datagram.to)
+            with contextlib.suppress(OSError):  # RFC 3261 §17: what is lost on UDP is sent again
+                self._datagrams.sock.sendto(datagram.data, datagram.to)
         if self._timer is not None:
             self._timer.cancel()
         due_at = self.parties.next_timer()
@@ -119,7 +137,6 @@ class SipSimulator:
         self._starts: deque[float] = deque(maxlen=STARTS_KEPT)
         self._media: _Media | None = None
         self._signalling: _Signalling | None = None
-        self._transport: asyncio.BaseTransport | None = None
 
     @property
     def address(self) -> str:
@@ -144,12 +161,11 @@ class SipSimulator:
         return self._signalling.parties
 
     def starts(self) -> tuple[float, ...]:
-        """When calls came in (monotonic seconds)."""
+        """When calls came in (seconds since 1970, by the kernel)."""
         return tuple(self._starts)
 
     async def start(self) -> None:
         """Listen; port 0 takes a free one."""
-        loop = asyncio.get_running_loop()
         signalling, media = _bound(self.host, self.port), _bound(self.host, 0)
         self.port = signalling.getsockname()[1]
         parties = CalledParties(
@@ -160,17 +176,13 @@ class SipSimulator:
             timing=self._timing,
         )
         self._media = _Media(media, self._timing.listen_to)
-        self._signalling = _Signalling(parties)
-        self._transport, _ = await loop.create_datagram_endpoint(partial(_same, self._signalling), sock=signalling)
+        self._signalling = _Signalling(signalling, parties)
 
     async def stop(self) -> None:
         """Close both sockets; calls in progress are left as they are."""
-        if self._media is not None:
-            self._media.close()
-        if self._transport is not None:
-            self._transport.close()
-            self._transport = None
-        await asyncio.sleep(0)
+        for listening in (self._media, self._signalling):
+            if listening is not None:
+                listening.close()
 
     async def __aenter__(self) -> "SipSimulator":
         await self.start()
@@ -180,9 +192,10 @@ class SipSimulator:
         await self.stop()
 
     def _record(self, called: str) -> None:
-        self._starts.append(time.monotonic())
+        came_s = self._signalling.came_s if self._signalling else time.time()
+        self._starts.append(came_s)
         self._most = max(self._most, self.parties.in_progress + 1)
-        self.recorder.add("voice", called, "", self._mode)
+        self.recorder.add("voice", called, "", self._mode, at=came_s)
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -196,7 +209,3 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _same(protocol: asyncio.DatagramProtocol) -> asyncio.DatagramProtocol:
-    return protocol

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import socket
+import time
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,7 @@ from gateway.simulators.recorder import Outcomes, Recorder
 from gateway.simulators.sip import SipSimulator
 from gateway.simulators.sip_party import Timing
 from tests.simulators.test_sip_party import invite, request
+from tests.support.waiting import until
 
 
 class Caller(asyncio.DatagramProtocol):
@@ -54,6 +56,21 @@ async def test_calls_come_in_over_udp_and_are_recorded() -> None:
     assert [(call.channel, call.to, call.mode) for call in recorder.records()] == [("voice", "+3247000000", "exercise")]
 
 
+async def test_a_call_has_the_time_at_which_its_datagram_came_however_late_it_is_read() -> None:
+    recorder = Recorder()
+    async with SipSimulator(recorder=recorder) as simulator:
+        host, _, port = simulator.address.partition(":")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as caller:
+            before_s = time.time()
+            caller.sendto(invite("+3247000000"), (host, int(port)))
+            after_s = time.time()
+        time.sleep(0.3)  # the loop does something else
+        await until(simulator.starts)
+    (start_s,) = simulator.starts()
+    assert before_s - 0.1 < start_s < after_s + 0.1
+    assert [call.at for call in recorder.records()] == [start_s]
+
+
 async def test_an_agreed_outcome_wins_over_the_last_digit() -> None:
     outcomes = Outcomes()
     outcomes.tell("+3247000000", "busy")
@@ -89,7 +106,7 @@ async def test_of_many_calls_only_some_are_listened_to() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for source in range(16):
                 packet = b"\x80\x08" + bytes(6) + source.to_bytes(4) + bytes(160)
-                sender.sendto(packet, simulator._media.sock.getsockname())
+                sender.sendto(packet, simulator._media.datagrams.sock.getsockname())
         async with asyncio.timeout(60):
             while simulator.audio_packets < 4:
                 await asyncio.sleep(0.01)
