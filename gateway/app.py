@@ -158,6 +158,7 @@ class Gateway:
         )
         self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
         self.binds = await self.outlets.lease_binds(self.number, self._leads, Fence(boottime, dispatch.lease_s))
+        await self.outlets.heed_restores(self._leads)
         self.outlets.watch_operators(self._leads)
         self.outlets.recall_stopped(self._leads)
         self.outlets.keep_books(self._leads, self.now)

@@ -29,6 +29,7 @@ from gateway.flows.lane import Lane
 from gateway.flows.rates import SharedRates
 from gateway.flows.recalling import Recaller
 from gateway.flows.replacing import Replacing
+from gateway.flows.restoring import Restoring
 from gateway.flows.texts import Texts
 from gateway.flows.tracking import Tracking
 from gateway.flows.webhooks import Webhooks
@@ -205,6 +206,13 @@ class Outlets:
 
     def _live_sms(self) -> SmsChannel | None:
         return next((c for c in self.channels if isinstance(c, SmsChannel) and c.transport is Transport.LIVE), None)
+
+    async def heed_restores(self, leads: Callable[[], bool]) -> None:
+        """Nothing of a database that came back from a backup leaves unasked."""
+        failover_s = self._settings.database.failover_s
+        restoring = Restoring(self._store, failover_s=failover_s, leads=leads, log=unit_logger("gateway.restoring"))
+        await restoring.once()
+        self.parts.append(restoring.run)
 
     def recall_stopped(self, leads: Callable[[], bool]) -> None:
         """Cancel at the providers what stopped campaigns left there, while this node leads."""

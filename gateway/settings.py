@@ -69,6 +69,7 @@ class DatabaseSection(Section):
     pool_max: int = Field(default=10, ge=2, le=100)
     connect_timeout_s: float = Field(default=10.0, gt=0, le=300)
     command_timeout_s: float = Field(default=60.0, gt=0, le=300)
+    failover_s: float = Field(default=300.0, ge=0, le=86_400)
 
     @model_validator(mode="after")
     def _one_server(self) -> Self:

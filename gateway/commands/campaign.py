@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from gateway.commands import agreeing, forecasts
 from gateway.commands.console import Exit, as_json, complain, note, say, table
 from gateway.commands.database import database_arguments, session
-from gateway.flows import lineage
+from gateway.flows import lineage, restoring
 from gateway.model import CampaignState
 from gateway.store import admin
 from gateway.store.pool import Connection
@@ -22,6 +22,7 @@ The effect is there in two seconds: what left before is not taken back; after a 
 
 examples:
   gateway campaign list
+  gateway campaign hold       # a database came back from a backup: before the first node starts
   gateway campaign pause ca_0f1e2d3c4b5a6978
   gateway campaign resume ca_0f1e2d3c4b5a6978
   gateway campaign stop ca_0f1e2d3c4b5a6978
@@ -46,6 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("list", help="every campaign that is not closed")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
     database_arguments(listing)
+    holding = actions.add_parser("hold", help="pause every campaign that is open, and whatever was sent before now")
+    database_arguments(holding)
     forecasts.arguments(actions.add_parser("forecast", help="what an alert would reach, take and cost"))
     agreeing.approve_arguments(actions.add_parser("approve", help="agree, as the second person, to a held campaign"))
     agreeing.glass_arguments(actions.add_parser("break-glass", help="let a held campaign go without agreement"))
@@ -69,6 +72,8 @@ async def _run(options: argparse.Namespace) -> int:
     async with session(options) as connection:
         if options.action == "list":
             return await _list(connection, json=options.json)
+        if options.action == "hold":
+            return await _hold(connection)
         return await _act(connection, options.action, options.campaign)
 
 
@@ -78,6 +83,14 @@ async def _list(connection: Connection, *, json: bool) -> int:
         say(*(as_json(row) for row in found))
     else:
         say(*table(HEADS, [[row[head] for head in HEADS] for row in found]))
+    return Exit.DONE
+
+
+async def _hold(connection: Connection) -> int:
+    async with connection.transaction():
+        held = await restoring.hold(connection, ACTOR)
+        await connection.execute("SELECT pg_notify('gateway', '')")
+    note(f"{held} paused: gateway campaign resume lets one go on, gateway campaign stop ends it")
     return Exit.DONE
 
 

@@ -18,7 +18,7 @@ from gateway.policy.audience import PRIORITY, PROFILE
 from gateway.policy.compose import headlines
 from gateway.policy.rights import Authority, Refusal
 from gateway.policy.states import CampaignEvent, campaign_after
-from gateway.store import alerts, deliveries
+from gateway.store import alerts, deliveries, restoring
 from gateway.store.pool import Connection
 
 _WORDS = {
@@ -32,7 +32,8 @@ REPLACES = (MsgType.UPDATE, MsgType.CANCEL)
 class Past:
     """The earlier campaigns that an alert speaks to, with the most urgent class among them; `overtaken`: an Update or
     Cancel of this very alert came first; `waiting`: those of them that are held for a second person; `missing`:
-    referenced alerts that are not known (yet); `apart`: those of another mode, which stay as they are."""
+    referenced alerts that are not known (yet); `apart`: those of another mode, which stay as they are; `restored`: the
+    database came back from a backup after this alert was sent, so that it may have been known once."""
 
     campaigns: tuple[Any, ...] = ()
     message_class: MessageClass | None = None
@@ -42,6 +43,7 @@ class Past:
     waiting: tuple[Any, ...] = ()
     missing: int = 0
     apart: int = 0
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class Fate:
     @property
     def in_force(self) -> bool:
         """Whether the public may know of it now: it starts, or it ends something although nobody is told any more."""
-        return self.state is CampaignState.PLANNED or self.before is CampaignEvent.STOP
+        return self.state in (CampaignState.PLANNED, CampaignState.PAUSED) or self.before is CampaignEvent.STOP
 
 
 async def resolve(connection: Connection, alert: CapAlert, authority: Authority) -> Past | Refusal:
@@ -65,8 +67,9 @@ async def resolve(connection: Connection, alert: CapAlert, authority: Authority)
     later = await alerts.later_alerts(connection, authority.entity_id, alert.sender, alert.identifier, authority.realm)
     later = [row for row in later if row["mode"] == mode]  # a rehearsed Cancel cancels nothing real
     overtaken, waiting = any(not row["held"] for row in later), tuple(row for row in later if row["held"])
+    restored = await restoring.restored_after(connection, alert.sent)
     if alert.msg_type not in REPLACES:
-        return Past(overtaken=overtaken, waiting=waiting)
+        return Past(overtaken=overtaken, waiting=waiting, restored=restored)
     names = list(dict.fromkeys((r.sender, r.identifier, "") for r in alert.references))
     found = await alerts.referenced_alerts(connection, authority.realm, names)
     mine = [row for row in found if row["entity_id"] == authority.entity_id]
@@ -93,6 +96,7 @@ async def resolve(connection: Connection, alert: CapAlert, authority: Authority)
         waiting=waiting,
         missing=len(names) - len(known),
         apart=len(mine) - len(same),
+        restored=restored,
     )
 
 
@@ -135,7 +139,9 @@ def fate(alert: CapAlert, past: Past, expires_at: datetime, now: datetime, *, he
     if past.overtaken:
         message = "an Update or Cancel of this alert arrived before it: recorded, nobody is told"
         return _closed("G7", message, Closure.STOPPED, before)
-    state = CampaignState.HELD if held else CampaignState.PLANNED
+    state = CampaignState.PAUSED if past.restored else CampaignState.PLANNED
+    if held:
+        state = CampaignState.HELD
     return Fate(state=state, findings=tuple(_left_alone(past)), before=before)
 
 
@@ -151,6 +157,9 @@ def _left_alone(past: Past) -> Iterator[Finding]:
     if past.missing:
         message = f"{past.missing} referenced alert(s) are not known here (yet); the reference is kept"
         yield Finding("S11", "policy", None, "alert/references", message, "CAP 1.2 §3.2.1")
+    if past.restored:
+        message = "sent before the database came back from a backup: paused, because it may have been sent then"
+        yield Finding("G7", "policy", None, "alert/sent", message, PROFILE)
     if past.waiting:
         paused = any(row["msg_type"] == MsgType.CANCEL for row in past.waiting)
         message = "an Update or Cancel of this alert came before it and waits for a second person"

@@ -44,6 +44,15 @@ def test_a_campaign_is_paused_resumed_and_stopped_and_the_ledger_says_by_whom(
     assert asyncio.run(events(pg)) == [(word, "command line") for word in ("paused", "resumed", "stopped")]
 
 
+def test_before_a_restored_database_is_used_everything_is_held(gateway: Command, campaign: str, pg: Cluster) -> None:
+    ran = gateway("campaign", "hold")
+    assert (ran.code, ran.err.startswith("1 paused: ")) == (0, True)
+    assert asyncio.run(events(pg)) == [("paused", "command line")]
+    assert gateway("campaign", "hold").err.startswith("0 paused: ")
+    ran = gateway("campaign", "resume", campaign)
+    assert (ran.code, "is sending" in ran.err) == (0, True)
+
+
 def test_what_the_state_does_not_allow_is_refused(gateway: Command, campaign: str) -> None:
     ran = gateway("campaign", "resume", campaign)
     assert (ran.code, "is sending can not resume" in ran.err) == (1, True)

@@ -3,6 +3,8 @@
 #   pgpair.sh start DIR PORTA PORTB
 #   pgpair.sh failover DIR     kill the primary without warning and promote the standby
 #   pgpair.sh rejoin DIR       the dead one comes back as synchronous standby of the other: pg_rewind, else a base backup
+#   pgpair.sh backup DIR       a base backup of the primary
+#   pgpair.sh restore DIR      both end, and the primary comes back as it was in the backup, alone
 #   pgpair.sh stop DIR
 . "$(dirname "$0")/lib.sh"
 BIN=/usr/lib/postgresql/15/bin
@@ -106,6 +108,27 @@ rejoin)
   as_postgres touch "$DIR/$STANDBY/standby.signal"
   up "$STANDBY" "$STANDBY_PORT"
   synchronous "$PRIMARY_PORT"
+  ;;
+backup)
+  load "$2"
+  as_postgres "$BIN/pg_basebackup" -d "$(place "$PRIMARY_PORT" postgres)" -D "$DIR/backup" -X stream --no-sync -c fast ||
+    die "base backup"
+  ;;
+restore)
+  load "$2"
+  end "$PRIMARY" INT 15
+  end "$STANDBY" INT 15
+  rm -rf "${DIR:?}/$PRIMARY"
+  as_postgres mv "$DIR/backup" "$DIR/$PRIMARY"
+  printf '%s\n' "synchronous_standby_names = ''" "restore_command = 'false'" "recovery_target = 'immediate'" \
+    "recovery_target_action = 'promote'" | as_postgres tee -a "$DIR/$PRIMARY/postgresql.auto.conf" >/dev/null
+  as_postgres touch "$DIR/$PRIMARY/recovery.signal"
+  up "$PRIMARY" "$PRIMARY_PORT"
+  for ((turn = 0; turn < 300; turn++)); do
+    [ "$(sql "$PRIMARY_PORT" "SELECT pg_is_in_recovery()")" = f ] && exit 0
+    sleep 0.1
+  done
+  die "the recovery did not end"
   ;;
 stop)
   absdir "$2"

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
@@ -44,6 +45,14 @@ class Pair(Cluster):
     async def rejoin(self) -> None:
         """The dead one comes back as the standby of the other."""
         await asyncio.to_thread(peers.run, "pgpair.sh", "rejoin", self.socket)
+
+    async def back_up(self) -> None:
+        """A base backup of the one that takes writes."""
+        await asyncio.to_thread(peers.run, "pgpair.sh", "backup", self.socket)
+
+    async def restore(self) -> None:
+        """What was written since the backup is lost."""
+        await asyncio.to_thread(peers.run, "pgpair.sh", "restore", self.socket)
 
 
 @pytest.fixture
@@ -106,3 +115,40 @@ async def test_a_gateway_that_dies_with_its_primary_goes_on_at_the_standby(pair:
         assert {counted[to] for to in answered} == {1}
         assert {to for to, times in counted.items() if times > 1} <= flagged
         assert "Traceback" not in process.log()
+
+
+async def test_what_a_restored_database_holds_is_sent_when_somebody_says_so_and_not_before(
+    pair: Pair, tmp_path: Path
+) -> None:
+    """The campaign was half sent at the time of the backup and went on: nothing of it leaves again by itself."""
+    await migrate(pair.owner_dsn, pair.app_role, pair.app_password)
+    async with scene(pair, people(PEOPLE)) as line:
+        process = Process(line, tmp_path, free_port(), sms=RATE, database={"failover_s": 0.5})
+        try:
+            await process.start()
+            await process.ready()
+            name = await line.post(cap("one", channels="sms"))
+            await until(lambda: len(line.received("sms")) > 200)
+            await pair.back_up()
+            at_backup = len(line.received("sms"))
+            await until(lambda: len(line.received("sms")) > at_backup + 200)
+            await process.end()
+            await pair.restore()
+            sent = len(line.received("sms"))
+            await process.start()
+            await process.ready()
+            again = cap("two", sent=datetime.now(UTC) - timedelta(minutes=1), channels="sms")
+            old = await line.post(again)
+            for one in (name, old):
+                assert (await line.campaign(one))["state"] == "paused"
+            await until(lambda: "database_restored" in process.log())
+            await asyncio.sleep(2)
+            assert len(line.received("sms")) == sent
+            await line.act(old, "stop")
+            await line.act(name, "resume")
+            await line.closed(name, within_s=60)
+        finally:
+            await process.end()
+        counted = Counter(record.to for record in line.received("sms"))
+        assert len(counted) == PEOPLE
+        assert max(counted.values()) == 2  # those of after the backup, which nobody can know any more

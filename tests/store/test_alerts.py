@@ -17,6 +17,7 @@ REFERENCE = {
     "schema_version",
     "provider",
     "node",
+    "database_home",
     "rate_gate",
     "geocode",
     "msgref",
