@@ -157,9 +157,12 @@ async def report_of(connection: Connection, campaign: int) -> Mapping[str, Any]:
 
 
 async def with_addendum(connection: Connection, campaign: int, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The report with what mail systems said after it was written; the report itself never changes."""
+    """The report with what mail systems and networks said after it was written; the report itself never changes."""
+    counts = (await progress.counts(connection, [campaign]))[campaign] if body["final"] else {}
+    late = reports.late_receipts(body, counts)
     said = [dict(row) for row in await suppression.notices(connection, campaign)]
-    return {**body, "addendum": {"returned_mail": said}} if said else body
+    addendum = {name: found for name, found in (("returned_mail", said), ("late_receipts", late)) if found}
+    return {**body, "addendum": addendum} if addendum else body
 
 
 def _records(kind: Callable[..., Any], rows: Sequence[Any]) -> list[Any]:

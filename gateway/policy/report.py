@@ -26,7 +26,7 @@ from gateway.policy.report_rows import (
     TextRow,
     TimesRow,
 )  # fmt: skip
-from gateway.policy.report_text import as_csv, as_text
+from gateway.policy.report_text import LATE_ENDS, as_csv, as_text
 from gateway.policy.tariff import eur
 
 __all__ = [
@@ -180,6 +180,17 @@ def build_report(
         "findings": said,
         "remarks": _remarks(channels, counts),
     }  # fmt: skip
+
+
+def late_receipts(report: Mapping[str, Any], counts: Mapping[ChannelName, Mapping[str, int]]) -> list[dict[str, Any]]:
+    """What networks said after the final report was written: by channel, how many more arrived or did not."""
+    found = []
+    for name, channel in report["channels"].items():
+        now = counts.get(ChannelName(name), {})
+        more = {end: now.get(end, 0) - channel[end] for end in LATE_ENDS}
+        if any(late > 0 for late in more.values()):
+            found.append({"channel": name} | more)
+    return found
 
 
 def cost_of(rows: Sequence[CostRow]) -> dict[str, Any]:

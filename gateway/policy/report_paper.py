@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from gateway.policy.paper import Paper, Table
-from gateway.policy.report_text import COLUMNS
+from gateway.policy.report_text import COLUMNS, LATE_ENDS
 
 COST_HEADS = ("channel", "numbers", "messages", "units", "prepaid", "unit", "EUR")
 Report = Mapping[str, Any]
@@ -42,6 +42,7 @@ def paper_of(report: Report) -> Paper:
         _table("Texts", ("channel", "language", "parts", "text"), _texts(report)),
         _table("Remarks", ("about", "words"), _remarks(report)),
         _table("Returned e-mails", ("said", "status", "mails"), _returned(report)),
+        _table("Receipts after this report", ("channel", *LATE_ENDS), _late(report)),
     )
     return Paper(title=f"{whole} {report['campaign']}", about=about, tables=tuple(t for t in tables if t.rows))
 
@@ -112,3 +113,8 @@ def _remarks(report: Report) -> Rows:
 def _returned(report: Report) -> Rows:
     for said in report.get("addendum", {}).get("returned_mail", ()):
         yield said["said"], said["status"], said["mails"]
+
+
+def _late(report: Report) -> Rows:
+    for said in report.get("addendum", {}).get("late_receipts", ()):
+        yield said["channel"], *(said[end] for end in LATE_ENDS)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 WIDTH = 96
+LATE_ENDS = ("delivered", "failed", "expired")  # what a receipt says
 COLUMNS = ("planned", "delivered", "submitted", "failed", "expired", "cancelled", "unknown", "queued", "in_flight")
 _FORMULA = re.compile(r"^\s*[=+\-@\t\r|]")
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
@@ -68,8 +69,15 @@ def _rows(report: Report) -> Iterator[Sequence[object]]:
     for minute in report["ledger"]:
         for entry in minute["entries"]:
             yield "ledger", "", "", entry["at"], "", "", entry["what"]
-    for said in _returned(report):
+    yield from _later_rows(report)
+
+
+def _later_rows(report: Report) -> Iterator[Sequence[object]]:
+    for said in _said_later(report, "returned_mail"):
         yield "returned mail", "email", "", said["said"], said["status"], said["mails"], ""
+    for said in _said_later(report, "late_receipts"):
+        for end in LATE_ENDS:
+            yield "late receipts", said["channel"], "", end, "", said[end], ""
 
 
 def _channel_rows(name: str, channel: Mapping[str, Any]) -> Iterator[Sequence[object]]:
@@ -221,15 +229,19 @@ def _ledger(report: Report) -> Iterator[str]:
 
 
 def _addendum(report: Report) -> Iterator[str]:
-    """What came back for mails, also after the report was written."""
-    if returned := _returned(report):
+    """What came back for mails, and receipts that came after the report was written."""
+    if returned := _said_later(report, "returned_mail"):
         yield from _title("Addendum: what came back for e-mails")
         for said in returned:
             yield f"{said['mails']:>9}  {said['said']:12} {said['status']}"
+    if late := _said_later(report, "late_receipts"):
+        yield from _title("Addendum: receipts that came after this report was written")
+        for said in late:
+            yield f"{said['channel']:12}" + "".join(f"{said[end]:>9} {end}" for end in LATE_ENDS)
 
 
-def _returned(report: Report) -> Sequence[Mapping[str, Any]]:
-    found: Sequence[Mapping[str, Any]] = report.get("addendum", {}).get("returned_mail", ())
+def _said_later(report: Report, what: str) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = report.get("addendum", {}).get(what, ())
     return found
 
 

@@ -14,7 +14,7 @@ import pytest
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
 from tests.faults.test_database import Server, server
-from tests.support.line import Line, cap, people, whole_line
+from tests.support.line import Line, Process, cap, people, scene, whole_line
 from tests.support.waiting import until
 
 __all__ = ["server"]
@@ -105,3 +105,17 @@ async def test_a_full_disk_refuses_alerts_and_loses_nobody(server: Server, disk:
         kept = {row["public_id"] for row in await line.fetch("SELECT public_id FROM alert WHERE accepted")}
         assert set(taken) <= kept
         assert (await post(line, "afterwards")).status == 201
+
+
+async def test_a_full_disk_under_the_log_stops_nothing(pg: Cluster, tmp_path: Path, port: int) -> None:
+    """Standard error is where the log goes; not a byte of it can be written, from the first line to the last."""
+    async with scene(pg, people(50)) as line:
+        process = Process(line, tmp_path, port, log={"level": "INFO"})
+        process.errors = Path("/dev/full")
+        try:
+            await process.start()
+            await process.ready()
+            seen = await line.closed(await line.post(cap("one", channels="sms")), within_s=60)
+        finally:
+            code = await process.end()
+        assert (seen["channels"]["sms"]["delivered"], code) == (50, 0)

@@ -9,8 +9,9 @@ import pytest
 
 from gateway.metrics import Metrics
 from gateway.model import Delivery, DeliveryState, Outcome, OutcomeKind, Receipt, ReceiptKind
+from gateway.policy.report import as_text
 from gateway.store import deliveries, progress
-from tests.support.scene import Scene
+from tests.support.scene import Entity, Scene
 from tests.support.sending import Heard, Ticks, a_campaign, a_lane, a_tracking, fill, going, states
 
 COUNTS = ("queued", "in_flight", "submitted", "delivered", "failed", "cancelled", "expired", "unknown")
@@ -29,7 +30,14 @@ def arrived(message_id: str, kind: ReceiptKind = ReceiptKind.DELIVERED) -> Recei
 
 async def taken(scene: Scene, tracking: Heard, people: int, **more: str) -> tuple[int, list[Delivery]]:
     """A campaign all of whose deliveries are marked and in a channel's hands."""
-    number = await a_campaign(scene, await scene.entity(), people, **more)
+    return await taken_by(scene, await scene.entity(), tracking, people, **more)
+
+
+async def taken_by(
+    scene: Scene, entity: Entity, tracking: Heard, people: int, **more: str
+) -> tuple[int, list[Delivery]]:
+    """The same, of this entity."""
+    number = await a_campaign(scene, entity, people, **more)
     lane = a_lane(scene.store, tracking, ticks=Ticks(), mark_ahead=1000)
     lane.opened({number: 0})
     await fill(lane)
@@ -214,6 +222,27 @@ async def test_a_late_receipt_resolves_what_was_unknown_and_stops_its_second_try
         await tracking.emit([arrived("m")])
     assert await counted(scene, number) == {"delivered": 1}
     assert await scene.rows("SELECT * FROM retry") == []
+
+
+async def test_a_receipt_after_the_report_is_an_addendum_to_it(scene: Scene) -> None:
+    tracking = a_tracking(scene.store)
+    commune = await scene.entity()
+    _, rows = await taken_by(scene, commune, tracking, 3)
+    authority = await scene.authority(commune)
+    async with going(tracking.run()):
+        await tracking.emit([accepted(row, f"m{row.seq}") for row in rows])
+        await tracking.emit([arrived(f"m{rows[0].seq}")])
+        await scene.rows("UPDATE campaign SET last_submit_at = now() - interval '1 day' RETURNING id")
+        await scene.closer.once()
+        name = (await scene.rows("SELECT public_id FROM campaign"))[0]["public_id"]
+        before = await scene.campaigns.report(name, authority)
+        await tracking.emit([arrived(f"m{rows[1].seq}"), arrived(f"m{rows[2].seq}", ReceiptKind.FAILED)])
+    after = await scene.campaigns.report(name, authority)
+    assert before is not None
+    assert (before["final"], before["totals"]["delivered"], "addendum" in before) == (True, 1, False)
+    late = [{"channel": "sms", "delivered": 1, "failed": 1, "expired": 0}]
+    assert after == {**before, "addendum": {"late_receipts": late}}
+    assert as_text(after).endswith("sms                 1 delivered        1 failed        0 expired\n")
 
 
 async def test_finish_writes_all_that_was_handed_in(scene: Scene) -> None:

@@ -19,7 +19,10 @@ LINE = {
 
 
 def whole() -> dict[str, Any]:
-    returned = {"returned_mail": [{"said": "bounced", "status": "5.1.1", "mails": 2}]}
+    returned = {
+        "returned_mail": [{"said": "bounced", "status": "5.1.1", "mails": 2}],
+        "late_receipts": [{"channel": "sms", "delivered": 2, "failed": 1, "expired": 0}],
+    }
     return report() | {
         "cost": {"lines": [LINE], "prepaid_units": 2, "amount_eur": "0.220"}, "addendum": returned,
         "approved_by": ["person:7"],
@@ -31,18 +34,21 @@ def test_every_part_of_the_report_has_its_table() -> None:
     tables = {table.title: table.rows for table in paper.tables}
     assert list(tables) == [
         "Deliveries", "Seconds from acceptance", "Outcomes and reasons", "Cost, EUR ex VAT", "Who had it, and how long",
-        "Minute by minute", "Texts", "Remarks", "Returned e-mails",
+        "Minute by minute", "Texts", "Remarks", "Returned e-mails", "Receipts after this report",
     ]  # fmt: skip
     assert tables["Cost, EUR ex VAT"][-1][-1] == Decimal("0.220")
     assert ("Approved by", "person:7") in paper.about
     assert tables["Returned e-mails"] == (("bounced", "5.1.1", 2),)
+    assert tables["Receipts after this report"] == (("sms", 2, 1, 0),)
     assert all(len(row) == len(table.heads) for table in paper.tables for row in table.rows)
 
 
 def test_what_a_report_of_an_earlier_release_lacks_has_no_table() -> None:
     old = {key: value for key, value in report().items() if key not in ("cost", "custody", "approved_by")}
     titles = [table.title for table in paper_of(old).tables]
-    assert not {"Cost, EUR ex VAT", "Who had it, and how long", "Returned e-mails"} & set(titles)
+    assert not {"Cost, EUR ex VAT", "Who had it, and how long", "Returned e-mails", "Receipts after this report"} & set(
+        titles
+    )
 
 
 def test_an_open_one_says_so() -> None:

@@ -266,7 +266,7 @@ class Process:
         self._config = folder / "gateway.toml"
         document = world.document_for(line.simulators, line.cluster.app_dsn, host=HOST, port=port, more=more)
         self._config.write_text(toml(document), encoding="utf-8")
-        self._errors = folder / "gateway.log"
+        self.errors = folder / "gateway.log"
         self.environment: dict[str, str] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
@@ -275,7 +275,7 @@ class Process:
     async def start(self) -> None:
         """Start it without waiting for anything."""
         self._ready = False
-        with self._errors.open("ab") as errors:
+        with self.errors.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "gateway", "serve", "--config", str(self._config)),
                 stdout=asyncio.subprocess.PIPE,
@@ -313,7 +313,7 @@ class Process:
 
     def log(self) -> str:
         """What it wrote on standard error, over all its lives."""
-        return self._errors.read_text(encoding="utf-8")
+        return self.errors.read_text(encoding="utf-8")
 
 
 def toml(document: Mapping[str, Any]) -> str:
