@@ -186,6 +186,30 @@ async def redeem(connection: Connection, invitation: str, note: str, expires_at:
     return secret.text
 
 
+async def make_token(
+    connection: Connection,
+    entity_id: int,
+    realm: Realm,
+    mandate: NewMandate,
+    grant: Grant,
+    *,
+    note: str,
+    expires_at: datetime | None,
+) -> tuple[int, str]:
+    """A machine's token with what it may send: (its number, the token itself, of which only the digest is kept)."""
+    secret = new_secret(realm.value)
+    number: int = await connection.fetchval(
+        _SQL["machine_token"], entity_id, realm.value, secret.digest, note, grant.by, grant.confirmed, expires_at,
+        list(mandate.classes), list(mandate.channels), list(mandate.purposes), mandate.partnership,
+    )  # fmt: skip
+    return number, secret.text
+
+
+async def confirm_token(connection: Connection, entity_id: int, number: int, by: str) -> bool:
+    """False: nothing waits, or it waits for somebody else."""
+    return await connection.fetchval(_SQL["token_confirm"], entity_id, number, by) is not None
+
+
 async def end_token(connection: Connection, entity_id: int, number: int) -> bool:
     """End a token of the entity now."""
     return await connection.fetchval(_SQL["token_end"], entity_id, number) is not None

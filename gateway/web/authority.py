@@ -26,6 +26,7 @@ from gateway.web.imports import ImportPages
 from gateway.web.manuals import ManualPages
 from gateway.web.partnerships import PartnershipPages
 from gateway.web.persons import PersonPages
+from gateway.web.tokens import TokenPages
 
 
 def authority_routes(
@@ -36,6 +37,7 @@ def authority_routes(
         *AuditPages(store, access).routes(),
         *AgreeingPages(agreeing, access).routes(),
         *PersonPages(store, access, utcnow=utcnow, mails=mails).routes(),
+        *TokenPages(store, access).routes(),
         *PartnershipPages(store, access).routes(),
         *EntityPages(store, access).routes(),
         *AnnouncementPages(store, access).routes(),

@@ -1,4 +1,4 @@
-"""Persons of an entity over HTTP: members, roles, mandates, invitations, tokens.
+"""Persons of an entity over HTTP: members, roles, mandates, invitations.
 
 Knows: routes, JSON; that what an administrator gives waits for a second one, and what is taken away goes at once.
 Never knows: SQL, what a mandate allows. See schemas/openapi.yaml.
@@ -100,8 +100,6 @@ class PersonPages:
             web.post("/v1/persons/{person}/invitations", known(taking(Invitation, self.post_invitation), admin)),
             web.post("/v1/invitations/{invitation}/confirm", known(self.confirm_invitation, admin)),
             web.post("/v1/invitations", taking(Redemption, self.redeem)),
-            web.get("/v1/tokens", known(self.list_tokens, admin)),
-            web.post("/v1/tokens/{token}/revoke", known(self.revoke_token, admin)),
         ]
 
     async def list_persons(self, request: web.Request) -> web.Response:
@@ -199,11 +197,11 @@ class PersonPages:
 
     async def confirm_mandate(self, request: web.Request) -> web.Response:
         """A second administrator agrees to what they saw."""
-        return await self._by_number(request, "mandate", persons.confirm_mandate, seen=_mandate_seen)
+        return await by_number(self._store, request, "mandate", persons.confirm_mandate, seen=_mandate_seen)
 
     async def revoke_mandate(self, request: web.Request) -> web.Response:
         """End a mandate now: what is taken away goes at once, whatever it is by now."""
-        return await self._ended(request, "mandate", persons.revoke_mandate)
+        return await ended(self._store, request, "mandate", persons.revoke_mandate)
 
     async def post_invitation(self, request: web.Request, body: Invitation) -> web.Response:
         """A link that works once; for the live world, or to begin anew, it waits for a second administrator."""
@@ -228,7 +226,7 @@ class PersonPages:
 
     async def confirm_invitation(self, request: web.Request) -> web.Response:
         """A second administrator agrees."""
-        return await self._by_number(request, "invitation", persons.confirm_invitation)
+        return await by_number(self._store, request, "invitation", persons.confirm_invitation)
 
     async def redeem(self, request: web.Request, body: Redemption) -> web.Response:
         """The person's own token, shown this once."""
@@ -238,17 +236,6 @@ class PersonPages:
             return problem(403, "no-invitation", "This invitation does not work: used, run out, or not confirmed yet.")
         return web.json_response({"token": token}, status=201)
 
-    async def list_tokens(self, request: web.Request) -> web.Response:
-        """The entity's tokens without their secrets."""
-        most, after = paging.limit(request), paging.after(request)
-        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
-            rows = await persons.tokens(connection, request[AUTHORITY].entity_id, after, most)
-        return paging.page("tokens", rows, most, _plain, lambda row: str(row["id"]))
-
-    async def revoke_token(self, request: web.Request) -> web.Response:
-        """End a token now, on every node."""
-        return await self._ended(request, "token", persons.end_token)
-
     async def _whole(self, connection: Connection, request: web.Request, row: Any) -> dict[str, Any]:
         mandates = await persons.mandates(connection, request[AUTHORITY].entity_id, row["id"])
         return _person(row) | {"mandates": [_mandate(one) for one in mandates]}
@@ -256,23 +243,31 @@ class PersonPages:
     async def _found(self, connection: Connection, request: web.Request) -> Any:
         return await persons.find(connection, request[AUTHORITY].entity_id, request.match_info["person"])
 
-    async def _by_number(
-        self, request: web.Request, what: str, confirm: Any, seen: Callable[..., Awaitable[Any]] | None = None
-    ) -> web.Response:
-        authority = request[AUTHORITY]
-        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
-            if seen is not None:
-                thing, show = f"{what} {request.match_info[what]}", partial(seen, request, connection)
-                if (refusal := await unmet_in_turn(request, connection, thing, show)) is not None:
-                    return refusal
-            done = await confirm(connection, authority.entity_id, number(request.match_info[what], 0), authority.holder)
-        return web.json_response({"confirmed": True}) if done else _not_yours()
 
-    async def _ended(self, request: web.Request, what: str, end: Any) -> web.Response:
-        authority = request[AUTHORITY]
-        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
-            done = await end(connection, authority.entity_id, number(request.match_info[what], 0))
-        return web.json_response({"revoked": True}) if done else not_found()
+async def by_number(
+    store: Store,
+    request: web.Request,
+    what: str,
+    confirm: Any,
+    seen: Callable[[web.Request, Connection], Awaitable[Any]] | None = None,
+) -> web.Response:
+    """A second administrator agrees to the thing whose number is in the path, when it is still what they saw."""
+    authority = request[AUTHORITY]
+    async with store.tenant(authority.entity_id, authority.holder) as connection:
+        if seen is not None:
+            thing, show = f"{what} {request.match_info[what]}", partial(seen, request, connection)
+            if (refusal := await unmet_in_turn(request, connection, thing, show)) is not None:
+                return refusal
+        done = await confirm(connection, authority.entity_id, number(request.match_info[what], 0), authority.holder)
+    return web.json_response({"confirmed": True}) if done else _not_yours()
+
+
+async def ended(store: Store, request: web.Request, what: str, end: Any) -> web.Response:
+    """The thing whose number is in the path has ended."""
+    authority = request[AUTHORITY]
+    async with store.tenant(authority.entity_id, authority.holder) as connection:
+        done = await end(connection, authority.entity_id, number(request.match_info[what], 0))
+    return web.json_response({"revoked": True}) if done else not_found()
 
 
 async def _mandate_seen(request: web.Request, connection: Connection) -> dict[str, Any] | None:
@@ -295,11 +290,12 @@ def _person(row: Any) -> dict[str, Any]:
 
 
 def _mandate(row: Any) -> dict[str, Any]:
-    told = _plain(row)
+    told = plain(row)
     return told | {"class": told.pop("message_class"), "confirmed": told.pop("confirmed_by") is not None}
 
 
-def _plain(row: Any) -> dict[str, Any]:
+def plain(row: Any) -> dict[str, Any]:
+    """A row as JSON takes it."""
     return {key: _time(value) if isinstance(value, date) else value for key, value in dict(row).items()}
 
 

@@ -99,10 +99,11 @@ UNCONDITIONAL = {
     "postAlert", "addPerson", "grantMandate", "invitePerson", "redeemInvitation", "announce", "publishWording",
     "addEntity", "postImport", "askExport", "restoreEntity", "addWebhook", "addTariff", "addPack", "answerTerms",
     "draftFromSource", "campaignFromSource", "previewTemplate", "launchTemplate", "findBreach", "readNotice",
-    "registerCitizen", "askForLink", "takeContactData", "pingWebhook",
+    "registerCitizen", "askForLink", "takeContactData", "pingWebhook", "addToken",
     # they are bound by something stronger: a state, a seal, a proof, that it never changes
     "breakGlass", "approveCampaign", "pauseCampaign", "resumeCampaign", "stopCampaign", "confirmInvitation",
-    "agreeExport", "undoImport", "confirmCitizen", "openInvitation", "beginPasskey", "endPasskey", "beginProvider",
+    "confirmToken", "agreeExport", "undoImport", "confirmCitizen", "openInvitation", "beginPasskey", "endPasskey",
+    "beginProvider",
     "proveSecondWay", "beginLink", "beginRegistration", "addPasskey", "confirmSecondWay", "beginSecondWay",
     # they take something away at once, whatever it is by now
     "revokeMandate", "revokeToken", "suspendEntity", "reinstateEntity", "removeContacts", "eraseContact",

@@ -92,13 +92,32 @@ RETURNING entity_id, person_id, realm, granted_by, confirmed_by;
 INSERT INTO token (entity_id, realm, digest, note, person_id, granted_by, confirmed_by, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id;
 
+-- name: machine_token
+-- A machine's token with its mandates; without $6 nothing of it works until a second administrator agrees.
+WITH made AS (
+    INSERT INTO token (entity_id, realm, digest, note, granted_by, confirmed_by, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id
+), granted AS (
+    INSERT INTO mandate (entity_id, token_id, message_class, channel, purposes, partnership_id, granted_by)
+    SELECT $1, made.id, c, h, $10::text[], $11, $5 FROM made, unnest($8::text[]) c, unnest($9::text[]) h
+)
+SELECT id FROM made;
+
+-- name: token_confirm
+-- A second administrator agrees to a live token; no row comes back when there is nothing to agree to, or it is their own.
+UPDATE token SET confirmed_by = $3
+WHERE entity_id = $1 AND id = $2 AND confirmed_by IS NULL AND granted_by <> $3 AND revoked_at IS NULL RETURNING id;
+
 -- name: token_end
 -- End a token of the entity now.
 UPDATE token SET revoked_at = now() WHERE entity_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING id;
 
 -- name: tokens_of_entity
--- The tokens of an entity without their secrets.
-SELECT t.id, t.realm, t.note, t.created_at, t.expires_at, t.revoked_at, t.last_used_at, p.public_id AS person
+-- The tokens of an entity without their secrets; what a person's is worth is the person's.
+SELECT t.id, t.realm, t.note, t.created_at, t.expires_at, t.revoked_at, t.last_used_at, p.public_id AS person,
+    t.granted_by, t.confirmed_by IS NOT NULL AS confirmed,
+    (SELECT coalesce(array_agg(DISTINCT d.message_class), '{}') FROM mandate d WHERE d.token_id = t.id) AS classes,
+    (SELECT coalesce(array_agg(DISTINCT d.channel), '{}') FROM mandate d WHERE d.token_id = t.id) AS channels
 FROM token t LEFT JOIN person p ON p.id = t.person_id WHERE t.entity_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3;
 
 -- name: partnership_put
