@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,12 +21,17 @@ from schemathesis.checks import CHECKS
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 
+from gateway.model import Role
+from gateway.store import admin, persons, sessions
 from gateway.store.embedded import Cluster
+from gateway.store.sessions import Lasting, State
+from gateway.web.cookies import CSRF_HEADER, csrf_token
 from gateway.web.docs import load
 from gateway.web.problem import CONTENT_TYPE
 from tests.support.api import Operation, least_body, least_headers, least_path, operations
 from tests.support.line import running, scene
-from tests.support.town import EVERYTHING, Town, a_town
+from tests.support.people import put_person
+from tests.support.town import COMMUNE, EVERYTHING, Town, a_town
 
 DOCUMENT = load()
 WRONG = "Bearer gw_live_wrong"
@@ -35,6 +41,7 @@ ASKED = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
     "response_schema_conformance",
 )  # fmt: skip
+HELP = {"name": "Demo help desk", "phone": "+32 2 555 00 00"}
 SHORT, LONG = 6, 60
 PATIENCE_S = 20.0
 
@@ -48,14 +55,18 @@ async def town(pg: Cluster) -> AsyncIterator[Town]:
 # Who may ask --------------------------------------------------------------------------------------------------------
 
 
-async def answer_to(town: Town, operation: Operation, authorization: str) -> tuple[int, str, Any]:
-    """The status, type and JSON of a least request."""
-    headers = least_headers(operation) | ({"Authorization": authorization} if authorization else {})
+async def answer_to(
+    town: Town, operation: Operation, authorization: str, more: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, str, Any]:
+    """The status, type and JSON of a least request. A problem says whom to ask, whatever it is about."""
+    headers = least_headers(operation) | ({"Authorization": authorization} if authorization else {}) | dict(more)
     body = least_body(DOCUMENT, operation)
     session, url = town.line.session, town.line.url + least_path(operation)
     async with session.request(operation.method, url, json=body, headers=headers, allow_redirects=False) as answer:
         kind = answer.content_type
-        return answer.status, kind, json.loads(await answer.read()) if kind.endswith("json") else {}
+        told = json.loads(await answer.read()) if kind.endswith("json") else {}
+        assert kind != CONTENT_TYPE or told["help"] == HELP, operation.name
+        return answer.status, kind, told
 
 
 def stated(operation: Operation) -> Sequence[Mapping[str, Sequence[str]]]:
@@ -124,6 +135,36 @@ async def without(town: Town, roles: Sequence[str]) -> list[str]:
     return [town.tokens["nobody"], machine, *others]
 
 
+CHANGING_WITH_A_COOKIE = [
+    one for one in operations(DOCUMENT) if one.method != "GET" and any("cookie" in way for way in stated(one))
+]
+
+
+async def test_no_change_is_made_with_a_cookie_that_does_not_come_from_our_own_pages(town: Town) -> None:
+    """Of whom would have every right: an administrator's session, as forms and scripts of other sites would use it."""
+    async with admin.connected(town.line.cluster.app_dsn) as connection:
+        commune = await admin.entity(connection, COMMUNE)
+        assert commune is not None
+        await put_person(connection, commune.id, roles=list(Role), email="an@people.example")
+        person = (await persons.find(connection, commune.id, "an@people.example"))["id"]
+        secret = await sessions.open_session(connection, person, State.OPEN, "passkey", Lasting(3600, 3600))
+    cookie = {"Cookie": f"gateway-session={secret}", "Gateway-Entity": COMMUNE, "Gateway-Realm": "test"}
+    word = {CSRF_HEADER: csrf_token(secret)}
+    forged: list[dict[str, str]] = [
+        {}, {CSRF_HEADER: csrf_token(f"{secret}x")}, word | {"Origin": "https://evil.example"},
+        word | {"Sec-Fetch-Site": "cross-site"},
+    ]  # fmt: skip
+    assert len(CHANGING_WITH_A_COOKIE) > 60
+    for operation in CHANGING_WITH_A_COOKIE:
+        for number, headers in enumerate(forged):
+            status, _, body = await answer_to(town, operation, "", cookie | headers)
+            assert (status, body["reason"]) == (403, "forged"), (operation.name, number)
+    async with town.line.session.get(f"{town.line.url}/v1/session", headers=cookie) as answer:
+        assert answer.status == 200, "the session is there all the while"
+    async with town.line.session.post(f"{town.line.url}/v1/session/end", headers=cookie | word) as answer:
+        assert answer.status == 200, "and our own pages end it"
+
+
 @schemathesis.serializer(
     "application/zip", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "text/vcard"
 )
@@ -154,10 +195,12 @@ def fuzzed(town: Town, operation: Any, examples: int, wrong: list[str]) -> int:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         count += 1
         try:
-            case.call_and_validate(
+            answer = case.call_and_validate(
                 base_url=town.line.url, headers=headers, checks=checks, session=session, timeout=PATIENCE_S,
                 allow_redirects=False,
             )  # fmt: skip
+            if answer.headers.get("content-type", [""])[0].startswith(CONTENT_TYPE) and answer.json()["help"] != HELP:
+                wrong.append(f"{operation.label}: {answer.status_code} does not say whom to ask")
         except FailureGroup as failure:  # noted and gone on from: one run shows all there is
             wrong.extend(f"{operation.label}: {one}" for one in failure.exceptions)
 
