@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from gateway.model import Role
 from gateway.store import persons
-from tests.policy.test_workbook import a_workbook
+from tests.policy.test_workbook import SHEET, a_workbook, repacked
 from tests.support.authority import Client, ask
 from tests.support.people import put_person
 from tests.support.scene import Scene
@@ -70,6 +70,33 @@ async def test_a_coordinator_imports_their_own_people_and_sees_no_other_import(
     assert (await post(client, coordinator, CSV, "?group=other"))[0] == 404
     for method, path in (("GET", "/v1/imports"), ("POST", "/v1/imports")):
         assert (await ask(client, tokens["viewer"], method, path))[0] == 403
+
+
+def bombs() -> dict[str, bytes]:
+    """Files of a few kilobytes, or a few megabytes of one thing, by what they would do."""
+    room, sheet = bytes(60_000_000), b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">%s'
+    far = b'<sheetData><row r="1"><c r="XFD1"><v>1</v></c></row></sheetData></worksheet>'
+    entity = b'<!DOCTYPE x [<!ENTITY a "b">]><worksheet>&a;</worksheet>'
+    return {
+        "a package that grows": repacked(a_workbook(ROWS), {f"xl/media/{n}.png": room for n in range(5)}),
+        "a cell at the other end": repacked(a_workbook(ROWS), {SHEET: sheet % far}),
+        "an entity": repacked(a_workbook(ROWS), {SHEET: entity}),
+        "a line without end": b"mobile,name\n" + b"x" * 20_000_000,
+        "columns without end": b"mobile" + b",x" * 1_000_000 + b"\n",
+    }
+
+
+async def test_a_file_that_means_harm_is_refused_with_its_reason_and_the_next_one_is_read(
+    client: Client, tokens: dict[str, str], scene: Scene
+) -> None:
+    for what, data in bombs().items():
+        status, told = await post(client, tokens["editor"], io.BytesIO(data))
+        assert (status, told["reason"]) == (422, "unreadable-file"), what
+        assert told["help"]["phone"], what
+    assert await scene.rows("SELECT FROM contact") == []
+    endless = CARD.replace(b"END", b"NOTE:" + b"x" * 70 + (b"\n " + b"x" * 70) * 100_000 + b"\nEND")
+    status, told = await post(client, tokens["editor"], io.BytesIO(endless))
+    assert (status, told["added"]) == (201, 1), "a note that goes on for ever is passed over"
 
 
 async def test_parameters_and_files_that_make_no_sense_are_said(client: Client, tokens: dict[str, str]) -> None:
