@@ -26,6 +26,7 @@ from gateway.web.imports import ImportPages
 from gateway.web.manuals import ManualPages
 from gateway.web.partnerships import PartnershipPages
 from gateway.web.persons import PersonPages
+from gateway.web.terms import TermsPages
 from gateway.web.tokens import TokenPages
 
 
@@ -40,6 +41,7 @@ def authority_routes(
         *TokenPages(store, access).routes(),
         *PartnershipPages(store, access).routes(),
         *EntityPages(store, access).routes(),
+        *TermsPages(store, access).routes(),
         *AnnouncementPages(store, access).routes(),
         *DeclarationPages(store, access).routes(),
         *ManualPages().routes(),

@@ -3,6 +3,7 @@
 Knows: routes, JSON, the checklist. Never knows: SQL, what a suspension does. See schemas/openapi.yaml.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
@@ -14,18 +15,19 @@ from gateway.flows.suspending import Running, suspend_entity
 from gateway.model import ChannelName, EntityKind, MessageClass, Role, SecondWay
 from gateway.policy import security
 from gateway.policy.onboarding import checklist, missing
+from gateway.policy.outlines import read_outlines
 from gateway.store import admin, entities
 from gateway.store.entities import PLATFORM
 from gateway.store.pool import Store, confine
 from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
-from gateway.web.bodies import Body, Handler, taking
+from gateway.web.bodies import Body, Handler, body_of, taking
 from gateway.web.conditions import shown, unmet
-from gateway.web.paging import number
 from gateway.web.partnerships import SLUG
 from gateway.web.persons import TEXT, not_found
 from gateway.web.problem import problem
 
+MOST_TERRITORY_BYTES = 2**20
 HOUR = Field(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")
 
 
@@ -104,14 +106,8 @@ class Suspension(Body):
     running: Running
 
 
-class Answered(Body):
-    """Yes or no to terms."""
-
-    accepted: bool
-
-
 class EntityPages:
-    """Handlers of /v1/entity (one's own), /v1/entities (the platform's) and /v1/terms."""
+    """Handlers of /v1/entity (one's own) and /v1/entities (the platform's)."""
 
     def __init__(self, store: Store, access: Access) -> None:
         self._store = store
@@ -123,12 +119,11 @@ class EntityPages:
         return [
             web.get("/v1/entity", known(self.get_own)),
             web.post("/v1/entity", known(taking(OwnChange, self.change_own), administrator)),
-            web.get("/v1/terms", known(self.list_terms)),
-            web.post("/v1/terms/{version}", known(taking(Answered, self.answer_terms), administrator)),
             web.get("/v1/entities", known(self.list_entities, administrator, Role.OBSERVER)),
             web.post("/v1/entities", known(platform_only(taking(NewEntity, self.post_entity)), administrator)),
             web.get("/v1/entities/{entity}", known(platform_only(self.get_entity), administrator)),
             web.post("/v1/entities/{entity}", known(platform_only(taking(Papers, self.note_papers)), administrator)),
+            web.post("/v1/entities/{entity}/territory", known(platform_only(self.put_territory), administrator)),
             web.post(
                 "/v1/entities/{entity}/suspend", known(platform_only(taking(Suspension, self.suspend)), administrator)
             ),
@@ -158,22 +153,6 @@ class EntityPages:
                 policy=policy,
             )  # fmt: skip
         return await self.get_own(request)
-
-    async def list_terms(self, request: web.Request) -> web.Response:
-        """All terms, newest first, with the entity's answers."""
-        most, before = paging.limit(request), paging.before(request)
-        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
-            rows = await entities.terms(connection, request[AUTHORITY].entity_id, before, most)
-        return paging.page("terms", rows, most, _terms, lambda row: str(row["version"]))
-
-    async def answer_terms(self, request: web.Request, body: Answered) -> web.Response:
-        """Accept or refuse terms. A refusal changes nothing else: the entity leaves in its own time."""
-        authority, version = request[AUTHORITY], number(request.match_info["version"], 0)
-        async with self._store.tenant(authority.entity_id, authority.holder) as connection:
-            done = await entities.answer_terms(
-                connection, authority.entity_id, version, body.accepted, authority.holder
-            )
-        return web.json_response({"version": version, "accepted": body.accepted}) if done else not_found()
 
     async def list_entities(self, request: web.Request) -> web.Response:
         """The asker's entity and those below it; for the platform all of them."""
@@ -224,6 +203,26 @@ class EntityPages:
         if lacks:
             return problem(409, "not-ready", f"Before it goes live: {', '.join(lacks)}.", missing=lacks)
         return shown(request, _entity(row))
+
+    async def put_territory(self, request: web.Request) -> web.Response:
+        """Where the entity may target people by place, from GeoJSON; it replaces what was there, or nothing changes."""
+        raw = await body_of(request, MOST_TERRITORY_BYTES)
+        if raw is None:
+            return problem(413, "too-large", f"A territory has at most {MOST_TERRITORY_BYTES} bytes: simplify it.")
+        found = await asyncio.to_thread(read_outlines, raw)
+        if found.problems:
+            mistakes = [{"at": "", "message": one} for one in found.problems]
+            return problem(422, "wrong-body", "This is no outline that can be used.", mistakes=mistakes)
+        async with self._store.acting(request[AUTHORITY].holder) as connection:
+            row = await entities.show(connection, request.match_info["entity"])
+            if row is None:
+                return not_found()
+            await entities.lock(connection, row["id"])
+            row = await entities.show(connection, row["slug"])
+            if (refusal := unmet(request, _entity(row))) is not None:
+                return refusal
+            await admin.set_territory(connection, row["id"], found.outlines)
+            return shown(request, _entity(await entities.show(connection, row["slug"])))
 
     async def suspend(self, request: web.Request, body: Suspension) -> web.Response:
         """Suspend an entity on every node; running campaigns as was chosen."""
@@ -277,15 +276,4 @@ def _entity(row: Any) -> dict[str, Any]:
         "territory_rings": row["rings"],
         "contact_persons": row["contact_persons"],
         "checklist": checklist(entities.papers_of(row)),
-    }
-
-
-def _terms(row: Any) -> dict[str, Any]:
-    return {
-        "version": row["version"],
-        "text": row["text"],
-        "published": row["published_at"].isoformat(),
-        "accepted": row["accepted"],
-        "by": row["answered_by"],
-        "at": row["at"].isoformat() if row["at"] else None,
     }

@@ -73,10 +73,12 @@ def test_what_is_not_there_yet_is_made_unless_somebody_saw_it() -> None:
 # Every route --------------------------------------------------------------------------------------------------------
 
 GROUP = {"slug": "plp", "name": "Centre"}
+OUTLINE = {"type": "Polygon", "coordinates": [[[4.3, 50.8], [4.35, 50.8], [4.35, 50.85], [4.3, 50.8]]]}
 PARTNERSHIP = {"slug": "north", "name": "North"}
 CHANGES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "changeEntity": ("/v1/entity", "/v1/entity", {}),
     "notePapers": ("/v1/entities/commune", "/v1/entities/commune", {}),
+    "putTerritory": ("/v1/entities/commune", "/v1/entities/commune/territory", OUTLINE),
     "changePerson": ("/v1/persons/{person}", "/v1/persons/{person}", {}),
     "confirmRoles": ("/v1/persons/{person}", "/v1/persons/{person}/confirm", {}),
     "confirmMandate": ("/v1/mandates/{mandate}", "/v1/mandates/{mandate}/confirm", {}),
@@ -99,7 +101,7 @@ UNCONDITIONAL = {
     "postAlert", "addPerson", "grantMandate", "invitePerson", "redeemInvitation", "announce", "publishWording",
     "addEntity", "postImport", "askExport", "restoreEntity", "addWebhook", "addTariff", "addPack", "answerTerms",
     "draftFromSource", "campaignFromSource", "previewTemplate", "launchTemplate", "findBreach", "readNotice",
-    "registerCitizen", "askForLink", "takeContactData", "pingWebhook", "addToken",
+    "registerCitizen", "askForLink", "takeContactData", "pingWebhook", "addToken", "publishTerms",
     # they are bound by something stronger: a state, a seal, a proof, that it never changes
     "breakGlass", "approveCampaign", "pauseCampaign", "resumeCampaign", "stopCampaign", "confirmInvitation",
     "confirmToken", "agreeExport", "undoImport", "confirmCitizen", "openInvitation", "beginPasskey", "endPasskey",

@@ -1,5 +1,6 @@
 """Entities over HTTP: each changes itself, the platform changes the tree, nobody else does."""
 
+import io
 from typing import Any
 
 import pytest_asyncio
@@ -94,18 +95,26 @@ async def test_a_suspended_entity_changes_and_sends_nothing_until_it_is_reinstat
     assert (await ask(client, boss, "POST", "/v1/entities/platform/suspend", json={"running": "stop"}))[0] == 404
 
 
-async def test_terms_are_read_and_answered(client: Client, scene: Scene, tokens: dict[str, str]) -> None:
-    async with scene.connected() as connection:
-        version = await entities.publish_terms(connection, "Be kind.")
-    path = f"/v1/terms/{version}"
-    assert (await ask(client, tokens["observer"], "POST", path, json={"accepted": True}))[0] == 403
-    for accepted in (False, True):
-        assert (await ask(client, tokens["admin"], "POST", path, json={"accepted": accepted}))[0] == 200
-        (shown,) = (await ask(client, tokens["observer"], "GET", "/v1/terms"))[1]["terms"]
-        assert (shown["text"], shown["accepted"]) == ("Be kind.", accepted)
-        own = (await ask(client, tokens["admin"], "GET", "/v1/entity"))[1]
-        assert own["checklist"]["terms"] is accepted
-    assert (await ask(client, tokens["admin"], "POST", "/v1/terms/99", json={"accepted": True}))[0] == 404
+async def test_the_platform_says_where_an_entity_may_target_people(
+    client: Client, scene: Scene, tokens: dict[str, str]
+) -> None:
+    boss, path = tokens["platform"], "/v1/entities/commune/territory"
+    ring = [[4.30, 50.80], [4.35, 50.80], [4.35, 50.83], [4.30, 50.83], [4.30, 50.80]]
+    outline: dict[str, Any] = {"type": "Polygon", "coordinates": [ring]}
+    assert (await ask(client, tokens["admin"], "POST", path, json=outline))[1]["reason"] == "no-role"
+    wrongs: list[Any] = [{"type": "Point", "coordinates": ring[0]}, outline | {"coordinates": [ring[:2]]}, []]
+    for wrong in wrongs:
+        status, told = await ask(client, boss, "POST", path, json=wrong)
+        assert (status, told["reason"], bool(told["mistakes"])) == (422, "wrong-body", True), wrong
+    assert (await ask(client, boss, "POST", path, data=io.BytesIO(b"[" * 2**20 + b"[")))[0] == 413
+    assert (await ask(client, boss, "POST", path, data=b"[" * 2**19))[0] == 422
+    assert (await ask(client, boss, "POST", "/v1/entities/none/territory", json=outline))[0] == 404
+    status, entity = await ask(client, boss, "POST", path, json=outline)
+    assert (status, entity["territory_rings"]) == (200, 1)
+    (row,) = await scene.rows("SELECT territory FROM entity WHERE slug = 'commune'")
+    assert row["territory"] == [ring]
+    acts = await scene.rows("SELECT actor FROM audit_event WHERE act = 'entity.update' ORDER BY id DESC LIMIT 1")
+    assert acts[0]["actor"].startswith("person:")
 
 
 async def test_the_platform_s_security_holds_for_everybody_who_may_only_be_stricter(
