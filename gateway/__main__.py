@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Command] = {
     "webhook": Command("webhook", "systems of an entity that are told what happens"),
     "contact": Command("contact", "contacts of an entity: list, find, remove, export"),
     "import": Command("imports", "read contacts, territories and geocodes from files"),
+    "ask": Command("ask", "every act of the HTTP API, in the name of whoever holds the token"),
     "audit": Command("audit", "the record of who did what: verify, list"),
     "voice": Command("voice", "hear an announcement before people do"),
     "simulate": Command("simulate", "run one simulator alone"),

@@ -9,6 +9,8 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPResponse
+from types import MappingProxyType
 from typing import Any
 
 from gateway.commands.console import Exit, complain
@@ -16,6 +18,8 @@ from gateway.errors import SettingsError
 
 PATIENCE_S = 60.0
 JSON = "application/json"
+Answer = HTTPResponse | urllib.error.HTTPError
+"""Both have a status, headers and a body; the second one says no."""
 
 
 def url_argument(parser: argparse.ArgumentParser) -> None:
@@ -31,27 +35,42 @@ def door(url: str, token: str | None = None) -> tuple[str, str]:
     return url, token
 
 
-def asked(url: str, token: str, path: str, raw: bytes, kind: str = JSON) -> tuple[int, dict[str, Any]]:
-    """The status and JSON that a gateway answers. Raises OSError or ValueError when it is none."""
-    head = {"Authorization": f"Bearer {token}", "Content-Type": kind}
-    request = urllib.request.Request(f"{url.rstrip('/')}{path}", data=raw, headers=head)  # noqa: S310 - http(s) only
+class _Staying(urllib.request.HTTPRedirectHandler):
+    """A token goes to the gateway that was named and nowhere else: a redirection is an answer."""
+
+    def redirect_request(self, *_: object) -> None:
+        """No."""
+
+
+def answer(
+    url: str, token: str, method: str, path: str, raw: bytes | None, headers: Mapping[str, str] = MappingProxyType({})
+) -> Answer:
+    """What a gateway answers, yes or no. Raises OSError or ValueError when it is none."""
+    request = urllib.request.Request(  # noqa: S310 - http(s) only
+        f"{url.rstrip('/')}{path}", data=raw, method=method, headers={**headers, "Authorization": f"Bearer {token}"}
+    )
     try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310
-            return answer.status, json.load(answer)
+        found: HTTPResponse = urllib.request.build_opener(_Staying).open(request, timeout=PATIENCE_S)
     except urllib.error.HTTPError as refused:
-        with refused:
-            return refused.code, json.load(refused)
+        return refused
+    return found
+
+
+def asked(url: str, token: str, path: str, raw: bytes, kind: str = JSON) -> tuple[int, dict[str, Any]]:
+    """The status and JSON that a gateway answers to a POST. Raises OSError or ValueError when it is none."""
+    with answer(url, token, "POST", path, raw, {"Content-Type": kind}) as found:
+        return found.status or 0, json.load(found)
 
 
 def told(options: argparse.Namespace, path: str, body: Mapping[str, Any]) -> tuple[Exit, dict[str, Any]]:
     """What a gateway answers to this, and which end of the command that is; a refusal is said."""
     url, token = door(options.url)
     try:
-        status, answer = asked(url, token, path, json.dumps(body).encode())
+        status, found = asked(url, token, path, json.dumps(body).encode())
     except (OSError, ValueError) as error:
         complain(f"no answer: {error}")
         return Exit.UNREADABLE, {}
     if status < 300:
-        return Exit.DONE, answer
-    complain(str(answer.get("detail", status)))
-    return Exit.NO, answer
+        return Exit.DONE, found
+    complain(str(found.get("detail", status)))
+    return Exit.NO, found

@@ -64,24 +64,33 @@ def agreed(pg: Cluster, request: str) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class Remote:
-    """A gateway elsewhere, to whose one token `answers` are given by path; `asked` are the paths and bodies."""
+    """A gateway elsewhere, to whose one token `answers` are given by path; it keeps what was asked."""
 
     url: str
     token: str = "gw_live_x"
     answers: dict[str, tuple[int, Mapping[str, Any]]] = field(default_factory=dict)
     asked: list[tuple[str, bytes]] = field(default_factory=list)
+    heads: list[dict[str, str]] = field(default_factory=list)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     remote: Remote
 
+    def do_GET(self) -> None:
+        self.answer(b"")
+
     def do_POST(self) -> None:
-        self.remote.asked.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def answer(self, raw: bytes) -> None:
+        self.remote.asked.append((self.path, raw))
+        self.remote.heads.append(dict(self.headers))
         known = self.headers["Authorization"] == f"Bearer {self.remote.token}"
         no = (401, {"detail": "no such token", "findings": [{"message": "sign in"}]})
         status, body = self.remote.answers.get(self.path, (404, {"detail": "nothing of yours"})) if known else no
         raw = json.dumps(body).encode()
         self.send_response(status)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)
