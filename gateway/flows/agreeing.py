@@ -17,6 +17,7 @@ from gateway.flows.judging import Draft
 from gateway.flows.planning import area_cells
 from gateway.model import CampaignState, ChannelName, MessageClass, Mode, Realm
 from gateway.policy import approval, audience
+from gateway.policy.custody import AGREED, VOID
 from gateway.policy.rights import Authority, Refusal, may_act, may_send
 from gateway.store import alerts, approvals, registry
 from gateway.store.pool import Connection, Store
@@ -102,9 +103,7 @@ class Agreeing:
             if state is not CampaignState.HELD:
                 return _wrong_state(state.value)
             await approvals.give(connection, row, authority.holder, [approval.GLASS], row["seal"], reason.strip())
-            await alerts.insert_event(
-                connection, row["id"], row["entity_id"], "broken glass", CampaignState.HELD, authority.holder
-            )
+            await _note(connection, row, "broken glass", authority)
             partnerships = [int(need.partition(":")[2]) for need in row["needs"] if ":" in need]
             await approvals.tell(
                 connection, row["entity_id"], "glass-broken", f"campaign:{public_id}", reason.strip(), partnerships
@@ -123,7 +122,7 @@ class Agreeing:
 
     async def _changed_since(self, row: Any, authority: Authority, now: bytes, messages: int) -> Answer:
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
-            await approvals.void(connection, row["id"], now)
+            await _void(connection, row, now, authority)
         return problem(
             409, "changed", "Whom this campaign reaches has changed since you saw it. Look again, and send the seal of "
             "what you agree to.", seal=now.hex(), messages=messages,
@@ -136,14 +135,12 @@ class Agreeing:
             state = await alerts.lock_state(connection, row["id"])  # of two at once the second finds it gone
             if state is not CampaignState.HELD:
                 return _wrong_state(state.value)
-            await approvals.void(connection, row["id"], seal)
+            await _void(connection, row, seal, authority)
             await approvals.give(connection, row, authority.holder, needs, seal)
             given = {one["need"] for one in await approvals.given(connection, row["id"])}
             waits = [need for need in row["needs"] if need not in given]
             if waits:
-                await alerts.insert_event(
-                    connection, row["id"], row["entity_id"], "agreed", CampaignState.HELD, authority.holder
-                )
+                await _note(connection, row, AGREED, authority)
                 return Answer(status=200, body={"campaign": public_id, "state": "held", "needs": waits})
             becomes = await self._let_go(connection, row, authority)
         self._changed()
@@ -155,6 +152,17 @@ class Agreeing:
         await alerts.approve(connection, row["id"], authority.token_id)
         await connection.execute("SELECT pg_notify('gateway', $1)", str(row["id"]))
         return becomes
+
+
+async def _note(connection: Connection, row: Any, what: str, authority: Authority) -> None:
+    """One line of the record of a campaign that is still held."""
+    await alerts.insert_event(connection, row["id"], row["entity_id"], what, CampaignState.HELD, authority.holder)
+
+
+async def _void(connection: Connection, row: Any, seal: bytes, authority: Authority) -> None:
+    """Agreement to anything but this is void, and the report says so."""
+    if await approvals.void(connection, row["id"], seal):
+        await _note(connection, row, VOID, authority)
 
 
 def _may_let_go(row: Any, authority: Authority) -> Refusal | None:

@@ -9,6 +9,9 @@ from typing import Any
 
 from gateway.policy.report_rows import EventRow
 
+AGREED, VOID = "agreed", "agreement void"
+LETS_GO = frozenset({AGREED, "approved", "broken glass"})
+
 
 def custody(events: Sequence[EventRow], until: datetime | None) -> list[dict[str, Any]]:
     """One entry for every event: what was done, by whom, and how long the state that it led to lasted. `until` is
@@ -28,8 +31,14 @@ def custody(events: Sequence[EventRow], until: datetime | None) -> list[dict[str
 
 
 def approved_by(events: Sequence[EventRow]) -> list[str]:
-    """Who let the campaign go, in order; nobody where the entity's rule asks for nobody."""
-    return [event.actor for event in sorted(events, key=lambda e: e.at) if event.event in ("approved", "broken glass")]
+    """Who let the campaign go, in order: all who agreed to what it was then; nobody where the rule asks for nobody."""
+    found: list[str] = []
+    for event in sorted(events, key=lambda event: event.at):
+        if event.event == VOID:
+            found.clear()
+        elif event.event in LETS_GO:
+            found.append(event.actor)
+    return found
 
 
 def _at(moment: datetime) -> str:

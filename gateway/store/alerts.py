@@ -220,7 +220,7 @@ async def insert_campaign(connection: Connection, campaign: NewCampaign) -> None
     )
     codes = [CHANNEL_CODES[c] for c in campaign.channels]
     await connection.execute(_SQL["insert_progress"], campaign.id, campaign.entity_id, codes, SHARDS)
-    await insert_event(connection, campaign.id, campaign.entity_id, "accepted", campaign.state, "gateway")
+    await insert_event(connection, campaign.id, campaign.entity_id, "accepted", campaign.state, campaign.author)
 
 
 async def insert_event(

@@ -30,9 +30,9 @@ async def put_seal(
     await connection.execute(_SQL["approval_seal"], campaign, author, list(needs), seal, messages)
 
 
-async def void(connection: Connection, campaign: int, seal: bytes) -> None:
-    """Agreement to anything but this is void."""
-    await connection.execute(_SQL["approval_void"], campaign, seal)
+async def void(connection: Connection, campaign: int, seal: bytes) -> bool:
+    """Agreement to anything but this is void. False: there was none."""
+    return bool(await connection.fetch(_SQL["approval_void"], campaign, seal))
 
 
 async def give(

@@ -109,6 +109,20 @@ async def test_what_was_seen_has_changed_so_agreement_is_void(scene: Scene) -> N
     second = await approve(scene, answer, commune.second, seal)
     assert second.body["state"] == "held"  # the police agreed to something else
     assert (await approve(scene, answer, tokens["police"], seal.upper())).body["state"] == "planned"
+    who = [(await scene.authority(one)).holder for one in (commune, tokens["police"], commune.second, tokens["police"])]
+    report = await reported(scene, answer)
+    assert report["approved_by"] == [who[2], who[3]], "and not the police for what they agreed to before"
+    held = [(entry["what"], entry["by"]) for entry in report["custody"] if entry["state"] == "held"]
+    assert held == [("accepted", who[0]), ("agreed", who[1]), ("agreement void", who[2]), ("agreed", who[2])]
+
+
+async def reported(scene: Scene, answer: Answer) -> Any:
+    """The final report of a campaign that was let go."""
+    await scene.plan()
+    await scene.end(answer)
+    await scene.closer.once()
+    ((body,),) = await scene.rows("SELECT body FROM report")
+    return body
 
 
 async def test_citizens_who_come_meanwhile_are_counted_without_being_seen(scene: Scene) -> None:
@@ -173,6 +187,7 @@ async def test_broken_glass_sends_and_tells_every_approver(scene: Scene) -> None
     async with scene.connected() as connection:
         (notice,) = await persons.notices(connection, commune.id, told.person_id or 0, 99, 99)
     assert (notice["word"], notice["subject"], notice["body"]) == ("glass-broken", f"campaign:{name}", why)
+    assert author.holder in (await reported(scene, answer))["approved_by"]
     events = await scene.rows("SELECT event, actor FROM campaign_event ORDER BY id")
     assert ("broken glass", author.holder) in [tuple(row) for row in events]
 

@@ -29,3 +29,12 @@ def test_what_goes_on_has_no_length_yet_and_approval_has_a_name() -> None:
     assert approved_by(EVENTS) == ["token:2"]
     assert approved_by(EVENTS[:1]) == []
     assert custody([], AT) == []
+
+
+def test_all_who_agreed_to_what_went_have_approved_and_who_agreed_to_something_else_has_not() -> None:
+    both = [event(0, "accepted", "held", "token:1"), event(10, "agreed", "held", "person:7"),
+            event(20, "approved", "planned", "person:8")]  # fmt: skip
+    assert approved_by(both) == ["person:7", "person:8"]
+    void = [event(15, "agreement void", "held", "person:8"), event(16, "agreed", "held", "person:9")]
+    assert approved_by(both + void) == ["person:9", "person:8"]
+    assert approved_by([both[0], event(5, "broken glass", "held", "person:6")]) == ["person:6"]

@@ -12,7 +12,7 @@ SELECT key, channel, language, subject, body, html FROM text WHERE campaign_id =
 
 -- name: approval_void
 -- Agreement to what has changed since is void.
-UPDATE approval SET void = true WHERE campaign_id = $1 AND NOT void AND seal IS DISTINCT FROM $2;
+UPDATE approval SET void = true WHERE campaign_id = $1 AND NOT void AND seal IS DISTINCT FROM $2 RETURNING id;
 
 -- name: approval_give
 -- Agree; who agreed before stays the one who did.
