@@ -22,9 +22,9 @@ from gateway.flows.suspending import Running, deal_with
 from gateway.model import EntityKind, MessageClass
 from gateway.policy.onboarding import missing
 from gateway.policy.security import guarded, in_force
-from gateway.store import admin, entities
+from gateway.store import admin, audit, entities
 from gateway.store.pool import Connection
-from gateway.web.entities import Policy
+from gateway.web.entities import ContactPerson, Policy
 
 EXAMPLES = """\
 type1: a governor or commune; reaches its groups, and citizens by place inside its territory.
@@ -33,7 +33,8 @@ type2: a police zone or partnership; reaches its groups only.
 examples:
   gateway entity create brugge --name "Stad Brugge" --kind type1 --languages nl,fr,en
   gateway import territory brugge.geojson --entity brugge
-  gateway entity change brugge --convention 2026-01-05 --order-form 2026-01-05 --live
+  gateway entity change brugge --convention 2026-01-05 --order-form 2026-01-05 --contact "An Peeters,+32 50 00 00 00"
+  gateway entity change brugge --live                     # refused while something of the checklist is missing
   gateway entity change platform --policy security.json   # {"security": {"session_idle_minutes": 30}}: for everybody
   gateway entity change brugge --quiet-hours 22:00-07:00 --escalate urgent=10
   gateway entity change brugge --suspended --running pause
@@ -62,12 +63,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--languages", type=languages, default=["nl", "fr", "de", "en"], metavar="nl,fr", help="in order"
     )
     create.add_argument("--parent", type=slug, metavar="SLUG", help="the authority above it")
-    create.add_argument("--live", action="store_true", help="it may alert with live tokens at once")
     change = actions.add_parser("change", help="change what is given")
     change.add_argument("slug", metavar="SLUG")
     change.add_argument("--name")
     change.add_argument("--languages", type=languages, metavar="nl,fr")
-    change.add_argument("--live", action=argparse.BooleanOptionalAction, help="it may alert with live tokens")
+    help_ = "it may alert with live tokens, when nothing of its checklist is missing"
+    change.add_argument("--live", action=argparse.BooleanOptionalAction, help=help_)
+    help_ = "with --live: on your word, whatever is missing; the record says so"
+    change.add_argument("--without-papers", action="store_true", help=help_)
     help_ = "its posts are answered with a CAP Ack or Error"
     change.add_argument("--cap-answers", action=argparse.BooleanOptionalAction, help=help_)
     change.add_argument(
@@ -75,6 +78,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     change.add_argument("--convention", type=date.fromisoformat, metavar="DATE", help="when it was signed")
     change.add_argument("--order-form", type=date.fromisoformat, metavar="DATE", help="when it was signed")
+    help_ = "whom the platform calls; once for each of them, who take the place of those of before"
+    change.add_argument("--contact", type=contact, action="append", metavar="NAME[,PHONE[,EMAIL]]", help=help_)
     change.add_argument("--policy", type=Path, metavar="FILE", help="JSON: channels, approval, security, ...")
     change.add_argument("--suspended", action=argparse.BooleanOptionalAction, help="nothing can be sent in its name")
     change.add_argument(
@@ -115,6 +120,18 @@ def slug(text: str) -> str:
     if not _SLUG.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not made of a-z, 0-9 and - (63 at most, none in front)")
     return text
+
+
+def contact(text: str) -> dict[str, Any]:
+    """A contact person as the entity keeps them."""
+    name, phone, email, *more = (*(word.strip() for word in text.split(",")), "", "")
+    try:
+        found = ContactPerson(name=name, phone=phone, email=email)
+    except ValidationError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name, a number and an address") from error
+    if any(more):
+        raise argparse.ArgumentTypeError(f"{text!r} is more than a name, a number and an address")
+    return found.model_dump()
 
 
 def languages(text: str) -> list[str]:
@@ -166,7 +183,7 @@ async def _create(connection: Connection, options: argparse.Namespace) -> int:
         slug=options.slug,
         name=options.name,
         kind=EntityKind(options.kind),
-        live=options.live,
+        live=False,
         languages=options.languages,
         parent=options.parent,
     )
@@ -191,19 +208,32 @@ async def _change(connection: Connection, options: argparse.Namespace) -> int:
             complain(f"{len(running)} campaigns run: say --running stop, --running pause or --running go-on")
             return Exit.NO
         await admin.change_entity(
-            connection, options.slug, name=options.name, live=options.live, suspended=options.suspended,
-            languages=options.languages, policy=_policy(options),
+            connection, options.slug, name=options.name, live=False if options.live is False else None,
+            suspended=options.suspended, languages=options.languages, policy=_policy(options),
             cap_answers=options.cap_answers,
         )  # fmt: skip
         await entities.note_papers(
             connection, found["id"], convention=options.convention, order_form=options.order_form
         )
-        await entities.change_own(connection, found["id"], policy=wanted)
+        await entities.change_own(connection, found["id"], policy=wanted, contact_persons=options.contact)
         if running:
             await deal_with(connection, found["id"], Running(options.running), "command")
-        now = await entities.show(connection, options.slug)
-    lacks = missing(entities.papers_of(now)) if options.live else []
+        return await _live(connection, options) if options.live else Exit.DONE
+
+
+async def _live(connection: Connection, options: argparse.Namespace) -> Exit:
+    """It goes live when nothing is missing, or on the operator's word, which is written down."""
+    row = await entities.show(connection, options.slug)
+    lacks = missing(entities.papers_of(row))
+    if lacks and not options.without_papers:
+        complain(
+            f"{options.slug} is not live, before that: {', '.join(lacks)}; --without-papers takes your word for it"
+        )
+        return Exit.NO
+    await entities.note_papers(connection, row["id"], live=True)
     if lacks:
+        subject = f"entity:{row['id']}"
+        await audit.write(connection, row["id"], "entity.live-without-papers", subject, {"missing": lacks}, "command")
         note(f"live on your word; still missing on record: {', '.join(lacks)}")
     return Exit.DONE
 

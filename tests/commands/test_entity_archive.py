@@ -8,7 +8,7 @@ from tests.commands.conftest import Command, agreed
 
 
 def test_an_authority_goes_into_a_file_and_comes_back(gateway: Command, tmp_path: Path, pg: Cluster) -> None:
-    gateway("entity", "create", "brugge", "--name", "Brugge", "--kind", "type1", "--live")
+    gateway("entity", "create", "brugge", "--name", "Brugge", "--kind", "type1")
     people = tmp_path / "people.csv"
     people.write_text("key,mobile\n1,0470000001\n")
     assert gateway("import", "contacts", str(people), "--entity", "brugge").code == 0
