@@ -26,13 +26,16 @@ def text_of(characters: int) -> str:
 
 
 def capacity_alert(area: Area, channels: Sequence[str], *, call_s: float = 40.0, now: datetime | None = None) -> bytes:
-    """An urgent, actual, public alert for an area; one SMS is one part, one reading of a call lasts `call_s`."""
+    """An urgent, actual, public alert for an area; one SMS is one part, one reading of a call lasts `call_s`.
+
+    It holds texts of its own for the channels that have some.
+    """
     sent = (now or datetime.now(UTC)).replace(microsecond=0)
+    texts = {"sms": text_of(SMS_CHARACTERS), "voice": text_of(max(30, int(call_s * SPOKEN_PER_S)))}
     parameters = {
         "gateway:channels": " ".join(channels),
         "gateway:class": "urgent",
-        "gateway:sms": text_of(SMS_CHARACTERS),
-        "gateway:voice": text_of(max(30, int(call_s * SPOKEN_PER_S))),
+        **{f"gateway:{channel}": text for channel, text in texts.items() if channel in channels},
     }
     ring = " ".join(f"{lat:.6f},{lon:.6f}" for lon, lat in area.ring)
     said = "".join(

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 from gateway.cap.area import EARTH_RADIUS_KM, Disc, Point, Ring, Shape, unwrapped
 
-WIDTH, HEIGHT = 480, 360
-MARGIN = 56
+WIDTH, HEIGHT = 360, 270  # as wide as a narrow telephone shows without shrinking it
+MARGIN = 42
 MAX_POINTS = 200_000
 KEPT = 32
 _KM_PER_DEGREE = EARTH_RADIUS_KM * math.pi / 180

@@ -35,6 +35,12 @@ def test_the_alert_is_valid_and_asks_for_these_channels_in_this_area(area: objec
     assert info.expires == NOW + LASTS
 
 
+def test_a_channel_that_is_not_asked_for_has_no_text_in_the_alert() -> None:
+    alert = capacity_alert(areas()[0], ["email"], now=NOW)
+    assert b"gateway:channels" in alert
+    assert b"gateway:sms" not in alert and b"gateway:voice" not in alert
+
+
 def test_an_sms_is_one_full_part_and_no_two_alerts_are_the_same() -> None:
     assert len(text_of(SMS_CHARACTERS)) == SMS_CHARACTERS
     assert count(text_of(SMS_CHARACTERS)).parts == 1

@@ -121,6 +121,34 @@ def test_text_and_html_are_alternatives_and_the_alert_is_beside_them() -> None:
     assert (first.get_content_type(), second.get_content_disposition()) == ("multipart/alternative", "attachment")
 
 
+def attached(data: bytes) -> EmailMessage:
+    """An alert as the standard library finds it in a mail."""
+    alert = Attachment(kind="application/cap+xml", name="alert.xml", data=data)
+    *_, part = received(filled(Content(sender="a@b.example", subject="s", text="t", attachment=alert))).walk()
+    assert isinstance(part, EmailMessage)
+    assert part.get_payload(decode=True) == data  # a signature over it still holds
+    assert all(len(line) <= 76 for line in str(part.get_payload()).splitlines())
+    return part
+
+
+def test_an_alert_in_latin_letters_is_attached_as_it_can_be_read_and_byte_for_byte() -> None:
+    ring = " ".join(f"50.{n:06},4.{n:06}" for n in range(40))
+    data = f'<?xml version="1.0"?>\r\n<alert>\n.\n<polygon>{ring}</polygon> \n</alert> '.encode()
+    part = attached(data)
+    assert part["Content-Transfer-Encoding"] == "quoted-printable"
+    assert len(str(part.get_payload())) < 1.1 * len(data)
+
+
+def test_an_alert_that_would_grow_so_is_attached_in_base64() -> None:
+    data = "<alert>\u0625\u0646\u0630\u0627\u0631: \u062d\u0631\u064a\u0642</alert>".encode()
+    assert attached(data)["Content-Transfer-Encoding"] == "base64"
+
+
+@given(st.binary(max_size=300) | st.text("<a> =.\t\r\n\u00e9", max_size=300).map(str.encode))
+def test_whatever_is_attached_is_read_back_as_it_was(data: bytes) -> None:
+    attached(data)
+
+
 def test_a_picture_belongs_to_the_page_that_names_it() -> None:
     picture = Inline(kind="image/png", content_id="x1@map.invalid", data=b"\x89PNG\r\n")
     page = '<p><img src="cid:x1@map.invalid" alt="Map"></p>'
