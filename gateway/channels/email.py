@@ -237,11 +237,11 @@ class _Run:
         now = self._loop.time()
         for envelope in envelopes:
             pool, link = free.pop()
-            link.session.send(envelope, now)
+            begun = link.session.send(envelope, now)
             touched[link] = pool
             pool.pace.spend()
             pool.free.discard(link)
-            if link.session.wants:  # the session knew that the relay would refuse it
+            if not begun:
                 self._touch(pool, link)
         return moved
 
@@ -270,13 +270,18 @@ class _Run:
                 result = done.results[0]
                 if result.fate is _ACCEPTED:
                     accepted[pool.settings.name] += 1
-                elif result.fate is Fate.RETRY and scope(result.reply, of_sender=result.of_sender) is Scope.DOMAIN:
+                    self._outcomes.append(
+                        Outcome(done.ticket, _TAKEN, pool.settings.name, result.reply.code, settled=True)
+                    )
+                    self._unrecorded += 1
+                    continue
+                if result.fate is Fate.RETRY and scope(result.reply, of_sender=result.of_sender) is Scope.DOMAIN:
                     self._domains.refused(done.ticket, self._loop.time())
                 self._note(done.ticket, pool.settings.name, result, _detail(result))
         taken = self._refill(touched)
         for link, pool in touched.items():
             link.flush()
-            if not link.session.wants:  # its body is written now
+            if link in pool.free and not link.session.wants:  # its body is written now
                 pool.free.discard(link)
         for relay, count in accepted.items():
             self._accepted(relay, count)
@@ -286,9 +291,8 @@ class _Run:
         return taken
 
     def _note(self, delivery: Delivery, relay: str, result: Result, detail: str) -> None:
-        taken = result.fate is _ACCEPTED
-        kind = _TAKEN if taken else KINDS[result.fate]
-        self._outcomes.append(Outcome(delivery, kind, relay, result.reply.code, detail, settled=taken))
+        """What is not taken over."""
+        self._outcomes.append(Outcome(delivery, KINDS[result.fate], relay, result.reply.code, detail))
         self._unrecorded += 1
 
     def _send_back(self, delivery: Delivery, wait_s: float) -> None:
@@ -339,8 +343,6 @@ class _Run:
 
 def _detail(result: Result) -> str:
     """What the report counts by; never the peer's own words, which may hold an address."""
-    if result.fate is _ACCEPTED:
-        return ""
     match result.fate:
         case Fate.ACCEPTED | Fate.UNSENT:
             return ""

@@ -16,6 +16,7 @@ T = TypeVar("T")
 CommandLine = tuple[Command, int, bytes]  # the recipient's index stands in the middle
 _LAST: CommandLine = Command.DATA, 0, b"DATA\r\n"
 _MAIL, _RCPT = Command.MAIL, Command.RCPT  # to name a member costs a call (Python 3.11)
+_ALONE: list[Result | None] = [None]  # one recipient, who was not refused
 MAX_RECIPIENTS = 100  # RFC 5321 §4.5.3.1.8
 
 
@@ -50,6 +51,8 @@ class Transaction(Generic[T]):
 
     def done(self, result: Result) -> Done[T]:
         """The end of the envelope; `result` is for those whose fate was still open."""
+        if self.results == _ALONE:
+            return Done(self.envelope.ticket, (result,))
         return Done(self.envelope.ticket, tuple([known or result for known in self.results]))
 
 
@@ -61,7 +64,10 @@ def command_lines(envelope: Envelope[T], *, dsn: bool) -> list[CommandLine]:
     if dsn and envelope.envid:
         mail += b" RET=HDRS ENVID=" + envelope.envid  # RFC 3461 §4.3, §4.4
         rcpt = b" NOTIFY=FAILURE"  # RFC 3461 §4.1
-    lines: list[CommandLine] = [(_MAIL, 0, b"MAIL FROM:<%b>%b\r\n" % (envelope.sender, mail))]
+    first: CommandLine = _MAIL, 0, b"MAIL FROM:<%b>%b\r\n" % (envelope.sender, mail)
+    if not rcpt and len(envelope.recipients) == 1:
+        return [first, (_RCPT, 0, b"RCPT TO:<%b>\r\n" % envelope.recipients), _LAST]
+    lines = [first]
     for index, recipient in enumerate(envelope.recipients):
         original = b" ORCPT=rfc822;" + xtext(recipient) if rcpt and not envelope.utf8 else b""  # RFC 3461 §4.2
         lines.append((_RCPT, index, b"RCPT TO:<%b>%b%b\r\n" % (recipient, rcpt, original)))
@@ -73,8 +79,8 @@ def unfit(envelope: Envelope[T], capabilities: Mapping[str, str]) -> Reply | Non
     """What the server has already said that it would refuse."""
     if envelope.utf8 and "SMTPUTF8" not in capabilities:
         return Reply(553, b"5.6.7")  # RFC 6531 §3.5
-    size = capabilities.get("SIZE", "")
-    if size and int(size) and sum(map(len, envelope.content)) > int(size):
+    size = capabilities.get("SIZE")
+    if size and 0 < int(size) < sum(map(len, envelope.content)):
         return Reply(552, b"5.3.4")  # RFC 1870 §6.1
     return None
 

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
-from gateway.smtp.events import Done, Down, Fate, Ready, StartTls
+from gateway.smtp.events import Done, Down, Fate, Ready, Result, StartTls
 from gateway.smtp.pace import Backoff, Pace
 from gateway.smtp.reply import Scope, scope
 from gateway.smtp.session import Session, SessionSettings
@@ -227,23 +227,26 @@ class Pool(Generic[T]):
         for event in link.events():
             if isinstance(event, Done):
                 done.append(event)
+                for result in event.results:
+                    self._judge(result)
             elif isinstance(event, Ready):
                 self.ready.add(link)
             else:
                 self.ready.discard(link)
                 if not event.orderly:
                     self._failed()
-        for event in done:
-            for result in event.results:
-                if result.fate is _ACCEPTED:
-                    self._backoff.succeeded()
-                elif result.fate is Fate.RETRY and scope(result.reply, of_sender=result.of_sender) is Scope.RELAY:
-                    self.pace.refused(self._loop.time())
         if link.session.wants:
             self.free.add(link)
         else:
             self.free.discard(link)
         return done
+
+    def _judge(self, result: Result) -> None:
+        """What a message's fate says of the relay."""
+        if result.fate is _ACCEPTED:
+            self._backoff.succeeded()
+        elif result.fate is Fate.RETRY and scope(result.reply, of_sender=result.of_sender) is Scope.RELAY:
+            self.pace.refused(self._loop.time())
 
     def _touch(self, link: Link[T]) -> None:
         self._touched(self, link)

@@ -132,8 +132,8 @@ class Session(Generic[T]):
         """Envelopes begun and not yet done."""
         return len(self._open)
 
-    def send(self, envelope: Envelope[T], now: float) -> None:
-        """Begin an envelope; only while `wants`."""
+    def send(self, envelope: Envelope[T], now: float) -> bool:
+        """Begin an envelope; only while `wants`. False: it is over, because the server has said that it refuses it."""
         if not self.wants or not 0 < len(envelope.recipients) <= MAX_RECIPIENTS:
             raise ValueError("the session does not want this envelope")
         self._now = now
@@ -142,10 +142,11 @@ class Session(Generic[T]):
         if (refusal := unfit(envelope, self.capabilities)) is not None:
             result = Result(Fate.FAILED, refusal)
             self._events.append(Done(envelope.ticket, (result,) * len(envelope.recipients)))
-            return
+            return False
         if self._due is not None:
             self._write_body(self._due)
         self._begin(envelope)
+        return True
 
     def withdraw(self, chosen: Callable[[T], bool]) -> None:
         """Stop the envelopes whose final dot is not written: the connection is cut when their turn comes.
@@ -194,8 +195,12 @@ class Session(Generic[T]):
             return
         command, transaction, index = self._expected.popleft()
         self._since = self._now
-        # nearly every reply is a 2yz, and what that means is in no table but that of the first digits
-        verdict = _OK if 200 <= reply.code < 300 and command is not _DATA else judge(command, reply)
+        # nearly every reply is a 2yz or the 354, and what those mean is in no table but that of the first digits
+        code = reply.code
+        if command is _DATA:
+            verdict = _MORE if code == 354 else judge(command, reply)
+        else:
+            verdict = _OK if 200 <= code < 300 else judge(command, reply)
         if command is _QUIT:
             self._lose("quit", reply, orderly=True)
         elif verdict is _CLOSE or verdict is _BROKEN:
@@ -205,7 +210,8 @@ class Session(Generic[T]):
         elif command is _RCPT:
             self._answered_rcpt(transaction, index, verdict, reply)
         elif command is _DOT:
-            self._answered_dot(transaction, verdict, reply)
+            fate = _ACCEPTED if verdict is _OK else FATES[verdict]
+            self._finish(transaction, Result(fate, reply), reset=False)
         elif command is _DATA:
             self._answered_data(transaction, verdict, reply)
         else:
@@ -257,14 +263,11 @@ class Session(Generic[T]):
         else:
             self._due = transaction
 
-    def _answered_dot(self, transaction: Transaction[T], verdict: Verdict, reply: Reply) -> None:
-        fate = _ACCEPTED if verdict is _OK else FATES[verdict]
-        self._finish(transaction, Result(fate, reply), reset=False)
-
     # ---- envelopes
 
     def _begin(self, envelope: Envelope[T]) -> None:
-        transaction = Transaction(envelope, command_lines(envelope, dsn=self._dsn))
+        lines = command_lines(envelope, dsn=self._dsn)
+        transaction = Transaction(envelope, lines)
         self._open.append(transaction)
         self._sent += 1
         if self._sent >= self._settings.messages:
@@ -275,9 +278,8 @@ class Session(Generic[T]):
         if self._reset_due:
             self._reset_due = False
             self._command(Command.RSET, b"RSET\r\n")
-        for command, index, line in transaction.steps:  # RFC 2920 §3.1
-            self._expected.append((command, transaction, index))
-            self._out.append(line)
+        self._expected.extend([(command, transaction, index) for command, index, _ in lines])
+        self._out.extend([line for _, _, line in lines])  # RFC 2920 §3.1
 
     def _next_step(self, transaction: Transaction[T]) -> None:
         """Without PIPELINING: the next command, or the end of an envelope that nobody will get."""
@@ -294,7 +296,7 @@ class Session(Generic[T]):
         self._due = None
         if transaction.accepted:
             transaction.written = True
-            self._out.extend(transaction.envelope.content)
+            self._out += transaction.envelope.content
         else:
             self._out.append(b".\r\n")
         self._expected.append((_DOT, transaction, 0))
