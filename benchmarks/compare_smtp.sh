@@ -11,7 +11,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 messages=${1:-100000} rounds=${2:-3} out=${3:-compare-smtp.jsonl}
-connections=${CONNECTIONS:-50} bytes=${BYTES:-10000}
+connections=${CONNECTIONS:-50} bytes=${BYTES:-7300}
 python=${PYTHON:-$root/.venv/bin/python}
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 for program in smtp-sink smtp-source stunnel4 openssl "$python"; do
