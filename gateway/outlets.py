@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway.channels.base import Channel
 from gateway.channels.email import EmailChannel
+from gateway.channels.email_settings import EmailSettings, RelaySettings, relay_rates
 from gateway.channels.sms import SmsChannel
 from gateway.channels.sms_settings import CanarySettings, SmsProviderSettings, account_rates
 from gateway.channels.voice import VoiceChannel, VoiceMeters
@@ -46,6 +47,8 @@ from gateway.web.webhooks import WebhookPages
 MARK_AHEAD_S = 0.5
 STEP_S = 0.01
 """What may leave within it leaves together: 25 mails for the price of one turn."""
+MAIL_LATE_S = 0.1
+"""How long after its time a mail may still leave under a relay's or a domain's ceiling."""
 
 
 class Outlets:
@@ -79,12 +82,7 @@ class Outlets:
         if email is not None:
             for transport, relays in ((Transport.LIVE, email.relays), (Transport.SIMULATED, email.simulated)):
                 if relays:
-                    counted, fenced = self._metrics.emails, self._fence.holds
-                    self.channels.append(
-                        EmailChannel(
-                            transport=transport, settings=email, relays=relays, accepted=counted, fence=fenced
-                        )
-                    )  # fmt: skip
+                    self.channels.append(self._email(transport, email, relays))
         for transport, trunk in ((Transport.LIVE, voice.trunk), (Transport.SIMULATED, voice.simulated)):
             if trunk is not None:
                 self.channels.append(self._voice(transport, trunk))
@@ -149,6 +147,27 @@ class Outlets:
         gates.granted = channel.granted
         self.parts.append(gates.run)
         return channel
+
+    def _email(self, transport: Transport, settings: EmailSettings, relays: Sequence[RelaySettings]) -> EmailChannel:
+        of_relays = self._ceilings(relay_rates(relays), "relay")
+        of_domains = self._ceilings(settings.domain_rates(), f"domain {transport}")
+        channel = EmailChannel(
+            transport=transport,
+            settings=settings,
+            relays=relays,
+            accepted=self._metrics.emails,
+            fence=self._fence.holds,
+            relay_shares=of_relays.allowances,
+            domain_shares=of_domains.allowances,
+        )
+        for rates in (of_relays, of_domains):
+            rates.granted = channel.granted
+            self.parts.append(rates.run)
+        return channel
+
+    def _ceilings(self, rates_per_s: Mapping[str, float], kind: str) -> SharedRates:
+        """Rates of mails that all nodes keep to, in steps of a tenth of a second."""
+        return SharedRates(self._store, rates_per_s, kind=kind, monotonic=time.monotonic, late_s=MAIL_LATE_S)
 
     async def lease_binds(self, node: int, leads: Callable[[], bool], fence: Fence) -> BindLeases:
         """Who says which of the SMS channels' binds this node opens; what is free is its own from now on."""

@@ -9,16 +9,17 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from gateway.channels.base import Emit, Work
-from gateway.channels.email_domains import Domains
+from gateway.channels.email_domains import Domains, least
 from gateway.channels.email_settings import EmailSettings, RelaySettings
 from gateway.channels.email_signing import Signer
 from gateway.channels.email_supply import Supply
 from gateway.channels.email_writer import Tag, Writer
 from gateway.ending import within
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Receipt, Transport
+from gateway.policy.allowance import Allowance
 from gateway.smtp.events import Fate, Result
 from gateway.smtp.link import Link, Pool, Security
 from gateway.smtp.reply import Scope, scope
@@ -50,9 +51,18 @@ def always() -> bool:
     return True
 
 
+class _Shares(NamedTuple):
+    """Rates that all nodes keep to together, by relay and by a domain's first name."""
+
+    relays: Mapping[str, Allowance]
+    domains: Mapping[str, Allowance]
+
+
 class EmailChannel:
     """E-mail as a channel. `accepted` is told (relay, n) once per batch; `relays` replaces those of the settings; while
-    `fence()` is false no body is written: what was begun may be another node's by now."""
+    `fence()` is false no body is written: what was begun may be another node's by now. `relay_shares` and
+    `domain_shares` are rates that other nodes keep to as well (tell `granted` of more); others are this node's alone.
+    """
 
     name = ChannelName.EMAIL
 
@@ -64,9 +74,12 @@ class EmailChannel:
         relays: Sequence[RelaySettings] | None = None,
         accepted: Callable[[str, int], None] = nobody,
         fence: Callable[[], bool] = always,
+        relay_shares: Mapping[str, Allowance] | None = None,
+        domain_shares: Mapping[str, Allowance] | None = None,
     ) -> None:
         self.transport = transport
         self._settings = settings
+        self._shares = _Shares(relay_shares or {}, domain_shares or {})
         self._relays = tuple(settings.relays if relays is None else relays)
         self._accepted = accepted
         self._fence = fence
@@ -74,12 +87,19 @@ class EmailChannel:
 
     async def run(self, work: Work, emit: Emit) -> None:
         """Send until cancelled; then finish what is in flight within `drain_s`, and say of the rest what is known."""
-        self._run = _Run(self.transport, self._settings, self._relays, self._accepted, self._fence, work, emit)
+        self._run = _Run(
+            self.transport, self._settings, self._relays, self._accepted, self._fence, self._shares, work, emit
+        )
         try:
             await self._run.work_on()
         finally:
             self._run.close()
             self._run = None
+
+    def granted(self) -> None:
+        """A relay or a domain was given more: go on."""
+        if self._run is not None:
+            self._run.granted()
 
     async def withdraw(self, campaign: int) -> None:
         """Stop this campaign's mails whose final dot is not written; they come back as unsent."""
@@ -120,6 +140,7 @@ class _Run:
         relays: Sequence[RelaySettings],
         accepted: Callable[[str, int], None],
         fence: Callable[[], bool],
+        shares: _Shares,
         work: Work,
         emit: Emit,
     ) -> None:
@@ -131,7 +152,9 @@ class _Run:
         self._work = work
         self._emit = emit
         self._wake = asyncio.Event()
-        self._domains = Domains(settings.domains, settings.domain_max_per_s, self._loop.time())
+        now = self._loop.time()
+        self._domains = Domains(settings.domains, settings.domain_max_per_s, now, shared=shares.domains)
+        self._shares = shares.relays
         self._supply = Supply(
             work=work,
             writer=Writer(settings.identity()),
@@ -143,7 +166,8 @@ class _Run:
             wake=self._wake.set,
         )
         self._pools: deque[tuple[int, Pool[Delivery]]] = deque(
-            (relay.priority, Pool(relay.pool(settings.client_name), self._touch)) for relay in relays
+            (relay.priority, Pool(relay.pool(settings.client_name, paced=relay.name not in shares.relays), self._touch))
+            for relay in relays
         )
         self._touched: dict[Link[Delivery], Pool[Delivery]] = {}
         self._outcomes: list[Outcome | Receipt] = []
@@ -196,6 +220,10 @@ class _Run:
         """Names of the relays with an open link."""
         return frozenset(pool.settings.name for _, pool in self._pools if pool.ready)
 
+    def granted(self) -> None:
+        """More may leave: look at once."""
+        self._wake.set()
+
     # ---- work in
 
     async def _pump(self) -> None:
@@ -225,7 +253,9 @@ class _Run:
         free: list[tuple[Pool[Delivery], Link[Delivery]]] = []
         self._pools.rotate(1)
         for pool in self._active():
-            free.extend([(pool, link) for link in pool.free][: pool.pace.left(now)])
+            if pool.free:
+                left = least(pool.pace.left(now), self._shares.get(pool.settings.name), now)
+                free.extend([(pool, link) for link in pool.free][:left])
         return free[: max(0, self._settings.max_unrecorded - self._unrecorded)]
 
     def _refill(self, touched: dict[Link[Delivery], Pool[Delivery]]) -> int:
@@ -240,6 +270,8 @@ class _Run:
             begun = link.session.send(envelope, now)
             touched[link] = pool
             pool.pace.spend()
+            if (share := self._shares.get(pool.settings.name)) is not None:
+                share.spend(1)
             pool.free.discard(link)
             if not begun:
                 self._touch(pool, link)

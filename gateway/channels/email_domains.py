@@ -5,13 +5,14 @@ Never knows: sockets, relays, SQL; the time is an argument. One person costs a l
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gateway.model import Delivery, MessageClass
+from gateway.policy.allowance import Allowance
 from gateway.smtp.message import parse_address
 from gateway.smtp.pace import WINDOW_S, Pace
 
@@ -56,9 +57,10 @@ class _Held(NamedTuple):
 @dataclass(slots=True)
 class _Domain:
     """One domain (or several of one provider) that has a pace: who waits for it, by class, and how far the turns of
-    those that were sent back reach."""
+    those that were sent back reach. `shared` is its ceiling where other nodes keep to it, too."""
 
     pace: Pace
+    shared: Allowance | None = None
     held: dict[int, deque[_Held]] = field(default_factory=dict)
     booked_until: dict[int, float] = field(default_factory=dict)
 
@@ -71,11 +73,52 @@ class _Domain:
         """How many wait here."""
         return sum(map(len, self.held.values()))
 
+    def left(self, now: float) -> int | None:
+        """How many may go now; None: any number."""
+        return least(self.pace.left(now), self.shared, now)
+
+    def spend(self) -> None:
+        """One has gone."""
+        self.pace.spend()
+        if self.shared is not None:
+            self.shared.spend(1)
+
+    def per_s(self, now: float) -> float | None:
+        """The rate to keep; None: any."""
+        rate = self.pace.per_s(now)
+        if self.shared is None:
+            return rate
+        return self.shared.rate_per_s if rate is None else min(rate, self.shared.rate_per_s)
+
+    def next_at(self, now: float) -> float:
+        """When at least one may go, as far as that is known."""
+        at = self.pace.next_at(now)
+        return at if self.shared is None else max(at, min(self.shared.next_at(now), now + AHEAD_S))
+
+
+def least(left: int | None, shared: Allowance | None, now: float) -> int | None:
+    """How many may go by either; None: any number."""
+    if shared is None or left == 0:
+        return left
+    room = shared.room(now)
+    return room if left is None else min(left, room)
+
 
 class Domains:
-    """Ask `admit` for each delivery and `due` for those that waited; tell `refused`; call `look` now and then."""
+    """Ask `admit` for each delivery and `due` for those that waited; tell `refused`; call `look` now and then.
 
-    def __init__(self, known: Sequence[DomainSettings], most_per_s: float | None, now: float) -> None:
+    `shared` are ceilings of known domains, by the first name of each, that other nodes keep to as well.
+    """
+
+    def __init__(
+        self,
+        known: Sequence[DomainSettings],
+        most_per_s: float | None,
+        now: float,
+        *,
+        shared: Mapping[str, Allowance] | None = None,
+    ) -> None:
+        self._shared = shared or {}
         self._most_per_s = most_per_s
         self._groups = {name: group.names[0] for group in known for name in group.names}
         self._ceilings = {group.names[0]: group.max_per_s for group in known}
@@ -95,13 +138,13 @@ class Domains:
             if ceiling is None:
                 self._gone[name] += 1
                 return True
-            domain = self._watch(name, Pace(ceiling, now))
+            domain = self._watch(name, Pace(None if name in self._shared else ceiling, now))
         rank = _RANK[delivery.text.message_class]
-        left = domain.pace.left(now)
+        left = domain.left(now)
         if left is None or (left > 0 and domain.first(rank)):
-            domain.pace.spend()
+            domain.spend()
             return True
-        rate = domain.pace.per_s(now) or 1.0
+        rate = domain.per_s(now) or 1.0
         waiting = domain.held.setdefault(rank, deque())
         if len(waiting) < max(1.0, rate * AHEAD_S) and rate * PATIENCE_S >= 1.0 and self.held < MOST_HELD:
             waiting.append(_Held(now, delivery))
@@ -120,11 +163,11 @@ class Domains:
             domain = self._domains[name]
             for rank in sorted(domain.held):
                 waiting = domain.held[rank]
-                while waiting and len(go) < most and domain.pace.left(now) != 0:
-                    domain.pace.spend()
+                while waiting and len(go) < most and domain.left(now) != 0:
+                    domain.spend()
                     go.append(waiting.popleft().delivery)
                 while waiting and now - waiting[0].since > PATIENCE_S:
-                    wait_s = max(AHEAD_S, domain.pace.next_at(now) - now)
+                    wait_s = max(AHEAD_S, domain.next_at(now) - now)
                     late.append(Later(waiting.popleft().delivery, wait_s))
             if not domain.waiting:
                 self._waiting.discard(name)
@@ -133,7 +176,7 @@ class Domains:
 
     def next_at(self, now: float) -> float | None:
         """When `due` gives something; None: nobody waits."""
-        return min((self._domains[name].pace.next_at(now) for name in self._waiting), default=None)
+        return min((self._domains[name].next_at(now) for name in self._waiting), default=None)
 
     def refused(self, delivery: Delivery, now: float) -> None:
         """The domain behind a relay said: not now."""
@@ -161,7 +204,7 @@ class Domains:
             return
         self._gone_before, self._gone = self._gone, Counter()
         self._since = now
-        for name in [name for name, of in self._domains.items() if of.pace.per_s(now) is None and not of.waiting]:
+        for name in [name for name, of in self._domains.items() if of.per_s(now) is None and not of.waiting]:
             del self._domains[name]  # it has no ceiling and has recovered: nothing to watch
 
     def slowed(self, now: float) -> int:
@@ -169,7 +212,7 @@ class Domains:
         return sum(of.pace.slowed for of in self._domains.values() if of.pace.per_s(now) is not None)
 
     def _watch(self, name: str, pace: Pace) -> _Domain:
-        self._domains[name] = domain = _Domain(pace)
+        self._domains[name] = domain = _Domain(pace, self._shared.get(name))
         while len(self._domains) > MOST_PACES and not next(iter(self._domains.values())).waiting:
             self._domains.popitem(last=False)
         return domain

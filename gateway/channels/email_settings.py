@@ -4,11 +4,12 @@ Knows: keys, their bounds and defaults, how they translate into the words of the
 Never knows: where settings are read from, sockets, alerts.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from gateway.channels.email_domains import DomainSettings
+from gateway.channels.email_domains import PATIENCE_S, DomainSettings
 from gateway.channels.email_signing import DkimSettings
 from gateway.channels.email_writer import Identity
 from gateway.smtp.link import LinkSettings, PoolSettings, Security
@@ -47,8 +48,8 @@ class RelaySettings(BaseModel):
             raise ValueError("username needs security 'starttls' or 'tls'")
         return self
 
-    def pool(self, client_name: str) -> PoolSettings:
-        """The same in the words of the SMTP kit."""
+    def pool(self, client_name: str, *, paced: bool = True) -> PoolSettings:
+        """The same in the words of the SMTP kit; not `paced`: somebody else keeps to `max_per_s`."""
         session = SessionSettings(
             client_name=client_name,
             starttls=self.security is Security.STARTTLS,
@@ -72,10 +73,15 @@ class RelaySettings(BaseModel):
                 session=session,
             ),
             connections=self.connections,
-            per_s=self.max_per_s,
+            per_s=self.max_per_s if paced else None,
             backoff_first_s=self.backoff_first_s,
             backoff_most_s=self.backoff_max_s,
         )
+
+
+def relay_rates(relays: Sequence[RelaySettings]) -> dict[str, float]:
+    """Mails a second of each relay that has a rate."""
+    return {relay.name: relay.max_per_s for relay in relays if relay.max_per_s is not None}
 
 
 class EmailSettings(BaseModel):
@@ -136,6 +142,11 @@ class EmailSettings(BaseModel):
                     f"dkim: {one.domain} is not the domain of from_address, so receivers would not count it"
                 )
         return self
+
+    def domain_rates(self) -> dict[str, float]:
+        """Mails a second of each provider of mailboxes that nodes can share, by its first name: at a slower one nobody
+        waits beside the links, so nobody would be there when a slot is granted."""
+        return {one.names[0]: one.max_per_s for one in self.domains if one.max_per_s * PATIENCE_S >= 1.0}
 
     def identity(self) -> Identity:
         """The part that the writer of mails needs."""

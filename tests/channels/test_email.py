@@ -9,6 +9,7 @@ import pytest
 from gateway.channels.email import KINDS, EmailChannel
 from gateway.channels.email_domains import DomainSettings
 from gateway.model import Delivery, MessageClass, Mode, OutcomeKind, Transport
+from gateway.policy.allowance import Allowance
 from gateway.simulators.recorder import Outcomes, Recorder
 from gateway.simulators.smtp import SmtpBehaviour, SmtpSimulator
 from gateway.smtp.events import Fate
@@ -263,6 +264,30 @@ async def test_a_relay_gets_no_more_than_its_rate() -> None:
         await until(lambda: len(ledger.outcomes) == 1)
         await asyncio.sleep(0.15)
         assert queue.taken == 1
+
+
+async def test_a_relay_gets_no_more_than_is_granted_over_all_nodes_and_goes_on_when_more_is() -> None:
+    loop = asyncio.get_running_loop()
+    share, asked, given = Allowance(1000.0, shared=True, late_s=0.1), asyncio.Event(), 0
+    share.hungry = asked.set
+    queue = Queue(deliveries(people(30)))
+    ledger = Ledger(queue)
+    async with Sink() as sink:
+        settings = email_settings(relay(sink.port, max_per_s=0.001))  # what this node would keep to by itself
+        channel = EmailChannel(transport=Transport.SIMULATED, settings=settings, relay_shares={"sink": share})
+        channel.granted()  # nobody is there yet
+        task = asyncio.create_task(channel.run(queue, ledger.emit))
+        while len(ledger.outcomes) < 30:
+            await until(lambda: asked.is_set() or len(ledger.outcomes) == 30)
+            asked.clear()
+            assert queue.taken <= given
+            if not share.left:
+                share.granted(loop.time(), 5)
+                given += 5
+                channel.granted()
+        task.cancel()
+        await asyncio.wait([task])
+    assert share.spent == 30 <= given
 
 
 async def test_a_domain_gets_no_more_than_its_ceiling_and_holds_up_nobody() -> None:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from gateway.channels.email_domains import AHEAD_S, MOST_HELD, PATIENCE_S, Domains, DomainSettings, Later
 from gateway.model import Delivery, MessageClass
+from gateway.policy.allowance import Allowance
 from tests.channels.email_help import deliveries
 
 BIG = DomainSettings(names=("big.example", "big.test"), max_per_s=10.0)
@@ -109,6 +110,68 @@ def test_what_waits_is_given_back_when_asked_for() -> None:
     assert domains.held == 2
     assert len(domains.take_back(lambda _: True)) == 2
     assert domains.next_at(0.0) is None
+
+
+class Grid:
+    """The slots of one ceiling, given out to nodes as the store does it, on the clock of the test."""
+
+    def __init__(self, rate_per_s: float) -> None:
+        self._rate_per_s = rate_per_s
+        self._next_at = 0.0
+
+    def node(self) -> Domains:
+        self.share = Allowance(self._rate_per_s, shared=True, late_s=0.1)
+        return Domains((BIG,), None, 0.0, shared={"big.example": self.share})
+
+    def grant(self, share: Allowance, slots: int, now: float) -> None:
+        first = max(self._next_at, now - 0.1)
+        self._next_at = first + slots / self._rate_per_s
+        share.granted(first, slots)
+
+
+def test_two_nodes_keep_to_one_ceiling_together() -> None:
+    grid = Grid(BIG.max_per_s)
+    nodes = [(grid.node(), grid.share) for _ in range(2)]
+    gone: list[float] = []
+    for tick in range(2000):
+        now = tick * 0.01
+        for domains, share in nodes:
+            those = mails(2, "big.test" if tick % 2 else "big.example")
+            gone += [now] * (sort(domains, those, now)[0] + len(domains.due(100, now)[0]))
+            if share.left == 0:
+                grid.grant(share, 1, now)
+    assert 190 <= len(gone) <= 202  # 20 s, ten a second
+    most = max(sum(at <= one < at + 1.0 for one in gone) for at in gone)
+    assert most <= BIG.max_per_s * 1.1 + 1
+
+
+def test_who_waits_for_a_shared_ceiling_looks_again_within_a_second_and_goes_when_it_is_granted() -> None:
+    share = Allowance(10.0, shared=True, late_s=0.1)
+    asked: list[bool] = []
+    share.hungry = lambda: asked.append(True)
+    domains = Domains((BIG,), 1.0, 0.0, shared={"big.example": share})
+    assert sort(domains, mails(3), 5.0)[:2] == (0, 3)
+    assert asked
+    assert domains.next_at(5.0) == pytest.approx(5.0 + AHEAD_S)
+    share.granted(5.0, 2)
+    assert len(domains.due(100, 5.2)[0]) == 1  # the slot of 5.0 s is lost by now
+    assert sort(domains, mails(2, "small.example"), 5.2)[:2] == (1, 1)  # every other domain is this node's own
+    domains.look(60.0)
+    assert domains.held == 3
+
+
+def test_a_shared_domain_that_says_not_now_is_asked_less_than_its_ceiling_allows() -> None:
+    share = Allowance(1000.0, shared=True, late_s=0.1)
+    share.granted(0.0, 1_000_000)
+    domains = Domains((BIG,), None, 0.0, shared={"big.example": share})
+    share.room(0.0)
+    before = sum(len(domains.due(100, tick / 50)[0]) + sort(domains, mails(20), tick / 50)[0] for tick in range(50))
+    assert 900 <= before <= 1000
+    for one in mails(500):
+        domains.refused(one, 1.0)
+    assert domains.slowed(1.0) == 1
+    after = sum(len(domains.due(100, tick / 50)[0]) + sort(domains, mails(20), tick / 50)[0] for tick in range(51, 101))
+    assert 0 < after < 0.7 * before
 
 
 @pytest.mark.parametrize("name", ["", "no domain", "Big.example", "single", "a@b.example"])

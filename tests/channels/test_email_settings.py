@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from gateway.channels.email_settings import EmailSettings, RelaySettings
+from gateway.channels.email_settings import EmailSettings, RelaySettings, relay_rates
 from gateway.smtp.link import Security
 
 EMAIL: dict[str, Any] = {
@@ -83,3 +83,15 @@ def test_the_secret_of_the_tags_never_shows() -> None:
     settings = EmailSettings(**EMAIL, verp_secret=SecretStr("hunter2"))
     assert settings.identity().secret == b"hunter2"
     assert "hunter2" not in repr(settings) + repr(settings.identity())
+
+
+def test_rates_that_nodes_share_are_those_of_relays_and_of_listed_domains_that_are_not_too_slow() -> None:
+    domains = [{"names": ["big.example", "big.test"], "max_per_s": 20.0}, {"names": ["slow.example"], "max_per_s": 0.1}]
+    one = {"name": "one", "host": "h.example"}
+    settings = EmailSettings.model_validate(
+        EMAIL | {"domains": domains, "relays": [one | {"max_per_s": 5.0}, one | {"name": "other"}]}
+    )
+    assert settings.domain_rates() == {"big.example": 20.0}
+    first, second = settings.relays
+    assert relay_rates(settings.relays) == {first.name: 5.0}
+    assert (first.pool("me").per_s, first.pool("me", paced=False).per_s, second.pool("me").per_s) == (5.0, None, None)
