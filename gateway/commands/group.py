@@ -113,7 +113,9 @@ async def _show(connection: Connection, options: argparse.Namespace, entity_id: 
         complain(f"{options.entity} has no group {options.slug}")
         return Exit.NO
     row, counts = found
-    say(as_json({name: value for name, value in row.items() if name != "id"} | dict(counts)))
+    if not counts["exact"]:
+        counts = await contacts.count_group(connection, entity_id, contacts.FoundGroup(row["id"], row["filtered"]))
+    say(as_json({name: value for name, value in row.items() if name != "id"} | counts))
     return Exit.DONE
 
 

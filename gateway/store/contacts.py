@@ -133,14 +133,24 @@ async def group(connection: Connection, entity_id: int, within: Within, slug: st
     return None if row is None else FoundGroup(*row)
 
 
-async def show_group(connection: Connection, entity_id: int, within: Within, slug: str) -> tuple[Any, Any] | None:
-    """A group with its filter, and how many people are in it now: all, and by channel."""
+async def show_group(
+    connection: Connection, entity_id: int, within: Within, slug: str
+) -> tuple[Any, dict[str, Any]] | None:
+    """A group with its filter, and how many people are in it now: all, and by channel. `exact`: no more than these."""
     row = await connection.fetchrow(_SQL["group_show"], entity_id, within, slug)
     if row is None:
         return None
     if row["filtered"]:
-        return row, await filtered.count(connection, entity_id, row["id"])
-    return row, await connection.fetchrow(_SQL["group_count"], entity_id, row["id"])
+        counts, exact = await filtered.count(connection, entity_id, row["id"])
+        return row, {**counts, "exact": exact}
+    return row, {**await connection.fetchrow(_SQL["group_count"], entity_id, row["id"]), "exact": True}
+
+
+async def count_group(connection: Connection, entity_id: int, group: FoundGroup) -> dict[str, Any]:
+    """How many people are in a group now, exactly, however long that takes."""
+    if group.filtered:
+        return {**await filtered.count_all(connection, entity_id, group.id), "exact": True}
+    return {**await connection.fetchrow(_SQL["group_count"], entity_id, group.id), "exact": True}
 
 
 async def put_filter(connection: Connection, entity_id: int, number: int, asked: GroupFilter | None) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.store import filtered
 from tests.commands.conftest import Command
 
 
@@ -84,7 +85,9 @@ def test_a_slug_that_an_alert_could_not_name_is_refused(slug: str, command: Comm
     assert command("group", "create", slug, "--entity", "brugge").code == 2
 
 
-def test_a_filter_fills_a_group_and_nobody_is_added_by_hand(brugge: Command, tmp_path: Path) -> None:
+def test_a_filter_fills_a_group_and_nobody_is_added_by_hand(
+    brugge: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     outline = tmp_path / "quay.geojson"
     ring = [[3.2, 51.2], [3.3, 51.2], [3.3, 51.3], [3.2, 51.3], [3.2, 51.2]]
     outline.write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
@@ -109,6 +112,9 @@ def test_a_filter_fills_a_group_and_nobody_is_added_by_hand(brugge: Command, tmp
     assert (shown["filtered"], shown["members"], shown["tags"], shown["channels"]) == (True, 1, ["boat"], ["sms"])
     assert brugge("group", "add", "quay", "--entity", "brugge", "q2").code == 1
     assert brugge("group", "show", "none", "--entity", "brugge").code == 1
+    monkeypatch.setattr(filtered, "COUNTED", 0)
+    again = json.loads(brugge("group", "show", "quay", "--entity", "brugge").out)
+    assert (again["members"], again["exact"]) == (1, True), "at a terminal a group is always counted through"
     outline.write_text("{}")
     assert brugge(*words[:2], "other", *words[3:]).code == 2
     assert brugge(*words[:2], "other", "--entity", "brugge", "--area", "absent").code == 2

@@ -1,9 +1,10 @@
 """Groups over HTTP: made, filled, ended, a coordinator's apart."""
 
+import pytest
 import pytest_asyncio
 
 from gateway.model import Role
-from gateway.store import persons
+from gateway.store import filtered, persons
 from tests.support.authority import Client, ask
 from tests.support.people import put_person
 from tests.support.scene import Scene
@@ -44,6 +45,27 @@ async def test_a_coordinator_s_groups_are_of_their_partnership(client: Client, t
     assert (told[0], told[1]["reason"]) == (409, "key-taken")
     assert (await ask(client, coordinator, "POST", "/v1/groups/all/members", json={"add": ["a"]}))[0] == 404
     assert (await ask(client, coordinator, "POST", "/v1/groups/all/remove"))[0] == 404
+
+
+async def test_a_large_group_is_said_to_have_at_least_so_many_and_counted_when_asked(
+    client: Client, tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filtered, "COUNTED", 2)
+    editor, coordinator = tokens["editor"], tokens["coordinator"]
+    for key in "abc":
+        await ask(client, editor, "POST", "/v1/contacts", json={"key": key, "email": f"{key}@x.example"})
+    for slug, wanted in (("all", ["email"]), ("none", ["sms"])):
+        group = {"slug": slug, "name": "G", "filter": {"channels": wanted}}
+        assert (await ask(client, editor, "POST", "/v1/groups", json=group))[0] == 201
+    await ask(client, editor, "POST", "/v1/groups", json={"slug": "hand", "name": "G"})
+    for slug, seen, there in (("all", 2, 3), ("none", 0, 0)):
+        _, told = await ask(client, editor, "GET", f"/v1/groups/{slug}")
+        assert (told["members"], told["exact"]) == (seen, False)
+        status, counted = await ask(client, editor, "GET", f"/v1/groups/{slug}/count")
+        assert (status, counted) == (200, {"members": there, "sms": 0, "voice": 0, "email": there, "exact": True})
+        assert (await ask(client, coordinator, "GET", f"/v1/groups/{slug}/count"))[0] == 404
+    assert (await ask(client, editor, "GET", "/v1/groups/hand/count"))[1]["members"] == 0
+    assert (await ask(client, editor, "GET", "/v1/groups/hand"))[1]["exact"]
 
 
 async def test_a_filter_fills_a_group(client: Client, tokens: dict[str, str]) -> None:
