@@ -143,14 +143,16 @@ async def show_group(
     if row["filtered"]:
         counts, exact = await filtered.count(connection, entity_id, row["id"])
         return row, {**counts, "exact": exact}
-    return row, {**await connection.fetchrow(_SQL["group_count"], entity_id, row["id"]), "exact": True}
+    return row, await count_group(connection, entity_id, FoundGroup(row["id"], filtered=False))
 
 
 async def count_group(connection: Connection, entity_id: int, group: FoundGroup) -> dict[str, Any]:
     """How many people are in a group now, exactly, however long that takes."""
     if group.filtered:
-        return {**await filtered.count_all(connection, entity_id, group.id), "exact": True}
-    return {**await connection.fetchrow(_SQL["group_count"], entity_id, group.id), "exact": True}
+        counts: Any = await filtered.count_all(connection, entity_id, group.id)
+    else:
+        counts = await connection.fetchrow(_SQL["group_count"], entity_id, group.id)
+    return {**counts, "exact": True}
 
 
 async def put_filter(connection: Connection, entity_id: int, number: int, asked: GroupFilter | None) -> bool:
