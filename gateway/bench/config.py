@@ -21,12 +21,19 @@ VOICE_TOKEN = "simulated"  # noqa: S105
 
 
 def base(dsn: str, port: int) -> dict[str, Any]:
-    """Everything but the channels. `dispatch` may mark as far ahead as the windows of all binds reach."""
+    """Everything but the channels. `dispatch` may mark as far ahead as the windows of all binds reach, in chunks of a
+    tenth of a second."""
     return {
         "node": {"name": "bench"},
         "database": {"dsn": dsn},
         "http": {"host": HOST, "port": port},
-        "dispatch": {"receipt_window_s": 30, "unknown_grace_s": 3, "mark_ahead": 4_000, "drain_s": 2},
+        "dispatch": {
+            "receipt_window_s": 30,
+            "unknown_grace_s": 3,
+            "mark_ahead": 4_000,
+            "drain_s": 2,
+            "chunk": {"sms": 2_000},
+        },
         "log": {"level": "WARNING"},
     }
 

@@ -214,7 +214,7 @@ class SmsChannel:
                 carrier.breaker.taken()
                 outbox.items += provider.accepted(tickets, ids)
             case Receipts(handles, receipts):
-                outbox.items += provider.received(receipts)
+                outbox.receive(provider.received(receipts))
                 outbox.owe(link, handles)
             case Refused(ticket, status):
                 self._refused(outbox, bind, ticket, status)

@@ -4,7 +4,7 @@ Knows: outcomes, receipts, which link waits for which acknowledgement. Never kno
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gateway.channels.base import Emit
@@ -23,7 +23,8 @@ class _Owed(NamedTuple):
 
 
 class Outbox:
-    """Collects during a loop turn and emits at its end. `recorded` is called after each durable batch.
+    """Collects during a loop turn and emits at its end. `recorded` is called after durable batches: once for all that
+    became durable in the same turn.
 
     `broken` fails when emit does: whoever serves has to end then, because nothing can be made durable.
     """
@@ -34,14 +35,23 @@ class Outbox:
         self._emit = emit
         self._recorded = recorded
         self._owed: list[_Owed] = []
+        self._receipts = 0  # among the items
         self._emitted = 0
         self._due = False
+        self._durable: list[_Owed] = []
+        self._untold = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def unrecorded(self) -> int:
-        """How much is not durable yet."""
-        return len(self.items) + self._emitted
+        """How many answers are not durable yet. A receipt that is not is none of them: without our acknowledgement the
+        peer says it again, and what it keeps for that has a bound of its own."""
+        return len(self.items) - self._receipts + self._emitted
+
+    def receive(self, receipts: Sequence[Receipt]) -> None:
+        """Receipts, to be handed on in their place among the answers."""
+        self.items += receipts
+        self._receipts += len(receipts)
 
     def owe(self, link: Link, handles: list[Handle]) -> None:
         """These are acknowledged when everything collected so far is durable."""
@@ -61,8 +71,9 @@ class Outbox:
             return
         batch, self.items = self.items, []
         owed, self._owed = self._owed, []
-        self._emitted += len(batch)
-        task = asyncio.create_task(self._record(batch, owed))
+        answers, self._receipts = len(batch) - self._receipts, 0
+        self._emitted += answers
+        task = asyncio.create_task(self._record(batch, answers, owed))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -72,12 +83,25 @@ class Outbox:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
 
-    async def _record(self, batch: list[Outcome | Receipt], owed: list[_Owed]) -> None:
+    async def _record(self, batch: list[Outcome | Receipt], answers: int, owed: list[_Owed]) -> None:
         """Durable first; only then is the peer told that we have it, and room is made for more."""
         if batch:
             await self._emit(batch)
-        self._emitted -= len(batch)
-        for link, session, handles in owed:
+        self._emitted -= answers
+        self._durable += owed
+        self._untold = True
+        await asyncio.sleep(0)  # whatever was durable by the same commit is told by whoever is the first to come back
+        if self._untold:
+            self._untold = False
+            self._tell()
+
+    def _tell(self) -> None:
+        """One write for each link, however many batches its messages came in."""
+        durable, self._durable = self._durable, []
+        together: dict[tuple[Link, Session], list[Handle]] = {}
+        for link, session, handles in durable:
+            together.setdefault((link, session), []).extend(handles)
+        for (link, session), handles in together.items():
             link.acknowledge(session, handles)
         self._recorded()
 

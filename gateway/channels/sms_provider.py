@@ -15,7 +15,7 @@ from gateway.channels.base import may_leave
 from gateway.channels.sms_settings import SmsProviderSettings
 from gateway.model import Delivery, Earlier, MessageClass, Outcome, OutcomeKind, Receipt, ReceiptKind, Text, Transport
 from gateway.smpp import pdu, text, tlv
-from gateway.smpp.receipt import ID_RULES, DeliveryReceipt, Fate, normal_id
+from gateway.smpp.receipt import ID_RULES, DeliveryReceipt, Fate
 from gateway.smpp.status import BY_NAME, StatusKind, lookup
 
 _E164 = re.compile(r"\+[1-9][0-9]{3,14}")
@@ -194,11 +194,11 @@ class Provider:
 
     def received(self, receipts: Sequence[DeliveryReceipt]) -> list[Receipt]:
         """Receipts with their ids in the form of the responses; those that settle nothing are left out."""
-        name, rule = self.settings.name, self.rule
+        name, of_response, of_text = self.settings.name, *self.rule
         return [
-            Receipt(name, normal_id(rule, found), kind, found.error, found.word)
-            for found in receipts
-            if (kind := _RECEIPTS.get(found.fate)) is not None
+            Receipt(name, (of_response if from_tlv else of_text)(message_id), kind, error, word)
+            for message_id, fate, word, error, from_tlv in receipts
+            if (kind := _RECEIPTS.get(fate)) is not None
         ]
 
     def _answered(

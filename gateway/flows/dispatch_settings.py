@@ -32,7 +32,7 @@ class DispatchSection(_Section):
     lease_s: float = Field(default=8.0, ge=2, le=300)
     heartbeat_s: float = Field(default=2.0, ge=0.1, le=100)
     mark_ahead: int = Field(default=500, ge=1, le=100_000)
-    batch_rows: int = Field(default=1000, ge=1, le=10_000)
+    batch_rows: int = Field(default=2000, ge=1, le=10_000)
     linger_ms: float = Field(default=20.0, ge=0, le=1000)
     unknown_grace_s: float = Field(default=10.0, ge=0, le=3600)
     receipt_window_s: float = Field(default=900.0, ge=0, le=604_800)

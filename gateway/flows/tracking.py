@@ -42,7 +42,7 @@ class Tracking:
         log: UnitLogger,
         utcnow: Callable[[], datetime],
         monotonic: Callable[[], float],
-        batch_rows: int = 1000,
+        batch_rows: int = 2000,
         linger_s: float = 0.02,
         grace_s: float = 10.0,
     ) -> None:

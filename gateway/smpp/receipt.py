@@ -22,6 +22,8 @@ class Fate(Enum):
     EXPIRED = "expired"
     INTERMEDIATE = "intermediate"
 
+    __hash__ = object.__hash__  # each is there once; an enum's own is a Python call, for every receipt
+
 
 class State(NamedTuple):
     """One row of message_state: number, word in a receipt's text, what it means, where it is written."""
@@ -176,7 +178,8 @@ def _from_decimal(message_id: str) -> str:
 
 
 class IdRule(NamedTuple):
-    """How one provider writes ids: in submit_sm_resp and receipted_message_id, and in the text of a receipt."""
+    """How one provider writes ids: in submit_sm_resp and receipted_message_id, and in the text of a receipt. Each
+    brings an id from there to the one form in which they are compared."""
 
     response: Callable[[str], str]
     receipt_text: Callable[[str], str]
@@ -190,8 +193,3 @@ ID_RULES: Mapping[str, IdRule] = {
     "hex->decimal": IdRule(_from_hex, _from_decimal),
     "decimal->hex": IdRule(_from_decimal, _from_hex),
 }
-
-
-def normal_id(rule: IdRule, receipt: DeliveryReceipt) -> str:
-    """The id of a receipt in the form that `rule.response` gives the ids of responses."""
-    return (rule.response if receipt.from_tlv else rule.receipt_text)(receipt.message_id)

@@ -6,15 +6,21 @@ from collections.abc import Sequence
 import pytest
 
 from gateway.channels.sms_outbox import Outbox
-from gateway.model import Outcome, Receipt, ReceiptKind
+from gateway.model import Outcome, OutcomeKind, Receipt, ReceiptKind
 from gateway.smpp import pdu
 from gateway.smpp.events import BindConfig
 from gateway.smpp.link import Endpoint, Link
 from gateway.smpp.session import Session
+from tests.channels.sms_world import deliveries, words
 
 
 def receipt(n: int) -> Receipt:
     return Receipt("sim", str(n), ReceiptKind.DELIVERED)
+
+
+TAKEN = [
+    Outcome(one, OutcomeKind.ACCEPTED, "sim", 0, "ESME_ROK", (str(n),)) for n, one in enumerate(deliveries(words(), 3))
+]
 
 
 class Store:
@@ -60,18 +66,21 @@ async def test_a_loop_turn_is_one_batch_and_batches_keep_their_order() -> None:
     assert outbox.unrecorded == 0
 
 
-async def test_what_is_not_durable_counts() -> None:
+async def test_answers_that_are_not_durable_count_and_receipts_do_not() -> None:
     store = Store()
     outbox = Outbox(store.emit, store.count)
-    outbox.items += [receipt(1), receipt(2)]
+    outbox.items += TAKEN[:2]
+    outbox.receive([receipt(1)])
     outbox.hand_on()
-    outbox.items.append(receipt(3))
+    outbox.receive([receipt(2)])
+    outbox.items.append(TAKEN[2])
     assert outbox.unrecorded == 3
     await outbox.settled(0.01)
     assert outbox.unrecorded == 3
     store.durable.set()
     await outbox.settled()
     assert outbox.unrecorded == 0
+    assert store.batches == [[*TAKEN[:2], receipt(1)], [receipt(2), TAKEN[2]]]
 
 
 async def test_the_peer_is_acknowledged_after_the_batch_and_not_before() -> None:
@@ -86,6 +95,22 @@ async def test_the_peer_is_acknowledged_after_the_batch_and_not_before() -> None
     store.durable.set()
     await outbox.settled()
     assert written == [pdu.encode(pdu.DELIVER_SM_RESP, 0, 7, b"\0")]
+
+
+async def test_batches_that_are_durable_together_are_acknowledged_in_one_write() -> None:
+    store, (link, session) = Store(), bound()
+    written: list[bytes] = []
+    link.flush = lambda: written.append(session.data_to_send())  # type: ignore[method-assign]
+    outbox = Outbox(store.emit, store.count)
+    for number in (7, 8):
+        outbox.receive([receipt(number)])
+        outbox.owe(link, [(pdu.DELIVER_SM_RESP, number)])
+        await outbox.settled(0.01)
+    assert written == []
+    store.durable.set()
+    await outbox.settled()
+    assert written == [b"".join(pdu.encode(pdu.DELIVER_SM_RESP, 0, number, b"\0") for number in (7, 8))]
+    assert store.recorded == 1
 
 
 async def test_acknowledgements_without_anything_to_record_need_no_store() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.smpp import pdu, receipt, tlv
-from gateway.smpp.receipt import ID_RULES, STATES, DeliveryReceipt, Fate, NotReceipt, normal_id
+from gateway.smpp.receipt import ID_RULES, STATES, DeliveryReceipt, Fate, IdRule, NotReceipt
 
 
 def message(
@@ -102,6 +102,10 @@ def test_a_receipt_that_lacks_only_its_esm_class_is_known_by_its_parameter() -> 
 )
 def test_a_receipt_without_id_or_state_is_none(said: bytes) -> None:
     assert isinstance(receipt.parse(message(said)), NotReceipt)
+
+
+def normal_id(rule: IdRule, found: DeliveryReceipt) -> str:
+    return (rule.response if found.from_tlv else rule.receipt_text)(found.message_id)
 
 
 @given(st.binary(max_size=300), st.sampled_from([0, 4, 0x20, 0x3C, 0xFF]), st.integers(0, 255), st.booleans())

@@ -217,8 +217,7 @@ WITH x AS (
     WHERE d.campaign_id = $1 AND d.seq = ANY ($2::text::int[]) AND d.state = 2
     RETURNING d.seq, d.flags, d.submitted_at),
 n AS (
-    SELECT count(*) AS total, count(*) FILTER (WHERE flags & 4 = 0) AS answered,
-        CASE WHEN count(*) < cardinality($2::text::int[]) THEN array_agg(seq) END AS done FROM x),
+    SELECT count(*) AS total, count(*) FILTER (WHERE flags & 4 = 0) AS answered FROM x),
 p AS (
     UPDATE progress SET submitted = progress.submitted - n.total, awaiting = progress.awaiting - n.answered,
         delivered = progress.delivered + CASE WHEN $3 = 3 THEN n.total ELSE 0 END,
@@ -226,7 +225,7 @@ p AS (
         expired = progress.expired + CASE WHEN $3 = 6 THEN n.total ELSE 0 END
     FROM n WHERE campaign_id = $1 AND channel = 1 AND shard = $5 AND n.total > 0)
 SELECT n.total, ARRAY(SELECT extract(epoch FROM now() - submitted_at)::float8 FROM x LIMIT 16) AS ages_s,
-    CASE WHEN n.total < cardinality($2::text::int[]) THEN ARRAY(SELECT unnest($2::text::int[]) EXCEPT SELECT unnest(n.done)) END AS left_over
+    CASE WHEN n.total < cardinality($2::text::int[]) THEN ARRAY(SELECT unnest($2::text::int[]) EXCEPT SELECT seq FROM x) END AS left_over
 FROM n;
 
 -- name: note_submit
