@@ -15,6 +15,7 @@ from gateway.policy.importing import OPT_OUT_BITS
 from gateway.policy.rights import Authority, Refusal
 
 STALE_DAYS = 365
+MOST_SEEN_AN_HOUR = 20_000
 LEAST_DIGITS = 3
 WEIGHTS = {"mobile": 60, "landline": 20, "email": 20}
 

@@ -38,6 +38,12 @@ async def write(
     await connection.execute(_SQL["audit_write"], entity_id, actor, act, subject, dict(detail or {}))
 
 
+async def seen_lately(connection: Connection, entity_id: int, holder: str) -> int:
+    """How many contacts somebody looked at within the hour."""
+    seen: int = await connection.fetchval(_SQL["audit_seen_lately"], entity_id, holder)
+    return seen
+
+
 async def page(
     connection: Connection,
     entity_id: int,

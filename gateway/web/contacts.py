@@ -65,10 +65,10 @@ class ContactPages:
         """The routes to add to the application."""
         known = self._access.known
         return [
-            web.get("/v1/contacts", known(seeing(self.list_contacts))),
+            web.get("/v1/contacts", known(seeing(self._store, self.list_contacts))),
             web.post("/v1/contacts", known(keeping(taking(Contact, self.put_contact)))),
             web.post("/v1/contacts/remove", known(keeping(taking(Keys, self.remove_contacts)))),
-            web.get("/v1/contacts/{contact}", known(seeing(self.get_contact))),
+            web.get("/v1/contacts/{contact}", known(seeing(self._store, self.get_contact))),
         ]
 
     async def list_contacts(self, request: web.Request) -> web.Response:

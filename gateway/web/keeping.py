@@ -7,21 +7,35 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from gateway.policy.contacts import Reach, may_keep, may_see
+from gateway.policy.contacts import MOST_SEEN_AN_HOUR, Reach, may_keep, may_see
 from gateway.policy.rights import Authority, Refusal
-from gateway.store import persons
-from gateway.store.pool import Connection
+from gateway.store import audit, persons
+from gateway.store.pool import Connection, Store
 from gateway.web.access import AUTHORITY
 from gateway.web.bodies import Handler
 from gateway.web.persons import not_found
 from gateway.web.problem import problem
 
 REACH = web.RequestKey("reach", Reach)
+RETRY_AFTER_S = "600"
 
 
-def seeing(handler: Handler) -> Handler:
-    """The handler for who may see contacts; it finds whose in request[REACH]."""
-    return _within(may_see, handler)
+def seeing(store: Store, handler: Handler) -> Handler:
+    """The handler for who may see contacts and has not seen too many within the hour: nobody copies an address book by
+    leafing through it. It finds whose in request[REACH]."""
+
+    async def counted(request: web.Request) -> web.StreamResponse:
+        authority = request[AUTHORITY]
+        async with store.tenant(authority.entity_id) as connection:
+            seen = await audit.seen_lately(connection, authority.entity_id, authority.holder)
+        if seen >= MOST_SEEN_AN_HOUR:
+            return problem(
+                429, "too-often", f"You have seen {seen} contacts within the hour. An export gives them all, with a "
+                "reason and a second person.", headers={"Retry-After": RETRY_AFTER_S},
+            )  # fmt: skip
+        return await handler(request)
+
+    return _within(may_see, counted)
 
 
 def keeping(handler: Handler) -> Handler:

@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from gateway.model import Realm, Role
 from gateway.store import persons
+from gateway.web import keeping
 from tests.support.authority import Client, ask
 from tests.support.people import put_person
 from tests.support.scene import Scene, citizen
@@ -78,6 +79,26 @@ async def test_coordinators_keep_their_own_and_never_see_the_other_s(client: Cli
         who: (await ask(client, token, "GET", "/v1/groups"))[1]["groups"] for who, token in tokens.items() if token
     }
     assert (groups["bin coordinator"], groups["plp coordinator"][0]["partnership"]) == ([], "plp")
+
+
+async def test_nobody_copies_an_address_book_by_leafing_through_it(
+    client: Client, tokens: dict[str, str], scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "MOST_SEEN_AN_HOUR", 4)
+    for key in ("a", "b"):
+        body = {"key": key, "email": f"{key}@x.example"}
+        assert (await ask(client, tokens["editor"], "POST", "/v1/contacts", json=body))[0] == 201
+    viewer = tokens["viewer"]
+    assert await keys(client, viewer) == ["a", "b"]
+    await scene.rows(
+        "INSERT INTO audit_event (entity_id, at, actor, act, subject, detail) "
+        "SELECT entity_id, at - interval '61 minutes', actor, act, subject, "
+        "'{\"count\": 1000}' FROM audit_event WHERE act = 'contacts.seen' RETURNING id"
+    )
+    assert [await keys(client, viewer) for _ in range(2)] == [["a", "b"], 429]
+    status, told = await ask(client, viewer, "GET", "/v1/contacts/a")
+    assert (status, told["reason"], "within the hour" in told["detail"]) == (429, "too-often", True)
+    assert await keys(client, tokens["editor"]) == ["a", "b"], "everybody is counted alone"
 
 
 async def test_registered_citizens_are_never_listed(client: Client, tokens: dict[str, str], scene: Scene) -> None:

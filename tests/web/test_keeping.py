@@ -1,6 +1,7 @@
 """Whose contacts a request is about."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from gateway.store.pool import Connection
 from gateway.web.access import AUTHORITY
 from gateway.web.keeping import REACH, keeping, partnership_of, seeing, word
 from tests.policy.test_rights import COMMUNE
+from tests.support.scene import Scene
 
 NOWHERE = cast(Connection, None)
 
@@ -24,10 +26,10 @@ async def shown(request: web.Request) -> web.Response:
 @pytest.mark.parametrize(
     ("roles", "may_see", "may_keep"), [({Role.VIEWER}, 200, 403), ({Role.EDITOR}, 200, 200), ({Role.ADMIN}, 403, 403)]
 )
-async def test_a_handler_runs_only_for_who_may(roles: set[Role], may_see: int, may_keep: int) -> None:
+async def test_a_handler_runs_only_for_who_may(roles: set[Role], may_see: int, may_keep: int, scene: Scene) -> None:
     request = make_mocked_request("GET", "/")
     request[AUTHORITY] = replace(COMMUNE, person_id=1, roles=frozenset(roles))
-    answers: list[Any] = [await guard(shown)(request) for guard in (seeing, keeping)]
+    answers: list[Any] = [await guard(shown)(request) for guard in (partial(seeing, scene.store), keeping)]
     assert [answer.status for answer in answers] == [may_see, may_keep]
 
 

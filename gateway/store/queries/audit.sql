@@ -5,6 +5,11 @@
 INSERT INTO audit_event (entity_id, actor, act, subject, detail)
 VALUES ($1, coalesce($2, nullif(current_setting('gateway.actor', true), ''), 'gateway'), $3, $4, $5::jsonb);
 
+-- name: audit_seen_lately
+-- How many contacts somebody looked at within the hour, by what was written down of it.
+SELECT coalesce(sum((detail ->> 'count')::int), 0)::int FROM audit_event
+WHERE entity_id = $1 AND actor = $2 AND act = 'contacts.seen' AND at > now() - interval '1 hour';
+
 -- name: audit_page
 -- Events of one entity, newest first, before event $2; $3 and $4 narrow by act and subject (NULL: any).
 SELECT e.id, l.seq, e.at, e.actor, e.act, e.subject, e.detail, l.hash FROM audit_event e
