@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from gateway.cap import geocodes
 from gateway.cap.area import Ring
-from gateway.commands import contact_imports
+from gateway.commands import contact_imports, people_imports
 from gateway.commands.addresses import LIMITS, store_register
 from gateway.commands.console import Exit, Progress, complain, say
 from gateway.commands.contact_imports import BLOCK_BYTES, Problems, blocks_of, opened
@@ -43,6 +43,7 @@ examples:
   gateway import contacts export.xlsx --entity brugge --mapping "Contact GSM=mobile" --match mobile
   gateway import contacts phone.vcf --entity brugge
   gateway import list --entity brugge                  gateway import undo 7 --entity brugge
+  gateway import people members.csv --url https://alerts.example    columns name, email, language, partnership, role
   gateway import territory brugge.geojson --entity brugge
   gateway import geocodes communes.geojson --scheme NIS --property nis_code
   gateway import geocodes communes.csv                 columns scheme, value, rings (WKT or GeoJSON)
@@ -63,6 +64,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     codes.add_argument("--property", help="of each GeoJSON feature: its value in CAP")
     codes.add_argument("--made-of", metavar="SCHEME", help="a CSV file of the values of SCHEME that make up others")
     addresses = kinds.add_parser("addresses", help="an open address register, by which citizens find their address")
+    people_imports.arguments(kinds.add_parser("people", help="members, coordinators of partnerships among them"))
     for below in (territory, codes, addresses):
         below.add_argument("file", metavar="FILE", help="- reads from stdin")
         below.add_argument("--dry-run", action="store_true", help="read and report, change nothing")
@@ -73,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
     """Read the file and store it."""
     if options.kind in contact_imports.KINDS:
         return contact_imports.run(options)
+    if options.kind == "people":
+        return people_imports.run(options)
     try:
         with opened(options.file) as file:
             return _addresses(file, options) if options.kind == "addresses" else _outlines(file, options)
