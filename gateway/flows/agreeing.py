@@ -77,9 +77,10 @@ class Agreeing:
             if row is None:
                 return problem(404, "not-found", "Nothing of yours has this name.")
             texts = await approvals.texts(connection, row["id"])
+            one_hand = await approvals.one_hand(connection, row["entity_id"], row["author"], authority.holder)
         if row["state"] != CampaignState.HELD:
             return _wrong_state(row["state"])
-        needs = approval.gives(authority, row["needs"], row["author"])
+        needs = approval.gives(authority, row["needs"], row["author"], one_hand=one_hand)
         refusal = needs if isinstance(needs, Refusal) else _may_let_go(row, authority)
         if refusal is not None:
             return problem(refusal.status, refusal.reason, refusal.message)

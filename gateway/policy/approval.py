@@ -49,12 +49,16 @@ def needed(
     return tuple(needs)
 
 
-def gives(authority: Authority, needs: Sequence[str], author: str) -> tuple[str, ...] | Refusal:
-    """The agreements among `needs` that this authority may give to an alert of `author`."""
-    given = tuple(need for need in needs if _may_give(authority, need, author))
+def gives(
+    authority: Authority, needs: Sequence[str], author: str, *, one_hand: bool = False
+) -> tuple[str, ...] | Refusal:
+    """The agreements among `needs` that this authority may give to an alert of `author`; `one_hand`: one person stands
+    behind both, as who made the token of a machine does."""
+    own = one_hand or authority.holder == author
+    given = tuple(need for need in needs if _may_give(authority, need, own=own))
     if given:
         return given
-    if authority.holder == author:
+    if own:
         return Refusal(reason="own-alert", message="Who posted an alert can not approve it: a second person must.")
     return Refusal(
         reason="not-approver", message=f"This campaign waits for {', '.join(needs)}; that is not yours to give."
@@ -85,9 +89,9 @@ def seal(plan: Mapping[str, Any], texts: Iterable[Sequence[Any]], messages: int)
     return hashlib.sha256(json.dumps(agreed, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def _may_give(authority: Authority, need: str, author: str) -> bool:
+def _may_give(authority: Authority, need: str, *, own: bool) -> bool:
     if need == SECOND:
-        return authority.holder != author and (authority.person_id is None or Role.APPROVER in authority.roles)
+        return not own and (authority.person_id is None or Role.APPROVER in authority.roles)
     who, _, number = need.partition(":")
     return _is(authority, who, int(number))
 

@@ -18,6 +18,11 @@ async def case(connection: Connection, public_id: str, entity_id: int, realm: Re
     return await connection.fetchrow(_SQL["approval_case"], public_id, entity_id, realm.value)
 
 
+async def one_hand(connection: Connection, entity_id: int, author: str, approver: str) -> bool:
+    """Whether one person stands behind both: a machine whose token a person made is that person's hand."""
+    return len(await connection.fetch(_SQL["approval_hands"], [author, approver], entity_id)) == 1
+
+
 async def texts(connection: Connection, campaign: int) -> list[tuple[Any, ...]]:
     """What a campaign says, for its seal."""
     return [tuple(row) for row in await connection.fetch(_SQL["approval_texts"], campaign)]

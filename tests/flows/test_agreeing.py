@@ -8,9 +8,10 @@ import pytest
 
 from gateway.cap.model import Scope
 from gateway.flows.answers import Answer
-from gateway.model import Realm, Role
+from gateway.model import ChannelName, MessageClass, Realm, Role
 from gateway.policy.importing import ImportedContact
 from gateway.store import admin, approvals, persons
+from gateway.store.persons import Grant, NewMandate
 from tests.support.people import everything, put_person
 from tests.support.scene import Entity, Scene, an_alert, area, asking, citizen, square, with_infos
 
@@ -157,6 +158,31 @@ async def test_one_person_with_two_tokens_is_one_author(scene: Scene) -> None:
         second = await put_person(connection, commune.id, email="an@people.example")
     answer = await scene.post(to_group(), first)
     assert (await approve(scene, answer, second)).body["reason"] == "own-alert"
+
+
+async def test_who_made_the_token_of_a_machine_is_no_second_person_to_it(scene: Scene) -> None:
+    commune = await scene.entity(policy=APPROVAL, groups={"g": 1})
+    everything_ = NewMandate(classes=tuple(MessageClass), channels=tuple(ChannelName))
+    async with scene.connected() as connection:
+        people = [
+            await put_person(connection, commune.id, roles=[Role.ADMIN, Role.APPROVER], mandate=everything())
+            for _ in range(2)
+        ]
+        first, second = [(await scene.authority(one)).holder for one in people]
+        machines = []
+        for by in (first, first, second):
+            grant = Grant(by, "operator")
+            made = await persons.make_token(
+                connection, commune.id, Realm.LIVE, everything_, grant, note="room", expires_at=None
+            )
+            machines.append(made[1])
+    for number, (author, hand) in enumerate(
+        [(machines[0], people[0]), (machines[0], machines[1]), (people[0], machines[0])]
+    ):
+        answer = await scene.post(to_group(f"A-{number}"), author)
+        assert (await approve(scene, answer, hand)).body["reason"] == "own-alert", number
+        other = machines[2] if number == 1 else people[1]
+        assert (await approve(scene, answer, other)).body["state"] == "planned", number
 
 
 async def test_the_database_too_says_no_to_the_author(scene: Scene) -> None:

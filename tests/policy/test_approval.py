@@ -77,6 +77,8 @@ def test_the_author_is_never_the_second_person_and_a_person_needs_the_role() -> 
     assert reason(gives(PERSON, ["second"], "person:8")) == "not-approver"
     assert gives(COMMUNE, ["second"], "token:9") == ("second",)
     assert reason(gives(COMMUNE, ["second"], "token:3")) == "own-alert"
+    assert reason(gives(approver, ["second"], "token:9", one_hand=True)) == "own-alert"
+    assert gives(holding("police"), ["second", "police:4"], "token:9", one_hand=True) == ("police:4",)
 
 
 def test_glass_is_broken_by_named_persons_with_a_reason() -> None:

@@ -6,6 +6,12 @@ SELECT c.id, c.entity_id, c.state, c.author, c.needs, c.seal, c.sealed_messages,
 FROM campaign c JOIN alert a ON a.id = c.alert_id
 WHERE c.public_id = $1 AND c.entity_id = $2 AND a.realm = $3;
 
+-- name: approval_hands
+-- Who stands behind these holders: the person who made a machine's token, else the holder.
+SELECT DISTINCT coalesce(t.granted_by, h) AS hand
+FROM unnest($1::text[]) h LEFT JOIN token t
+    ON h = 'token:' || t.id AND t.entity_id = $2 AND t.person_id IS NULL AND t.granted_by LIKE 'person:%';
+
 -- name: approval_texts
 -- What a campaign says, for its seal.
 SELECT key, channel, language, subject, body, html FROM text WHERE campaign_id = $1 ORDER BY key;
