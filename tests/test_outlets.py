@@ -1,12 +1,17 @@
 """The ways out put together: which channels the settings give a node, and what runs beside them."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from gateway.channels.email import EmailChannel
 from gateway.channels.sms import SmsChannel
 from gateway.channels.sms_settings import CanarySettings
 from gateway.flows.fence import Fence
 from gateway.flows.gate import Gates
+from gateway.flows.rates import SharedRates
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, MessageClass, Mode, Transport
 from gateway.outlets import Outlets, canary_text
@@ -80,3 +85,25 @@ def test_a_canary_says_its_words_and_is_worth_nothing_after_the_next() -> None:
     words = canary_text(CanarySettings(name="one", number="+32470000001", interval_s=60, text="Piep"))
     assert (words.body, words.mode, words.message_class) == ("Piep", Mode.LIVE, MessageClass.OTHER)
     assert timedelta(seconds=50) < words.expires_at - datetime.now(UTC) <= timedelta(seconds=60)
+
+
+async def test_what_relays_and_listed_domains_take_is_shared_with_other_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared: list[tuple[str, dict[str, float], SharedRates]] = []
+
+    class Noted(SharedRates):
+        def __init__(self, store: Store, rates_per_s: Mapping[str, float], *, kind: str, **others: Any) -> None:
+            super().__init__(store, rates_per_s, kind=kind, **others)
+            shared.append((kind, dict(rates_per_s), self))
+
+    monkeypatch.setattr("gateway.outlets.SharedRates", Noted)
+    domains = [{"names": ["big.example", "big.test"], "max_per_s": 20.0}]
+    relays = {"relays": [RELAY | {"max_per_s": 5.0}], "simulated": [RELAY | {"name": "sink"}]}
+    channels = outlets({"email": EMAIL | relays | {"domains": domains}}).open()
+    assert [(kind, rates) for kind, rates, _ in shared] == [
+        ("relay", {"relay": 5.0}),
+        ("domain live", {"big.example": 20.0}),  # a rehearsal takes nothing from an alert
+        ("relay", {}),
+        ("domain simulated", {"big.example": 20.0}),
+    ]
+    told = [rates.granted for _, _, rates in shared]
+    assert told == [channel.granted for channel in channels if isinstance(channel, EmailChannel) for _ in range(2)]

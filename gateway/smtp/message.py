@@ -20,7 +20,7 @@ _LINE_CHARS = 78  # RFC 5322 §2.1.1
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]+"
 _LOCAL = re.compile(rf"{_ATEXT}(?:\.{_ATEXT})*")  # RFC 5321 §4.1.2, RFC 6531 §3.3
 _USUAL = re.compile(
-    r"(?=.{1,64}@)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
+    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 )
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~]){0,62}"')
@@ -129,8 +129,8 @@ def render(content: Content) -> Template:
 
 def parse_address(text: str) -> Address | None:
     """The mailbox in wire form, or None: not an address, or one with characters that could break out of its line."""
-    if len(text) <= MAX_ADDRESS_BYTES and _USUAL.fullmatch(text):  # nearly all: the rest would say the same, later
-        return Address(text.encode("ascii"))
+    if len(text) <= MAX_ADDRESS_BYTES and text.find("@") <= MAX_LOCAL_BYTES and _USUAL.fullmatch(text):
+        return Address(text.encode("ascii"))  # nearly all: the rest would say the same, later
     return _parse_address(text)
 
 
