@@ -79,8 +79,8 @@ def unfit(envelope: Envelope[T], capabilities: Mapping[str, str]) -> Reply | Non
     """What the server has already said that it would refuse."""
     if envelope.utf8 and "SMTPUTF8" not in capabilities:
         return Reply(553, b"5.6.7")  # RFC 6531 §3.5
-    size = capabilities.get("SIZE")
-    if size and 0 < int(size) < sum(map(len, envelope.content)):
+    size = capabilities.get("SIZE", "")
+    if size and int(size) and sum(map(len, envelope.content)) > int(size):
         return Reply(552, b"5.3.4")  # RFC 1870 §6.1
     return None
 

@@ -278,8 +278,9 @@ class Session(Generic[T]):
         if self._reset_due:
             self._reset_due = False
             self._command(Command.RSET, b"RSET\r\n")
-        self._expected.extend([(command, transaction, index) for command, index, _ in lines])
-        self._out.extend([line for _, _, line in lines])  # RFC 2920 §3.1
+        for command, index, line in lines:  # RFC 2920 §3.1
+            self._expected.append((command, transaction, index))
+            self._out.append(line)
 
     def _next_step(self, transaction: Transaction[T]) -> None:
         """Without PIPELINING: the next command, or the end of an envelope that nobody will get."""
