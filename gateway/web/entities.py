@@ -18,7 +18,7 @@ from gateway.policy.onboarding import checklist, missing
 from gateway.policy.outlines import read_outlines
 from gateway.store import admin, entities
 from gateway.store.entities import PLATFORM
-from gateway.store.pool import Store, confine
+from gateway.store.pool import Connection, Store, confine
 from gateway.web import paging
 from gateway.web.access import AUTHORITY, Access
 from gateway.web.bodies import Body, Handler, body_of, taking
@@ -184,13 +184,9 @@ class EntityPages:
     async def note_papers(self, request: web.Request, body: Papers) -> web.Response:
         """What was signed; and live, when nothing of the checklist is missing."""
         async with self._store.acting(request[AUTHORITY].holder) as connection:
-            row = await entities.show(connection, request.match_info["entity"])
-            if row is None:
-                return not_found()
-            await entities.lock(connection, row["id"])
-            row = await entities.show(connection, row["slug"])
-            if (refusal := unmet(request, _entity(row))) is not None:
-                return refusal
+            row = await _to_change(connection, request)
+            if isinstance(row, web.Response):
+                return row
             await entities.note_papers(
                 connection, row["id"], name=body.name, convention=body.convention_signed_on,
                 order_form=body.order_form_on,
@@ -214,13 +210,9 @@ class EntityPages:
             mistakes = [{"at": "", "message": one} for one in found.problems]
             return problem(422, "wrong-body", "This is no outline that can be used.", mistakes=mistakes)
         async with self._store.acting(request[AUTHORITY].holder) as connection:
-            row = await entities.show(connection, request.match_info["entity"])
-            if row is None:
-                return not_found()
-            await entities.lock(connection, row["id"])
-            row = await entities.show(connection, row["slug"])
-            if (refusal := unmet(request, _entity(row))) is not None:
-                return refusal
+            row = await _to_change(connection, request)
+            if isinstance(row, web.Response):
+                return row
             await admin.set_territory(connection, row["id"], found.outlines)
             return shown(request, _entity(await entities.show(connection, row["slug"])))
 
@@ -254,6 +246,17 @@ def platform_only(handler: Handler) -> Handler:
         return answer
 
     return guarded
+
+
+async def _to_change(connection: Connection, request: web.Request) -> Any:
+    """The entity of the path, locked, when it is still what the asker saw; else the answer that says why not."""
+    row = await entities.show(connection, request.match_info["entity"])
+    if row is None:
+        return not_found()
+    await entities.lock(connection, row["id"])
+    row = await entities.show(connection, row["slug"])
+    refusal = unmet(request, _entity(row))
+    return row if refusal is None else refusal
 
 
 def _too_loose(found: Sequence[security.Looser]) -> web.Response:
