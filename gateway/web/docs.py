@@ -34,12 +34,13 @@ PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 Node = Mapping[str, Any]
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
 
 
 def load() -> dict[str, Any]:
     """The description as it ships."""
     text = files("gateway.schemas").joinpath("openapi.yaml").read_text(encoding="utf-8")
-    document: dict[str, Any] = yaml.safe_load(text)
+    document: dict[str, Any] = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one in either case
     return document
 
 
