@@ -19,6 +19,8 @@ CLIP_MARGIN = 1e-5
 artificial edge."""
 
 MANY_CELLS = 4000
+SMALL_SIZE = 1 << 20
+"""Points of a quad of some 300 m: two thousand people of the densest city live in it."""
 _SIDE = 1 << BITS
 _FINEST_SLICE_LEVEL = 18
 _SLACK = 1e-9
@@ -59,9 +61,13 @@ class Quad(NamedTuple):
 
 def morton(lon: float, lat: float) -> int:
     """The place's 52-bit position on the Z-order curve, 26 bits an axis, longitude in the even bits."""
+    return _interleave(*_axes(lon, lat))
+
+
+def _axes(lon: float, lat: float) -> tuple[int, int]:
     x = math.floor((lon + 180.0) / 360.0 * _SIDE) & (_SIDE - 1)  # 180 is -180
     y = min(_SIDE - 1, max(0, math.floor((lat + 90.0) / 180.0 * _SIDE)))
-    return _interleave(x, y)
+    return x, y
 
 
 def _interleave(x: int, y: int) -> int:
@@ -317,6 +323,17 @@ def nearest_first(cells: Iterable[Cell], centre: Point, *, limit: int = MANY_CEL
     """
     parts = _quartered(list(cells), limit)
     return sorted(parts, key=lambda cell: (nearest_and_farthest(*centre, quad_of(cell).box())[0], cell.lo))
+
+
+def about(cell: Cell, place: Point, *, least: int = SMALL_SIZE) -> list[Cell]:
+    """Smaller cells about the point of a cell that is nearest to the place, each in the next; the last is the cell."""
+    quad, size = quad_of(cell), _size(cell)
+    side = 1 << BITS - quad.level
+    x, y = (min(max(v, at * side), at * side + side - 1) for v, at in zip(_axes(*place), quad[1:], strict=True))
+    at = _interleave(x, y)
+    sizes = [least << 2 * step for step in range(BITS) if least << 2 * step < size]
+    parts = [(at - at % part, at - at % part + part - 1) for part in sizes]
+    return [Cell(lo, hi, cell.tests) for lo, hi in parts] + [cell]
 
 
 def _quartered(cells: list[Cell], limit: int) -> list[Cell]:

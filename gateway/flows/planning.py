@@ -1,18 +1,20 @@
 """Planning: an accepted campaign becomes delivery rows, slice by slice, the nearest to the hazard first.
 
 Knows: the order of a fan-out (groups, areas, then those told before) and how large a slice may be. Every slice is one
-transaction with its cursor, so a planner that dies is continued by the next one. Never knows: channels, rights, CAP.
+transaction with its cursor, so a planner that dies is continued by the next one. Of an area a few who live nearest to
+its centre come before everything else, so that sending begins at once: the cursor stays, and the slice that follows
+finds them written. Never knows: channels, rights, CAP.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.cap.area import centre
-from gateway.cap.cells import Cell, intersect, nearest_first
+from gateway.cap.cells import Cell, about, intersect, nearest_first
 from gateway.cap.cover import cover_union
 from gateway.errors import StoreUnavailable
 from gateway.log import UnitLogger
@@ -33,7 +35,8 @@ PLANNED_TRANSPORT = {Mode.LIVE: Transport.LIVE, Mode.EXERCISE: Transport.SIMULAT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """The smallest piece of a fan-out; `cells` may be taken many at a time, the others are slices of their own."""
+    """The smallest piece of a fan-out; `cells` may be taken many at a time, the others are slices of their own. `parts`
+    of the first cell, each in the next, are tried before it until somebody lives there."""
 
     variant: int
     transport: Transport
@@ -41,6 +44,7 @@ class Step:
     cell: Cell | None = None
     group: int | None = None
     told: Told | None = None
+    parts: Sequence[Cell] = ()
 
 
 class Planner:
@@ -98,17 +102,21 @@ class Planner:
             if row is None:
                 return False
             steps = await self._steps_of(row)
-            cursor, batch = row["plan_cursor"], self._batch(row["id"], steps, row["plan_cursor"])
-            added = await self._write(connection, row, batch) if batch else 0
-            if cursor == 0:
-                await registry.analyze_campaign(connection, row["id"])
+            cursor, next_seq = await registry.plan_reached(connection, row["id"])
+            batch: Sequence[Step] = ()
+            added = await self._write_few(connection, row, steps) if next_seq == 1 else 0
+            if not added:
+                batch = self._batch(row["id"], steps, cursor)
+                added = await self._write(connection, row, batch, next_seq) if batch else 0
+                if cursor == 0:
+                    await registry.analyze_campaign(connection, row["id"])
             done = cursor + len(batch) >= len(steps)
             kept = await registry.slice_done(
                 connection,
                 row["id"],
                 before=cursor,
                 cursor=cursor + len(batch),
-                next_seq=row["next_seq"] + added,
+                next_seq=next_seq + added,
                 planned=done,
             )
             if not kept:  # stopped, or planned on by another node, while the slice was written
@@ -175,14 +183,27 @@ class Planner:
             before = self._rows_per_cell.get(campaign, FIRST_SLICE_ROWS / 8)
             self._rows_per_cell[campaign] = max(added / len(batch), before / 8)
 
-    async def _write(self, connection: Any, row: Any, batch: Sequence[Step]) -> int:
+    async def _write_few(self, connection: Any, row: Any, steps: Sequence[Step]) -> int:
+        """Insert who lives next to the centre of the plan's area, when that is its first step; returns how many."""
+        if not steps or steps[0].cell is None:
+            return 0
+        whole = steps[0].cell
+        for part in steps[0].parts:
+            added = await self._write(connection, row, [replace(steps[0], cell=part)], 1)
+            if added:  # as many to each of its size, which keeps the next slice from being a city
+                share = (part.hi - part.lo + 1) / (whole.hi - whole.lo + 1)
+                self._rows_per_cell[row["id"]] = max(added / share, FIRST_SLICE_ROWS / 8)
+                return added
+        return 0
+
+    async def _write(self, connection: Any, row: Any, batch: Sequence[Step], next_seq: int) -> int:
         """Insert the rows of one slice and cut them into chunks; returns how many."""
         first = batch[0]
         texts = row["plan"]["variants"][first.variant]["texts"] if row["plan"]["variants"] else []
         new = await registry.fan_out(
             connection,
             campaign=row["id"],
-            first_seq=row["next_seq"],
+            first_seq=next_seq,
             entity_id=row["entity_id"],
             transport=TRANSPORT_CODES[first.transport],
             message_class=MessageClass(row["message_class"]),
@@ -218,6 +239,9 @@ def steps_of_plan(plan: Mapping[str, Any], mode: Mode) -> list[Step]:
     for number, variant in enumerate(plan["variants"]):
         cells = area_cells(variant["shapes"], plan["territory"])
         steps += [Step(variant=number, transport=transport, cell=cell) for cell in cells]
+    if steps and steps[0].cell is not None:
+        middle = centre([shape_from_json(shape) for shape in plan["variants"][steps[0].variant]["shapes"]])
+        steps[0] = replace(steps[0], parts=about(steps[0].cell, middle))
     for campaign, rows in plan["told"]:
         for to in [transport, Transport.LIVE] if mode is Mode.EXERCISE else [transport]:
             live = mode is Mode.EXERCISE and to is Transport.LIVE

@@ -295,6 +295,12 @@ async def campaign_to_plan(connection: Connection, left_out: Sequence[int] = (),
     return await connection.fetchrow(_SQL["campaign_to_plan"], list(left_out), least)
 
 
+async def plan_reached(connection: Connection, campaign: int) -> tuple[int, int]:
+    """The cursor of a locked campaign's plan, and the number of its next row."""
+    row: Any = await connection.fetchrow(_SQL["plan_reached"], campaign)
+    return row["plan_cursor"], row["next_seq"]
+
+
 async def slice_done(
     connection: Connection, campaign: int, *, before: int, cursor: int, next_seq: int, planned: bool
 ) -> bool:

@@ -8,8 +8,21 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.cap.area import Disc, Point, Ring, Shape, distance_km
-from gateway.cap.cells import BITS, Cell, Land, Quad, contains, intersect, morton, nearest_first, quad_of, share_outside
+from gateway.cap.area import Disc, Point, Ring, Shape, distance_km, nearest_and_farthest
+from gateway.cap.cells import (
+    BITS,
+    SMALL_SIZE,
+    Cell,
+    Land,
+    Quad,
+    about,
+    contains,
+    intersect,
+    morton,
+    nearest_first,
+    quad_of,
+    share_outside,
+)
 from gateway.cap.cover import cover, cover_union, first_quads
 from tests.cap.test_cover import around, star
 
@@ -128,6 +141,25 @@ def test_cells_come_nearest_first_and_are_small(shape: Disc) -> None:
     assert all(one <= following + corner for one, following in pairwise(middles))
     assert corner < shape.radius_km / 2
     assert contains(ordered[:1], *centre)
+
+
+@given(st.floats(4.3, 4.9), st.floats(50.6, 51.2))
+def test_smaller_cells_about_a_place_lie_one_in_the_next_and_the_smallest_is_nearest(lon: float, lat: float) -> None:
+    size = 1 << 2 * (BITS - 10)  # 0.35 by 0.18 degrees: some places lie in it, others beside
+    lo = morton(4.6, 50.9) // size * size
+    whole = Cell(lo, lo + size - 1, (Disc(4.6, 50.9, 20.0),))
+    parts = about(whole, (lon, lat))
+    assert parts[-1] == whole and parts[0].hi - parts[0].lo + 1 == SMALL_SIZE
+    assert all(out.lo <= one.lo and one.hi <= out.hi and one.tests == whole.tests for one, out in pairwise(parts))
+    if whole.lo <= morton(lon, lat) <= whole.hi:
+        assert parts[0].lo <= morton(lon, lat) <= parts[0].hi
+    distances = [nearest_and_farthest(lon, lat, quad_of(part).box())[0] for part in parts]
+    assert max(distances) - min(distances) <= 1e-12 + min(distances) * 1e-3
+
+
+def test_a_small_cell_has_no_smaller_ones() -> None:
+    small = Quad(20, 537000, 800000).cell()
+    assert about(small, (4.35, 50.85)) == [small]
 
 
 def test_a_limit_bounds_the_cells() -> None:

@@ -73,6 +73,16 @@ def test_the_first_cell_holds_the_centre_and_the_last_is_far_from_it(lon: float,
     assert len({(cell.lo, cell.hi) for cell in cells}) == len(cells)
 
 
+def test_the_first_cell_of_a_plan_that_begins_with_its_area_is_tried_from_its_middle_outwards() -> None:
+    wide = plan(groups=[], variants=[{"shapes": [{"disc": (4.3, 50.8, 900.0)}], "texts": []}], territory=[
+        {"ring": ((-10.0, 40.0), (20.0, 40.0), (20.0, 60.0), (-10.0, 60.0), (-10.0, 40.0))}])  # fmt: skip
+    first, second, *_ = steps_of_plan(wide, Mode.LIVE)
+    assert len(first.parts) > 2 and first.parts[-1] == first.cell and not second.parts
+    west, south, east, north = quad_of(first.parts[0]).box()
+    assert west <= 4.3 <= east and south <= 50.8 <= north
+    assert not any(step.parts for step in steps_of_plan(plan(), Mode.LIVE)), "groups come first"
+
+
 def test_no_shape_means_no_cells() -> None:
     assert area_cells([], TERRITORY) == []
     assert area_cells([HERE], []) == []
@@ -86,7 +96,7 @@ def a_planner(scene: Scene) -> Planner:
 
 async def posted(scene: Scene, people: int) -> int:
     """An accepted campaign that is not planned yet."""
-    await scene.citizens(*(citizen(n, lon=4.31 + n % 20 / 1500, lat=50.808 + n // 20 / 1500) for n in range(people)))
+    await scene.citizens(*(citizen(n, lon=4.315 + n % 20 / 1500, lat=50.808 + n // 20 / 1500) for n in range(people)))
     answer = await scene.post(asking(an_alert(), channels="sms"), await scene.entity())
     return int((await scene.campaign(answer))["id"])
 
@@ -116,7 +126,8 @@ async def test_a_slice_and_its_cursor_are_one_transaction(scene: Scene, monkeypa
         assert len(await planned_rows(scene, campaign)) == rows[0]["next_seq"] - 1 >= len(before)
         if rows[0]["planned"]:
             break
-    assert len(cursors) > 1
+    assert len(cursors) > 2
+    assert cursors[0] == 0, "the few who live nearest are there before the plan has moved"
     assert cursors == sorted(set(cursors))
     seqs = await planned_rows(scene, campaign)
     assert seqs == list(range(1, len(seqs) + 1))
@@ -135,6 +146,45 @@ async def test_the_first_slice_starts_the_sending(scene: Scene) -> None:
     assert await scene.planner.slice()
     rows = await scene.rows("SELECT state FROM campaign WHERE id = $1", campaign)
     assert rows[0]["state"] == CampaignState.SENDING
+
+
+async def test_a_few_who_live_nearest_to_the_centre_come_before_everybody_else(scene: Scene) -> None:
+    """The cursor stays where it is, and nobody is told twice by the slice that follows."""
+    await scene.citizens(*(citizen(n, lon=4.32 + n % 30 / 3000, lat=50.81 + n // 30 / 3000) for n in range(900)))
+    answer = await scene.post(asking(an_alert(), channels="sms"), await scene.entity())
+    campaign = int((await scene.campaign(answer))["id"])
+    assert await a_planner(scene).slice()
+    first = await planned_rows(scene, campaign)
+    assert 0 < len(first) < 200
+    (row,) = await scene.rows("SELECT plan_cursor, next_seq, state FROM campaign WHERE id = $1", campaign)
+    assert (row["plan_cursor"], row["next_seq"], row["state"]) == (0, len(first) + 1, CampaignState.SENDING)
+    while await a_planner(scene).slice():
+        pass
+    told = await scene.rows(
+        "SELECT count(*) AS n, count(DISTINCT address) AS d FROM delivery WHERE campaign_id = $1", campaign
+    )
+    assert told[0]["n"] == told[0]["d"] > len(first)
+
+
+async def test_who_found_a_campaign_before_another_wrote_its_first_rows_goes_on_after_them(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = await posted(scene, 200)
+    real = registry.campaign_to_plan
+    async with scene.connected() as connection, connection.transaction():
+        stale = await real(connection)
+    assert await a_planner(scene).slice()
+    few = await planned_rows(scene, campaign)
+
+    async def finds(connection: Any, left_out: Any, **least: int) -> Any:
+        await real(connection, left_out, **least)
+        return stale
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "campaign_to_plan", finds)
+        assert await a_planner(scene).slice()
+    rows = await planned_rows(scene, campaign)
+    assert len(rows) > len(few) and rows == list(range(1, len(rows) + 1))
 
 
 async def test_chunks_cover_every_row_once_and_are_no_larger_than_told(scene: Scene) -> None:

@@ -94,8 +94,8 @@ reach AS (
     SELECT id, channel, address, language FROM told),
 words AS MATERIALIZED (
     SELECT * FROM unnest($7::text[], $8::smallint[], $9::smallint[]) WITH ORDINALITY AS t (language, channel, key, rank)),
-usual AS (SELECT DISTINCT ON (channel) channel, key FROM words ORDER BY channel, rank),
-own AS (SELECT DISTINCT ON (channel, language) channel, language, key FROM words ORDER BY channel, language, rank),
+usual AS MATERIALIZED (SELECT DISTINCT ON (channel) channel, key FROM words ORDER BY channel, rank),
+own AS MATERIALIZED (SELECT DISTINCT ON (channel, language) channel, language, key FROM words ORDER BY channel, language, rank),
 fresh AS (
     SELECT DISTINCT ON (r.channel, r.address) r.id, r.channel, r.address, coalesce(own.key, usual.key) AS key
     FROM reach r JOIN usual ON usual.channel = r.channel
@@ -162,8 +162,12 @@ WITH waiting AS MATERIALIZED (
     FROM campaign c
     WHERE NOT c.planned AND c.state IN ('planned', 'sending', 'paused') AND c.expires_at > now() AND c.id <> ALL ($1::int[])
       AND c.priority <= $2
-    ORDER BY c.priority, c.plan_cursor, c.id LIMIT 20)
+    ORDER BY c.priority, c.plan_cursor, c.next_seq > 1, c.id LIMIT 20)
 SELECT * FROM waiting WHERE pg_try_advisory_xact_lock(7230004, id) LIMIT 1;
+
+-- name: plan_reached
+-- How far a campaign is planned; asked with its lock, as another planner may have written since it was found.
+SELECT plan_cursor, next_seq FROM campaign WHERE id = $1;
 
 -- name: slice_done
 -- Move the planner's cursor with the slice; no row when the campaign was stopped, or planned on by another, meanwhile.
