@@ -165,6 +165,11 @@ async def invite(
     return number, secret.text
 
 
+async def invitation(connection: Connection, entity_id: int, number: int) -> Any:
+    """One invitation without its secret, or None."""
+    return await connection.fetchrow(_SQL["invitation_find"], entity_id, number)
+
+
 async def confirm_invitation(connection: Connection, entity_id: int, number: int, by: str) -> bool:
     """False: nothing waits, or it waits for somebody else. One that goes by mail leaves now."""
     done = await connection.fetchval(_SQL["invitation_confirm"], entity_id, number, by) is not None

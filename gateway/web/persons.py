@@ -98,6 +98,7 @@ class PersonPages:
             web.post("/v1/mandates/{mandate}/confirm", known(self.confirm_mandate, admin)),
             web.post("/v1/mandates/{mandate}/revoke", known(self.revoke_mandate, admin)),
             web.post("/v1/persons/{person}/invitations", known(taking(Invitation, self.post_invitation), admin)),
+            web.get("/v1/invitations/{invitation}", known(self.get_invitation, admin)),
             web.post("/v1/invitations/{invitation}/confirm", known(self.confirm_invitation, admin)),
             web.post("/v1/invitations", taking(Redemption, self.redeem)),
         ]
@@ -224,6 +225,13 @@ class PersonPages:
                 told = {"number": number_, "invitation": secret}
         return web.json_response(told | {"expires": until.isoformat(), "confirmed": bool(confirmed)}, status=201)
 
+    async def get_invitation(self, request: web.Request) -> web.Response:
+        """One invitation without its secret."""
+        asked = number(request.match_info["invitation"], 0)
+        async with self._store.tenant(request[AUTHORITY].entity_id) as connection:
+            row = await persons.invitation(connection, request[AUTHORITY].entity_id, asked)
+        return not_found() if row is None else shown(request, _confirmable(row))
+
     async def confirm_invitation(self, request: web.Request) -> web.Response:
         """A second administrator agrees."""
         return await by_number(self._store, request, "invitation", persons.confirm_invitation)
@@ -290,8 +298,13 @@ def _person(row: Any) -> dict[str, Any]:
 
 
 def _mandate(row: Any) -> dict[str, Any]:
+    told = _confirmable(row)
+    return told | {"class": told.pop("message_class")}
+
+
+def _confirmable(row: Any) -> dict[str, Any]:
     told = plain(row)
-    return told | {"class": told.pop("message_class"), "confirmed": told.pop("confirmed_by") is not None}
+    return told | {"confirmed": told.pop("confirmed_by") is not None}
 
 
 def plain(row: Any) -> dict[str, Any]:

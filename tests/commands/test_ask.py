@@ -1,14 +1,21 @@
 """gateway ask: every act of the API can be asked for, and what can not is named."""
 
+import asyncio
+from collections.abc import Awaitable
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 import pytest
 
+from gateway.__main__ import main
 from gateway.commands.ask import Mistaken, question_of
+from gateway.model import Role
 from gateway.web.docs import load
 from tests.commands.conftest import Command, Remote
 from tests.support.api import operations
+from tests.support.authority import Client, a_client
+from tests.support.people import put_person
+from tests.support.scene import Scene
 
 DOCUMENT = load()
 OF_BROWSERS = {
@@ -92,3 +99,42 @@ def test_all_there_is_is_listed(command: Command) -> None:
     lines = command("ask").out.splitlines()
     assert len(lines) == 1 + len(list(operations(DOCUMENT)))
     assert any(line.startswith("postAlert ") and " /v1/alerts " in line for line in lines)
+
+
+def asked_of(client: Client, token: str, *words: str) -> Awaitable[int]:
+    """What `gateway ask` ends with, in the name of this token."""
+    terminal = {"GATEWAY_TOKEN": token, "GATEWAY_URL": str(client.make_url("/"))}
+
+    def run() -> int:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in terminal.items():
+                patch.setenv(name, value)
+            return main(["ask", *words])
+
+    return asyncio.to_thread(run)
+
+
+async def test_who_gave_a_right_can_not_confirm_it_and_the_record_says_who_did(scene: Scene) -> None:
+    """Roles, a mandate, a live invitation: each waits for another administrator at the command line, too."""
+    commune = await scene.entity()
+    async with scene.connected() as connection:
+        first, second = [await put_person(connection, commune.id, roles=[Role.ADMIN]) for _ in range(2)]
+    jan = "person=jan@people.example"
+    new = '{"name": "Jan", "email": "jan@people.example", "roles": ["approver"]}'
+    mandate = '{"classes": ["news"], "channels": ["sms"]}'
+    async with a_client(scene) as client:
+        assert await asked_of(client, first, "addPerson", "--json", new) == 0
+        assert await asked_of(client, first, "grantMandate", jan, "--json", mandate) == 0
+        assert await asked_of(client, first, "invitePerson", jan, "--json", '{"realm": "live"}') == 0
+        numbers = {what: await scene.rows(f"SELECT max(id) AS n FROM {what}") for what in ("mandate", "invitation")}
+        for name, words in (
+            ("confirmRoles", [jan, "If-Match=*"]),
+            ("confirmMandate", [f"mandate={numbers['mandate'][0]['n']}", "If-Match=*"]),
+            ("confirmInvitation", [f"invitation={numbers['invitation'][0]['n']}"]),
+        ):
+            for token, code in ((first, 1), (second, 0), (second, 1)):
+                assert await asked_of(client, token, name, *words) == code, name
+    acts = await scene.rows("SELECT subject, actor FROM audit_event WHERE act LIKE '%.update' ORDER BY id DESC LIMIT 3")
+    assert len({row["subject"] for row in acts}) == 3
+    given = await scene.rows("SELECT granted_by, confirmed_by FROM mandate ORDER BY id DESC LIMIT 1")
+    assert {row["actor"] for row in acts} == {given[0]["confirmed_by"]} != {given[0]["granted_by"]}

@@ -104,6 +104,9 @@ async def test_an_invitation_works_once_and_a_live_one_only_when_confirmed(clien
             assert (await ask(client, "", "POST", "/v1/invitations", json=redeem))[0] == 403
             confirm = f"/v1/invitations/{invited['number']}/confirm"
             assert (await ask(client, first, "POST", confirm))[0] == 409
+            status, shown = await ask(client, second, "GET", f"/v1/invitations/{invited['number']}")
+            assert (status, shown["person"], shown["realm"], shown["confirmed"]) == (200, name, "live", False)
+            assert invited["invitation"] not in str(shown)
             assert (await ask(client, second, "POST", confirm))[0] == 200
         status, fresh = await ask(client, "", "POST", "/v1/invitations", json=redeem)
         assert (status, fresh["token"][:8]) == (201, f"gw_{realm}_")

@@ -61,8 +61,10 @@ WHERE d.entity_id = $1 AND d.person_id = $2 ORDER BY d.id;
 
 -- name: mandate_find
 -- One mandate of a person.
-SELECT d.id, d.message_class, d.channel, d.purposes, d.not_before, d.not_after, d.granted_by, d.confirmed_by, s.slug AS partnership
-FROM mandate d LEFT JOIN partnership s ON s.id = d.partnership_id WHERE d.entity_id = $1 AND d.id = $2 AND d.person_id IS NOT NULL;
+SELECT d.id, p.public_id AS person, d.message_class, d.channel, d.purposes, d.not_before, d.not_after, d.granted_by, d.confirmed_by,
+    s.slug AS partnership
+FROM mandate d JOIN person p ON p.id = d.person_id LEFT JOIN partnership s ON s.id = d.partnership_id
+WHERE d.entity_id = $1 AND d.id = $2;
 
 -- name: mandate_confirm
 -- A second administrator agrees; no row comes back when there is nothing to agree to, or it is their own.
@@ -76,6 +78,11 @@ DELETE FROM mandate WHERE entity_id = $1 AND id = $2 RETURNING id;
 -- A link that works once.
 INSERT INTO invitation (entity_id, person_id, realm, digest, granted_by, confirmed_by, expires_at, anew)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id;
+
+-- name: invitation_find
+-- One invitation without its secret.
+SELECT i.id, p.public_id AS person, i.realm, i.anew, i.granted_by, i.confirmed_by, i.expires_at, i.used_at
+FROM invitation i JOIN person p ON p.id = i.person_id WHERE i.entity_id = $1 AND i.id = $2;
 
 -- name: invitation_confirm
 -- A second administrator agrees to a live invitation.
