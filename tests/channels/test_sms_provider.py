@@ -29,6 +29,7 @@ from gateway.model import (
     Mode,
     Outcome,
     OutcomeKind,
+    Receipt,
     ReceiptKind,
     Text,
     Transport,
@@ -137,6 +138,29 @@ def test_an_answer_without_an_id_is_settled_because_no_receipt_can_find_it() -> 
     with_id, without = Provider(settings()).accepted([DELIVERY, DELIVERY], ["77", ""])
     assert (with_id.message_ids, with_id.settled) == (("77",), False)
     assert (without.message_ids, without.settled) == ((), True)
+
+
+def test_answers_of_deliveries_alone_say_the_same_as_beside_a_part() -> None:
+    provider = Provider(settings())
+    alone = provider.accepted([DELIVERY, DELIVERY], ["77", "78"])
+    long = PartTicket(LongMessage(DELIVERY, 1), 0)
+    beside = provider.accepted([DELIVERY, DELIVERY, long], ["77", "78", "79"])
+    named = [
+        Outcome(DELIVERY, OutcomeKind.ACCEPTED, provider.settings.name, detail="ESME_ROK", message_ids=(one,))
+        for one in ("77", "78", "79")
+    ]
+    assert alone == named[:2]
+    assert beside == named
+    assert {type(one) for one in alone} == {Outcome}
+
+
+def test_a_receipt_has_all_that_it_would_have_by_names() -> None:
+    found = DeliveryReceipt("77", Fate.DELIVERED, "DELIVRD", 3, from_tlv=False)
+    provider = Provider(settings())
+    assert provider.received([found]) == [
+        Receipt(provider.settings.name, "77", ReceiptKind.DELIVERED, code=3, detail="DELIVRD")
+    ]
+    assert {type(one) for one in provider.received([found])} == {Receipt}
 
 
 def test_ids_of_answers_and_receipts_are_brought_to_one_form() -> None:
