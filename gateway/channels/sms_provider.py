@@ -28,7 +28,7 @@ _LINK_FAULT_PAUSE_S = 5.0
 _OK = BY_NAME["ESME_ROK"].name
 _TAKEN = OutcomeKind.ACCEPTED
 _ONLY_DELIVERIES = {Delivery}
-# from all their fields in order, at half of what the call by names costs
+# from all their fields in order, for less than a call by names costs
 _as_outcome = partial(tuple.__new__, Outcome)
 _as_receipt = partial(tuple.__new__, Receipt)
 
