@@ -18,6 +18,7 @@ from gateway.flows.correlation import Correlation, Same
 from gateway.log import UnitLogger
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, DeliveryState, Receipt, ReceiptKind
+from gateway.policy.reasons import ON_THE_LINE
 from gateway.policy.retry import RetryRules, back_off_s
 from gateway.store import deliveries, progress
 from gateway.store.columns import AcceptedColumns, Received, Recorded
@@ -276,6 +277,7 @@ class Tracking:
             [at if r.kind is ReceiptKind.RETRY else None for r, at in zip(receipts, due, strict=True)],
             max_attempts=rules.attempts,
             details=[r.detail for r in receipts],
+            heard=[r.detail in ON_THE_LINE for r in receipts],
         )
         self._received(changed)
 

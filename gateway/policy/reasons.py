@@ -41,6 +41,9 @@ OWN_WORDS: Mapping[str, str] = {
     "canceled": "the call was cancelled",
 }
 
+ON_THE_LINE = frozenset({"hung up early", "canceled", "interrupted"})
+"""Ends of calls that somebody may have heard some of, or that we ended ourselves: an all-clear is for them, too."""
+
 SIP_WORDS: Mapping[int, str] = {
     403: "the call was refused",  # RFC 3261 §21.4.4
     404: "the number does not exist",  # RFC 3261 §21.4.5

@@ -270,9 +270,11 @@ async def record_receipts(
     *,
     max_attempts: int,
     details: Sequence[str] | None = None,
+    heard: Sequence[bool] | None = None,
     keep_orphans: bool = True,
 ) -> list[Received]:
-    """Match receipts of one provider; those without a submission are kept for later."""
+    """Match receipts of one provider; those without a submission are kept for later. `heard`: of a call, whether
+    somebody may have heard some of it; when that is not known, they may."""
     rows = await connection.fetch(
         _SQL["record_receipts"],
         provider,
@@ -284,6 +286,7 @@ async def record_receipts(
         keep_orphans,
         max_attempts,
         [None] * len(ids) if details is None else [_storable(detail) if detail else None for detail in details],
+        [True] * len(ids) if heard is None else list(heard),
     )
     return [Received(CHANNELS[r["channel"]], {k: r[k] for k in RECEIVED_AS}, r["ages_s"] or []) for r in rows]
 

@@ -238,12 +238,13 @@ RETURNING CASE WHEN first_submit_at = now() THEN extract(epoch FROM now() - crea
 -- joined, one change per delivery; that every part arrived outweighs all other news. Also resolves unknown rows and rows
 -- waiting for a second try; bad news of a row in flight again (1) are of an earlier try. A receipt that asks for another
 -- try (7: busy, no answer) does so once (a msgref of mask 0 remembers it, for providers repeat themselves), and is the
--- end after $8 attempts, in a closed campaign, or when the next try would come after the alert's end.
+-- end after $8 attempts, in a closed campaign, or when the next try would come after the alert's end. Who may have heard
+-- some of a call ($10) is marked (8), for whoever corrects or ends the alert.
 WITH u AS (
-    SELECT * FROM unnest($2::text[], $3::smallint[], $4::int[], $5::timestamptz[], $9::text[])
-        AS u (msg_id, kind, code, due, detail)),
+    SELECT * FROM unnest($2::text[], $3::smallint[], $4::int[], $5::timestamptz[], $9::text[], $10::bool[])
+        AS u (msg_id, kind, code, due, detail, heard)),
 f AS MATERIALIZED (
-    SELECT m.campaign_id, m.seq, m.mask, m.parts, u.msg_id, u.kind, u.code, u.due, u.detail,
+    SELECT m.campaign_id, m.seq, m.mask, m.parts, u.msg_id, u.kind, u.code, u.due, u.detail, u.heard,
         m.mask <> 0 AND NOT (u.kind = 7 AND m.ended) AS news FROM u
     LEFT JOIN LATERAL (
         SELECT campaign_id, seq, mask, parts, bool_or(mask = 0) OVER () AS ended FROM msgref
@@ -254,10 +255,10 @@ e AS (
 g AS MATERIALIZED (
     SELECT campaign_id, seq, max(parts) AS parts, coalesce(bit_or(mask) FILTER (WHERE kind = 3), 0) AS got,
         min(kind) FILTER (WHERE kind <> 3) AS bad, max(code) AS code, max(due) AS due,
-        max(detail) AS detail
+        max(detail) AS detail, bool_or(heard) AS heard
     FROM f WHERE news GROUP BY campaign_id, seq),
 o AS MATERIALIZED (
-    SELECT d.campaign_id, d.seq, d.state, d.flags, d.channel, d.transport, d.entity_id, d.parts_got | g.got AS got, g.code, g.due, g.detail,
+    SELECT d.campaign_id, d.seq, d.state, d.flags, d.channel, d.transport, d.entity_id, d.parts_got | g.got AS got, g.code, g.due, g.detail, g.heard,
         CASE WHEN (d.parts_got | g.got) & ((1 << g.parts) - 1) = (1 << g.parts) - 1 THEN 3::smallint
              WHEN d.state = 1 OR (d.state = 7 AND g.bad = 7) THEN NULL
              WHEN g.bad = 7 AND d.attempt >= $8 THEN 4::smallint
@@ -270,6 +271,7 @@ o AS MATERIALIZED (
           AND d.state IN (0, 1, 2, 7, 8) FOR NO KEY UPDATE OFFSET 0) d),
 x AS (
     UPDATE delivery d SET parts_got = o.got, state = coalesce(o.next, d.state),
+        flags = d.flags | CASE WHEN d.channel = 2 AND o.heard THEN 8 ELSE 0 END,
         code = CASE WHEN o.next IS NULL THEN d.code ELSE o.code END,
         detail = CASE WHEN o.next IS NULL OR d.channel <> 2 THEN d.detail ELSE o.detail END,
         done_at = CASE WHEN o.next IN (3, 4, 6) THEN now() ELSE d.done_at END

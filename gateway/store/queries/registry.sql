@@ -52,7 +52,7 @@ DELETE FROM contact WHERE registered AND consent_source = $1 AND key > $2;
 -- name: fan_out
 -- The rows of one slice, in one statement: people in cells ($12 to $21, the columns of
 -- gateway.cap.cover; registered citizens only), in groups ($11), or told by
--- the earlier campaign $10 (rows $22 to $23), whoever has not opted out of the class, and (unless it is urgent) whose address is not suppressed; one row per channel and address not yet in this
+-- the earlier campaign $10 (rows $22 to $23: reached, in flight, unknown now or once (1), on the line when a call ended (8)), whoever has not opted out of the class, and (unless it is urgent) whose address is not suppressed; one row per channel and address not yet in this
 -- campaign; text by the person's language (own), else the entity's first (usual): looked up by joins, for a question
 -- by person costs as much as the row. Row numbers go on from $2, channel by channel.
 -- $1 campaign, $3 entity, $4 transport, $5 opt-out bit, $6 channels, $7 text languages, $8 text channels, $9 text keys.
@@ -60,7 +60,7 @@ WITH told AS (
     SELECT DISTINCT d.contact_id AS id, d.channel, d.address, t.language
     FROM delivery d JOIN text t ON t.campaign_id = d.campaign_id AND t.key = d.text_key
     WHERE d.campaign_id = $10 AND d.seq BETWEEN $22 AND $23 AND d.transport = $4 AND d.contact_id <> 0  -- 0: erased
-      AND (d.state IN (1, 2, 3, 8) OR (d.state = 7 AND d.flags & 1 = 1) OR (d.state = 0 AND d.seq <= (
+      AND (d.state IN (1, 2, 3, 8) OR d.flags & 9 <> 0 OR (d.state = 0 AND d.seq <= (
         SELECT k.marked_to FROM chunk k WHERE k.campaign_id = d.campaign_id AND k.lo BETWEEN 1 AND d.seq
         ORDER BY k.lo DESC LIMIT 1)))),
 person AS (
