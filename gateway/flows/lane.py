@@ -162,7 +162,7 @@ class Lane:
         self._since_sample += len(taken)
         if self._since_sample >= SAMPLE_EVERY:
             self._since_sample = 0
-            self._tracking.sampled[taken[0].lease.campaign, taken[0].seq] = now
+            self._tracking.handed_out(taken[0], now)
         self._hungry.set()
 
     def _waiting(self, up_to: int = 99) -> int:

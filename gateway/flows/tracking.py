@@ -17,7 +17,7 @@ from gateway.flows.batching import Batcher, Batches, Columns, Event
 from gateway.flows.correlation import Correlation, Same
 from gateway.log import UnitLogger
 from gateway.metrics import Metrics
-from gateway.model import ChannelName, DeliveryState, Receipt, ReceiptKind
+from gateway.model import ChannelName, Delivery, DeliveryState, Receipt, ReceiptKind
 from gateway.policy.reasons import ON_THE_LINE
 from gateway.policy.retry import RetryRules, back_off_s
 from gateway.store import deliveries, progress
@@ -27,6 +27,7 @@ from gateway.store.pool import GONE, NEVER, Connection, Store
 
 R = TypeVar("R")
 _MOST_NOTED = 10_000
+_MOST_SAMPLED = 10_000
 Entry = tuple[Sequence[Event], asyncio.Future[None]]
 _OUTCOME_NAMES = ("submitted", "failed", "cancelled", "expired", "unknown", "retry_wait")
 
@@ -67,7 +68,13 @@ class Tracking:
         self._noting = asyncio.Event()
         self._finishing = False
         self.unrecorded = 0
-        self.sampled: dict[tuple[int, int], float] = {}  # (campaign, seq) -> when it was handed out, one in some
+        self._sampled: dict[tuple[int, int], float] = {}  # (campaign, seq) -> when it was handed out, one in some
+
+    def handed_out(self, delivery: Delivery, now: float) -> None:
+        """Note for the histogram when a channel took this one; one in some. Those without an end are forgotten."""
+        if len(self._sampled) >= _MOST_SAMPLED:
+            self._sampled.clear()
+        self._sampled[delivery.lease.campaign, delivery.seq] = now
 
     def emit(self, events: Sequence[Event]) -> Awaitable[None]:
         """Hand in a batch; the awaitable ends when it is durable. A bare Lease says: its chunk holds nothing more."""
@@ -222,9 +229,9 @@ class Tracking:
     async def _count(self, connection: Connection, batch: Columns, recorded: Recorded) -> None:
         if recorded.submitted:
             await self._submitted(connection, batch.campaign)
-        if self.sampled:
+        if self._sampled:
             now = self._monotonic()
-            times = [self.sampled.pop((batch.campaign, seq), None) for seq in batch.seq]
+            times = [self._sampled.pop((batch.campaign, seq), None) for seq in batch.seq]
             self._metrics.submit_seconds(batch.channel, [now - t for t in times if t is not None])
         for name, n in zip(_OUTCOME_NAMES, recorded[1:], strict=True):
             if n:

@@ -224,6 +224,14 @@ async def test_a_late_receipt_resolves_what_was_unknown_and_stops_its_second_try
     assert await scene.rows("SELECT * FROM retry") == []
 
 
+async def test_what_is_timed_and_never_ends_is_forgotten(scene: Scene) -> None:
+    tracking = a_tracking(scene.store)
+    _, (row,) = await taken(scene, tracking, 1)
+    for number in range(25_000):
+        tracking.handed_out(row._replace(seq=number), 0.0)
+    assert 0 < len(tracking._sampled) <= 10_000
+
+
 async def test_a_receipt_after_the_report_is_an_addendum_to_it(scene: Scene) -> None:
     tracking = a_tracking(scene.store)
     commune = await scene.entity()
@@ -271,7 +279,7 @@ async def test_the_metrics_count_what_was_recorded(scene: Scene) -> None:
     metrics, ticks = Metrics(), Ticks()
     tracking = a_tracking(scene.store, metrics, ticks)
     number, rows = await taken(scene, tracking, 4)
-    tracking.sampled[number, rows[0].seq] = ticks.now
+    tracking.handed_out(rows[0], ticks.now)
     ticks.now += 0.25
     async with going(tracking.run()):
         await tracking.emit([*(accepted(row, f"m{row.seq}") for row in rows), arrived("m1")])
@@ -281,7 +289,7 @@ async def test_the_metrics_count_what_was_recorded(scene: Scene) -> None:
     assert 'gateway_deliveries_total{channel="sms",outcome="delivered"} 1.0' in lines
     assert 'gateway_submit_seconds_sum{channel="sms"} 0.25' in lines
     assert "gateway_first_submit_seconds_count 1.0" in lines
-    assert tracking.sampled == {}
+    assert tracking._sampled == {}
     (row,) = await scene.rows("SELECT first_submit_at, last_submit_at FROM campaign WHERE id = $1", number)
     assert row["first_submit_at"] <= row["last_submit_at"] <= datetime.now(UTC)
 
