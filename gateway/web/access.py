@@ -137,6 +137,14 @@ class Access:
         return found or problem(403, "not-yours", "You do not act for this entity in this world.")
 
 
+class Pages:
+    """Handlers that share the store and the door."""
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self._store = store
+        self._access = access
+
+
 def _unknown() -> web.Response:
     return problem(
         401, "unauthorized", "Send Authorization: Bearer gw_live_... or gw_test_... with a token that is neither "

@@ -11,9 +11,8 @@ from pydantic import Field
 from gateway.flows.registrations import registrations
 from gateway.model import Role
 from gateway.store import audit, entities
-from gateway.store.pool import Store
 from gateway.web import paging
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Pages
 from gateway.web.bodies import Body, taking
 from gateway.web.entities import platform_only
 from gateway.web.persons import TEXT, not_found
@@ -27,12 +26,8 @@ class Announcement(Body):
     entities: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=1000)
 
 
-class AnnouncementPages:
+class AnnouncementPages(Pages):
     """Handlers of /v1/announcements and /v1/statistics."""
-
-    def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""

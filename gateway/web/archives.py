@@ -16,19 +16,14 @@ from gateway.policy.archive import ArchiveLimits, BadArchive
 from gateway.store import audit
 from gateway.store.entities import PLATFORM
 from gateway.store.persons import Grant
-from gateway.store.pool import Store
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Pages
 from gateway.web.bodies import KEPT
 from gateway.web.partnerships import SLUG
 from gateway.web.problem import problem
 
 
-class ArchivePages:
+class ArchivePages(Pages):
     """The handler of /v1/archives."""
-
-    def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""

@@ -8,19 +8,14 @@ from typing import Any
 from aiohttp import web
 
 from gateway.store import audit
-from gateway.store.pool import Store
 from gateway.web import paging
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Pages
 
 NEWEST = 2**62
 
 
-class AuditPages:
+class AuditPages(Pages):
     """GET /v1/audit."""
-
-    def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""

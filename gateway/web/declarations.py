@@ -14,9 +14,8 @@ from gateway.model import Role
 from gateway.store import declarations
 from gateway.store.declarations import Search
 from gateway.store.entities import PLATFORM
-from gateway.store.pool import Store
 from gateway.web import paging
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Pages
 from gateway.web.api import answered
 from gateway.web.bodies import Body, taking
 from gateway.web.entities import platform_only
@@ -42,12 +41,8 @@ class FoundBreach(Body):
     running: Running
 
 
-class DeclarationPages:
+class DeclarationPages(Pages):
     """Handlers of /v1/wordings and /v1/declarations; an entity sees its own, the platform everybody's."""
-
-    def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""

@@ -18,9 +18,9 @@ from gateway.policy.onboarding import checklist, missing
 from gateway.policy.outlines import read_outlines
 from gateway.store import admin, entities
 from gateway.store.entities import PLATFORM
-from gateway.store.pool import Connection, Store, confine
+from gateway.store.pool import Connection, confine
 from gateway.web import paging
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Pages
 from gateway.web.bodies import Body, Handler, body_of, taking
 from gateway.web.conditions import shown, unmet
 from gateway.web.partnerships import SLUG
@@ -106,12 +106,8 @@ class Suspension(Body):
     running: Running
 
 
-class EntityPages:
+class EntityPages(Pages):
     """Handlers of /v1/entity (one's own) and /v1/entities (the platform's)."""
-
-    def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""

@@ -11,8 +11,7 @@ from gateway.model import ChannelName, Role
 from gateway.policy.registration import RegistrationRules, read_endpoint
 from gateway.store import audit, citizens, erasing
 from gateway.store.erasing import as_told
-from gateway.store.pool import Store
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Pages
 from gateway.web.bodies import Body, taking
 from gateway.web.entities import platform_only
 from gateway.web.exports import LEAST_REASON
@@ -40,12 +39,8 @@ class Caller(Body):
         return self
 
 
-class ErasingPages:
+class ErasingPages(Pages):
     """Handlers of what concerns one person only."""
-
-    def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""

@@ -13,9 +13,9 @@ from gateway.policy.contacts import GroupFilter, may_see
 from gateway.policy.importing import LONGEST_TAG, MOST_TAGS
 from gateway.policy.rights import Refusal
 from gateway.store import audit, contacts
-from gateway.store.pool import Connection, Store
+from gateway.store.pool import Connection
 from gateway.web import paging
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Pages
 from gateway.web.bodies import Body, taking
 from gateway.web.conditions import shown, unmet_in_turn
 from gateway.web.keeping import REACH, keeping, partnership_of
@@ -70,12 +70,8 @@ class Members(Body):
     remove: tuple[str, ...] = Field(default=(), max_length=1000)
 
 
-class GroupPages:
+class GroupPages(Pages):
     """Handlers of /v1/groups."""
-
-    def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""

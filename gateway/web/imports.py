@@ -17,7 +17,7 @@ from gateway.store import audit, contacts, entities, importing
 from gateway.store.importing import ImportInto
 from gateway.store.pool import Connection, Store
 from gateway.web import paging
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Access, Pages
 from gateway.web.bodies import body_of
 from gateway.web.keeping import REACH, keeping, partnership_of
 from gateway.web.paging import number
@@ -27,12 +27,11 @@ from gateway.web.problem import problem
 SEPARATORS = {",": ",", ";": ";", "tab": "\t", "|": "|"}
 
 
-class ImportPages:
+class ImportPages(Pages):
     """Handlers of /v1/imports; `may_keep` guards all of them."""
 
     def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
+        super().__init__(store, access)
         self._importer = Importer(store)
 
     def routes(self) -> list[web.RouteDef]:

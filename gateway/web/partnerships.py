@@ -11,9 +11,9 @@ from pydantic import Field
 
 from gateway.model import Role
 from gateway.store import persons
-from gateway.store.pool import Connection, Store
+from gateway.store.pool import Connection
 from gateway.web import paging
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Pages
 from gateway.web.bodies import Body, taking
 from gateway.web.conditions import shown, unmet_in_turn
 from gateway.web.paging import number
@@ -61,12 +61,8 @@ class GroupOf(Body):
     group: str = Field(max_length=100, pattern=TEXT)
 
 
-class PartnershipPages:
+class PartnershipPages(Pages):
     """Handlers of /v1/partnerships and /v1/notices."""
-
-    def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""

@@ -10,9 +10,8 @@ from pydantic import Field
 
 from gateway.model import Role
 from gateway.store import entities
-from gateway.store.pool import Store
 from gateway.web import paging
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Pages
 from gateway.web.bodies import Body, taking
 from gateway.web.entities import platform_only
 from gateway.web.paging import number
@@ -33,12 +32,8 @@ class Answered(Body):
     accepted: bool
 
 
-class TermsPages:
+class TermsPages(Pages):
     """Handlers of /v1/terms."""
-
-    def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""

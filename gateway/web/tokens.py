@@ -10,9 +10,8 @@ from pydantic import AwareDatetime, Field
 from gateway.model import ChannelName, MessageClass, Purpose, Realm, Role
 from gateway.store import persons
 from gateway.store.persons import Grant, NewMandate
-from gateway.store.pool import Store
 from gateway.web import paging
-from gateway.web.access import AUTHORITY, Access
+from gateway.web.access import AUTHORITY, Pages
 from gateway.web.bodies import Body, taking
 from gateway.web.persons import TEXT, by_number, ended, not_found, plain
 
@@ -29,12 +28,8 @@ class NewToken(Body):
     expires: AwareDatetime | None = None
 
 
-class TokenPages:
+class TokenPages(Pages):
     """Handlers of /v1/tokens; all are for administrators."""
-
-    def __init__(self, store: Store, access: Access) -> None:
-        self._store = store
-        self._access = access
 
     def routes(self) -> list[web.RouteDef]:
         """The routes to add to the application."""

@@ -309,7 +309,7 @@ async def test_one_delivery_in_some_is_timed(scene: Scene) -> None:
     for _ in range(5):
         await fill(lane)
         lane.take(50)
-    assert len(tracking.sampled) in range(250 // SAMPLE_EVERY - 1, 250 // SAMPLE_EVERY + 1)
+    assert len(tracking._sampled) in range(250 // SAMPLE_EVERY - 1, 250 // SAMPLE_EVERY + 1)
 
 
 async def test_ready_ends_when_there_is_something_to_take(scene: Scene) -> None:
