@@ -5,9 +5,11 @@ Never knows: alerts, channels, files, rotation. Above DEBUG a telephone number, 
 withheld, whoever logs it: a line may be poorer than meant, never richer. Of a library's line only its own words stay.
 """
 
+import io
 import json
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
@@ -110,6 +112,14 @@ class LineFormatter(logging.Formatter):
             told = self.formatException(record.exc_info)
             yield "error", type(error).__name__
             yield "traceback", told if open_ else _frames(told)
+
+
+def errors_unbuffered() -> None:
+    """Standard error without a buffer, as `python -u` has it. What a full disk refuses is gone then; in a buffer it
+    would stay, and fail whatever flushes it next: multiprocessing does before it starts a process."""
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None:
+        raw = io.FileIO(sys.stderr.fileno(), "wb", closefd=False)
+        sys.stderr = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 def setup(level: str = "INFO", style: Format = "json", stream: TextIO | None = None) -> logging.Handler:

@@ -3,10 +3,14 @@
 import io
 import json
 import logging
+import os
 import re
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,3 +194,18 @@ def test_huge_values_are_cut_in_bounded_time() -> None:
     sink.logger.info("%s", "+1 " * 500_000)
     assert time.perf_counter() - started < 2
     assert len(sink.text) < 15_000
+
+
+def test_what_a_full_disk_refuses_fails_nothing_later() -> None:
+    """Neither a flush nor the end of the process, which Python makes an error otherwise."""
+    code = (
+        "from gateway.log import errors_unbuffered, setup, unit_logger\n"
+        "errors_unbuffered(); setup(); unit_logger('gateway').event('one')\n"
+        "import sys; sys.stderr.flush(); print('alive')"
+    )
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=full, check=False, timeout=60,
+            env=os.environ | {"PYTHONUNBUFFERED": ""},
+        )  # fmt: skip
+    assert (ran.returncode, ran.stdout) == (0, b"alive\n")

@@ -8,6 +8,7 @@ import argparse
 from gateway import app
 from gateway.commands.console import Exit, complain
 from gateway.commands.database import config_argument, settings_of
+from gateway.log import errors_unbuffered
 from gateway.settings import Role
 
 EXAMPLES = """\
@@ -34,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C."""
+    errors_unbuffered()
     try:
         return app.serve(settings_of(options.config), options.roles)
     except OSError as error:  # a port that is taken, a file that can not be read

@@ -112,6 +112,7 @@ async def test_a_full_disk_under_the_log_stops_nothing(pg: Cluster, tmp_path: Pa
     async with scene(pg, people(50)) as line:
         process = Process(line, tmp_path, port, log={"level": "INFO"})
         process.errors = Path("/dev/full")
+        process.environment = {"PYTHONUNBUFFERED": ""}  # as it is started everywhere but here
         try:
             await process.start()
             await process.ready()

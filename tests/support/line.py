@@ -313,7 +313,7 @@ class Process:
 
     def log(self) -> str:
         """What it wrote on standard error, over all its lives."""
-        return self.errors.read_text(encoding="utf-8")
+        return self.errors.read_text(encoding="utf-8") if self.errors.is_file() else ""  # a device has no end
 
 
 def toml(document: Mapping[str, Any]) -> str:
