@@ -17,6 +17,8 @@ from gateway.store.sql import Queries
 
 _SQL = Queries.load("contacts")
 AT_ONCE = 1000
+LISTED = 1000
+"""Members counted of each group in a list."""
 Within = Sequence[int] | None
 MOST_WORDS = 8
 
@@ -122,9 +124,12 @@ async def remove(connection: Connection, entity_id: int, within: Within, keys: S
     return int(status.rpartition(" ")[2])
 
 
-async def groups(connection: Connection, entity_id: int, within: Within, after: str, limit: int) -> list[Any]:
-    """Groups with their sizes, by slug."""
-    return list(await connection.fetch(_SQL["group_page"], entity_id, within, after, limit))
+async def groups(
+    connection: Connection, entity_id: int, within: Within, after: str, limit: int
+) -> list[dict[str, Any]]:
+    """Groups with their sizes, by slug; not `exact`: of one that is filled by a filter, or at least so many."""
+    rows = await connection.fetch(_SQL["group_page"], entity_id, within, after, limit, LISTED + 1)
+    return [{**row, "exact": row["members"] is not None and row["members"] <= LISTED} for row in rows]
 
 
 async def group(connection: Connection, entity_id: int, within: Within, slug: str) -> FoundGroup | None:
@@ -143,7 +148,8 @@ async def show_group(
     if row["filtered"]:
         counts, exact = await filtered.count(connection, entity_id, row["id"])
         return row, {**counts, "exact": exact}
-    return row, await count_group(connection, entity_id, FoundGroup(row["id"], filtered=False))
+    found: Any = await connection.fetchrow(_SQL["group_count"], entity_id, row["id"], filtered.COUNTED + 1)
+    return row, {**found, "exact": found["members"] <= filtered.COUNTED}
 
 
 async def count_group(connection: Connection, entity_id: int, group: FoundGroup) -> dict[str, Any]:
@@ -151,7 +157,7 @@ async def count_group(connection: Connection, entity_id: int, group: FoundGroup)
     if group.filtered:
         counts: Any = await filtered.count_all(connection, entity_id, group.id)
     else:
-        counts = await connection.fetchrow(_SQL["group_count"], entity_id, group.id)
+        counts = await connection.fetchrow(_SQL["group_count"], entity_id, group.id, None)
     return {**counts, "exact": True}
 
 

@@ -4,7 +4,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.model import Role
-from gateway.store import filtered, persons
+from gateway.store import contacts, filtered, persons
 from tests.support.authority import Client, ask
 from tests.support.people import put_person
 from tests.support.scene import Scene
@@ -66,6 +66,15 @@ async def test_a_large_group_is_said_to_have_at_least_so_many_and_counted_when_a
         assert (await ask(client, coordinator, "GET", f"/v1/groups/{slug}/count"))[0] == 404
     assert (await ask(client, editor, "GET", "/v1/groups/hand/count"))[1]["members"] == 0
     assert (await ask(client, editor, "GET", "/v1/groups/hand"))[1]["exact"]
+    await ask(client, editor, "POST", "/v1/groups/hand/members", json={"add": ["a", "b", "c"]})
+    _, told = await ask(client, editor, "GET", "/v1/groups/hand")
+    assert (told["members"], told["exact"]) == (3, False)
+    for listed, exact in ((2, False), (3, True)):
+        monkeypatch.setattr(contacts, "LISTED", listed)
+        _, page = await ask(client, editor, "GET", "/v1/groups")
+        assert [(one["slug"], one["members"], one["exact"]) for one in page["groups"]] == [
+            ("all", None, False), ("hand", 3, exact), ("none", None, False)
+        ]  # fmt: skip
 
 
 async def test_a_filter_fills_a_group(client: Client, tokens: dict[str, str]) -> None:

@@ -94,9 +94,10 @@ DELETE FROM contact c WHERE c.entity_id = $1 AND NOT c.registered AND ($2::int[]
   AND c.key = ANY ($3::text[]);
 
 -- name: group_page
--- Groups of an entity; those that are filled by hand with their sizes.
+-- Groups of an entity; those that are filled by hand with their sizes, counted as far as $5.
 SELECT g.id, g.slug, g.name, g.exercises, s.slug AS partnership, f.group_id IS NOT NULL AS filtered,
-    CASE WHEN f.group_id IS NULL THEN (SELECT count(*) FROM group_member m WHERE m.group_id = g.id) END AS members
+    CASE WHEN f.group_id IS NULL THEN (
+        SELECT count(*) FROM (SELECT FROM group_member m WHERE m.group_id = g.id LIMIT $5) m) END AS members
 FROM contact_group g LEFT JOIN group_filter f ON f.group_id = g.id LEFT JOIN partnership s ON s.id = g.partnership_id
 WHERE g.entity_id = $1 AND ($2::int[] IS NULL OR g.partnership_id = ANY ($2)) AND g.slug > $3 ORDER BY g.slug LIMIT $4;
 
@@ -113,9 +114,10 @@ FROM contact_group g LEFT JOIN group_filter f ON f.group_id = g.id LEFT JOIN par
 WHERE g.entity_id = $1 AND ($2::int[] IS NULL OR g.partnership_id = ANY ($2)) AND g.slug = $3;
 
 -- name: group_count
--- How many people were put into a group, and how many of them each channel reaches.
+-- How many people were put into a group, and how many of them each channel reaches; of the first $3, or of all (NULL).
 SELECT count(*) AS members, count(c.mobile) AS sms, count(coalesce(c.landline, c.mobile)) AS voice, count(c.email) AS email
-FROM group_member m JOIN contact c ON c.id = m.contact_id WHERE m.group_id = $2 AND c.entity_id = $1;
+FROM (SELECT contact_id FROM group_member WHERE group_id = $2 LIMIT $3) m
+JOIN contact c ON c.id = m.contact_id WHERE c.entity_id = $1;
 
 -- name: group_filter_put
 -- A group is filled by this filter; no row comes back when people were put in by hand.
