@@ -154,8 +154,9 @@ class Gateway:
         await self.gates.open()
         fence = Fence(boottime, dispatch.lease_s)
         self.outlets = Outlets(
-            self.settings, self.store, metrics=self.metrics, gates=self.gates, fence=fence, utcnow=self.now
-        )
+            self.settings, self.store, metrics=self.metrics, gates=self.gates, fence=fence, utcnow=self.now,
+            nodes=lambda: self.presence.among(Role.DISPATCH),
+        )  # fmt: skip
         self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
         self.binds = await self.outlets.lease_binds(self.number, self._leads, Fence(boottime, dispatch.lease_s))
         await self.outlets.heed_restores(self._leads)
@@ -178,8 +179,7 @@ class Gateway:
             called=self._news, log=logging_.unit_logger("gateway.escalating"),
         )  # fmt: skip
         self.forgetter = Forgetter(
-            self.store, self.settings.retention, leads=self._leads,
-            log=logging_.unit_logger("gateway.forgetting"),
+            self.store, self.settings.retention, leads=self._leads, log=logging_.unit_logger("gateway.forgetting"),
         )  # fmt: skip
         self.adopter = Adopter(
             self.store, self.outlets.adopters(), node=self.number, leads=self._leads,

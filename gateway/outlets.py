@@ -15,6 +15,7 @@ from aiohttp import web
 
 from gateway.channels.base import Channel
 from gateway.channels.email import EmailChannel
+from gateway.channels.email_domains import alone
 from gateway.channels.email_settings import EmailSettings, RelaySettings, relay_rates
 from gateway.channels.sms import SmsChannel
 from gateway.channels.sms_settings import CanarySettings, SmsProviderSettings, account_rates
@@ -52,7 +53,7 @@ MAIL_LATE_S = 0.1
 
 
 class Outlets:
-    """`open` builds the channels; `parts` is what has to run beside them."""
+    """`open` builds the channels; `parts` is what has to run beside them. `nodes`: how many nodes send now."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Outlets:
         gates: Gates,
         fence: Fence,
         utcnow: Callable[[], datetime],
+        nodes: Callable[[], int] = alone,
     ) -> None:
         self.channels: list[Channel] = []
         self.parts: list[Callable[[], Coroutine[None, None, None]]] = []
@@ -72,6 +74,7 @@ class Outlets:
         self._gates = gates
         self._fence = fence
         self._utcnow = utcnow
+        self._nodes = nodes
 
     def open(self) -> list[Channel]:
         """Every channel that has a provider, for the live transports and for the simulated ones."""
@@ -159,6 +162,7 @@ class Outlets:
             fence=self._fence.holds,
             relay_shares=of_relays.allowances,
             domain_shares=of_domains.allowances,
+            nodes=self._nodes,
         )
         for rates in (of_relays, of_domains):
             rates.granted = channel.granted

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, assert_never
 
 from gateway.channels.base import Emit, Work
-from gateway.channels.email_domains import Domains, least
+from gateway.channels.email_domains import Domains, alone, least
 from gateway.channels.email_settings import EmailSettings, RelaySettings
 from gateway.channels.email_signing import Signer
 from gateway.channels.email_supply import Supply
@@ -52,16 +52,18 @@ def always() -> bool:
 
 
 class _Shares(NamedTuple):
-    """Rates that all nodes keep to together, by relay and by a domain's first name."""
+    """Rates that all nodes keep to together, by relay and by a domain's first name; how many nodes these are."""
 
     relays: Mapping[str, Allowance]
     domains: Mapping[str, Allowance]
+    nodes: Callable[[], int]
 
 
 class EmailChannel:
     """E-mail as a channel. `accepted` is told (relay, n) once per batch; `relays` replaces those of the settings; while
     `fence()` is false no body is written: what was begun may be another node's by now. `relay_shares` and
-    `domain_shares` are rates that other nodes keep to as well (tell `granted` of more); others are this node's alone.
+    `domain_shares` are rates that other nodes keep to as well (tell `granted` of more); of other domains' ceilings it
+    takes its part among so many `nodes`.
     """
 
     name = ChannelName.EMAIL
@@ -76,10 +78,11 @@ class EmailChannel:
         fence: Callable[[], bool] = always,
         relay_shares: Mapping[str, Allowance] | None = None,
         domain_shares: Mapping[str, Allowance] | None = None,
+        nodes: Callable[[], int] = alone,
     ) -> None:
         self.transport = transport
         self._settings = settings
-        self._shares = _Shares(relay_shares or {}, domain_shares or {})
+        self._shares = _Shares(relay_shares or {}, domain_shares or {}, nodes)
         self._relays = tuple(settings.relays if relays is None else relays)
         self._accepted = accepted
         self._fence = fence
@@ -153,7 +156,9 @@ class _Run:
         self._emit = emit
         self._wake = asyncio.Event()
         now = self._loop.time()
-        self._domains = Domains(settings.domains, settings.domain_max_per_s, now, shared=shares.domains)
+        self._domains = Domains(
+            settings.domains, settings.domain_max_per_s, now, shared=shares.domains, nodes=shares.nodes
+        )
         self._shares = shares.relays
         self._supply = Supply(
             work=work,

@@ -22,6 +22,12 @@ PATIENCE_S = 3.0
 MOST_HELD = 1000
 MOST_PACES = 10_000
 
+
+def alone() -> int:
+    """How many nodes send mails, of a node that shares with nobody."""
+    return 1
+
+
 _RANK = {of_class: rank for rank, of_class in enumerate(MessageClass)}  # the most urgent first
 
 
@@ -107,7 +113,8 @@ def least(left: int | None, shared: Allowance | None, now: float) -> int | None:
 class Domains:
     """Ask `admit` for each delivery and `due` for those that waited; tell `refused`; call `look` now and then.
 
-    `shared` are ceilings of known domains, by the first name of each, that other nodes keep to as well.
+    `shared` are ceilings of known domains, by the first name of each, that other nodes keep to as well. Of every other
+    ceiling this node takes its part: as much as each of the `nodes` that send mails now.
     """
 
     def __init__(
@@ -117,8 +124,11 @@ class Domains:
         now: float,
         *,
         shared: Mapping[str, Allowance] | None = None,
+        nodes: Callable[[], int] = alone,
     ) -> None:
         self._shared = shared or {}
+        self._nodes = nodes
+        self._among = nodes()
         self._most_per_s = most_per_s
         self._groups = {name: group.names[0] for group in known for name in group.names}
         self._ceilings = {group.names[0]: group.max_per_s for group in known}
@@ -134,11 +144,11 @@ class Domains:
         name = self._name(delivery)
         domain = self._domains.get(name)
         if domain is None:
-            ceiling = self._ceilings.get(name, self._most_per_s)
-            if ceiling is None:
+            ceiling = self._ceiling(name)
+            if ceiling is None and name not in self._shared:
                 self._gone[name] += 1
                 return True
-            domain = self._watch(name, Pace(None if name in self._shared else ceiling, now))
+            domain = self._watch(name, Pace(ceiling, now))
         rank = _RANK[delivery.text.message_class]
         left = domain.left(now)
         if left is None or (left > 0 and domain.first(rank)):
@@ -184,7 +194,7 @@ class Domains:
         domain = self._domains.get(name)
         if domain is None:
             took = max(self._gone[name], self._gone_before[name])
-            domain = self._watch(name, Pace(None, now, took_per_s=took))
+            domain = self._watch(name, Pace(self._ceiling(name), now, took_per_s=took))
         domain.pace.refused(now)
 
     def take_back(self, chosen: Callable[[Delivery], bool]) -> list[Delivery]:
@@ -199,9 +209,14 @@ class Domains:
         return back
 
     def look(self, now: float) -> None:
-        """Forget what is over; cheap, and does so about once a second."""
+        """Forget what is over, see who else sends; cheap, and does so about once a second."""
         if now - self._since < WINDOW_S:
             return
+        if (among := self._nodes()) != self._among:
+            self._among = among
+            for name, of in self._domains.items():
+                if (ceiling := self._ceiling(name)) is not None:
+                    of.pace.keep_to(ceiling)
         self._gone_before, self._gone = self._gone, Counter()
         self._since = now
         for name in [name for name, of in self._domains.items() if of.per_s(now) is None and not of.waiting]:
@@ -210,6 +225,11 @@ class Domains:
     def slowed(self, now: float) -> int:
         """How many are asked more slowly than their ceiling."""
         return sum(of.pace.slowed for of in self._domains.values() if of.pace.per_s(now) is not None)
+
+    def _ceiling(self, name: str) -> float | None:
+        """This node's part of a ceiling; None: there is none, or its slots are granted over all nodes."""
+        whole = self._ceilings.get(name, self._most_per_s)
+        return None if whole is None or name in self._shared else whole / self._among
 
     def _watch(self, name: str, pace: Pace) -> _Domain:
         self._domains[name] = domain = _Domain(pace, self._shared.get(name))

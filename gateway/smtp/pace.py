@@ -65,9 +65,13 @@ class Pace:
             return self._most_per_s
         rate: float = self._cut_per_s * 2.0 ** ((now - self._cut_at) / DOUBLES_S)
         if rate < self._before_per_s:
-            return rate
+            return rate if self._most_per_s is None else min(rate, self._most_per_s)
         self._cut_per_s = None
         return self._most_per_s
+
+    def keep_to(self, most_per_s: float) -> None:
+        """Another ceiling from now on."""
+        self._most_per_s = most_per_s
 
     def left(self, now: float) -> int | None:
         """How many may go now; None: any number."""

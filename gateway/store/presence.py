@@ -5,7 +5,7 @@ LISTEN. Never knows: what the news are about.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import asyncpg
 
@@ -16,6 +16,7 @@ from gateway.store.pool import GONE
 
 NODE_LOCKS = 7230002
 LEADER_LOCK = 7230003
+DUTY_LOCKS = 7230080
 CHANNEL = "gateway"
 
 
@@ -42,11 +43,13 @@ class Presence:
         self._look_s = look_s
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._duties = frozenset(duties)
+        self._present: Mapping[str, int] = {}
         self.leads: frozenset[str] = frozenset()
 
     async def enter(self, patience_s: float = 10.0) -> int:
         """Take the name and return the node's number. Raises StoreUnavailable when another process holds the name."""
         self._connection = await self._connect(patience_s)
+        await self._count(self._connection)
         return await progress.node_id(self._connection, self._name)
 
     async def run(self) -> None:
@@ -55,7 +58,7 @@ class Presence:
             try:
                 connection = self._connection or await self._connect(3.0)
                 self._connection = connection
-                await connection.execute("SELECT 1")
+                await self._count(connection)
                 for duty in sorted(self._duties - self.leads):
                     if await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", LEADER_LOCK, duty):
                         self.leads |= {duty}
@@ -63,6 +66,10 @@ class Presence:
                 self._log.warning("presence_lost", error=type(error).__name__)
                 self._drop()
             await asyncio.sleep(self._look_s)
+
+    def among(self, duty: str) -> int:
+        """How many nodes have this duty, this one included; what was last known while the store does not answer."""
+        return max(1, self._present.get(duty, 1))
 
     async def leave(self) -> None:
         """Free the name and the lead."""
@@ -72,6 +79,9 @@ class Presence:
             except GONE:
                 self._connection.terminate()
             self._connection = None
+
+    async def _count(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        self._present = await progress.nodes_by_duty(connection, DUTY_LOCKS, sorted(self._duties))
 
     def _drop(self) -> None:
         self.leads = frozenset()
@@ -102,6 +112,8 @@ class Presence:
     async def _take_name(self, connection: "asyncpg.Connection[asyncpg.Record]", patience_s: float) -> bool:
         for _ in range(max(1, int(patience_s / 0.2))):
             if await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", NODE_LOCKS, self._name):
+                for duty in sorted(self._duties):
+                    await connection.execute("SELECT pg_advisory_lock_shared($1, hashtext($2))", DUTY_LOCKS, duty)
                 await connection.add_listener(CHANNEL, self._on_news)
                 return True
             await asyncio.sleep(0.2)

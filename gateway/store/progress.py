@@ -101,3 +101,8 @@ async def node_id(connection: Connection, name: str) -> int:
     """The number of a node."""
     number: int = await connection.fetchval(_SQL["node_id"], name)
     return number
+
+
+async def nodes_by_duty(connection: Connection, lock: int, duties: Sequence[str]) -> dict[str, int]:
+    """How many nodes are present with each duty: they share a lock of this number and the duty's hash."""
+    return {row["duty"]: row["nodes"] for row in await connection.fetch(_SQL["nodes_by_duty"], lock, duties)}

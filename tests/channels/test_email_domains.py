@@ -145,6 +145,30 @@ def test_two_nodes_keep_to_one_ceiling_together() -> None:
     assert most <= BIG.max_per_s * 1.1 + 1
 
 
+def test_nodes_that_come_and_go_keep_to_the_common_ceiling_together_without_asking() -> None:
+    """Nobody listed this domain: each node takes its part of the ceiling, as many as there are."""
+    present = [1]
+    nodes = [Domains((), 30.0, 0.0, nodes=lambda: present[0]) for _ in range(3)]
+    gone: list[float] = []
+    for tick in range(3000):
+        now = tick * 0.01
+        present[0] = 1 if tick < 1000 else 3
+        for domains in nodes[: present[0]]:
+            domains.look(now)
+            those = mails(5, "anybody.example")
+            gone += [now] * (sort(domains, those, now)[0] + len(domains.due(100, now)[0]))
+    alone, all_three = sum(at < 10.0 for at in gone), sum(12.0 <= at < 30.0 for at in gone)
+    assert 290 <= alone <= 310
+    assert 18 * 30 * 0.9 <= all_three <= 18 * 30 + 9
+
+
+def test_a_listed_domain_that_is_too_slow_for_a_grid_is_divided_among_the_nodes_too() -> None:
+    crawl = DomainSettings(names=("big.example",), max_per_s=0.02)
+    domains = Domains((crawl,), None, 0.0, nodes=lambda: 2)
+    gone, _, later = sort(domains, mails(2), 0.0)
+    assert (gone, round(later[0].wait_s)) == (1, 101)  # one in a hundred seconds, of one in fifty
+
+
 def test_who_waits_for_a_shared_ceiling_looks_again_within_a_second_and_goes_when_it_is_granted() -> None:
     share = Allowance(10.0, shared=True, late_s=0.1)
     asked: list[bool] = []

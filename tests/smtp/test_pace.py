@@ -100,6 +100,17 @@ def test_what_it_took_before_it_was_watched_counts() -> None:
     assert pace.per_s(0.1) == 200
 
 
+def test_another_ceiling_holds_from_then_on_for_a_place_that_is_slowed_too() -> None:
+    pace = Pace(100.0, 0.0)
+    assert sent(pace, 0.0, 1.0) >= 100
+    pace.keep_to(20.0)
+    assert 18 <= sent(pace, 1.0, 1.0) <= 23
+    refusals(pace, 2.0, 20)
+    pace.keep_to(5.0)
+    assert pace.per_s(2.0) == 5.0
+    assert pace.per_s(2.0 + DOUBLES_S) == 5.0
+
+
 @given(st.lists(st.tuples(st.floats(0.0, 3.0), st.integers(0, 20), st.integers(0, 40)), max_size=40))
 def test_no_course_of_events_exceeds_the_ceiling_or_stops_for_good(course: list[tuple[float, int, int]]) -> None:
     pace, now, gone = Pace(50.0, 0.0), 0.0, 0

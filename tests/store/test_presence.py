@@ -96,6 +96,18 @@ async def test_a_node_leads_in_nothing_but_its_own_duties(pg: Cluster) -> None:
     assert first.presence.leads == {"api", "mailbox"}
 
 
+@pytest.mark.both_servers
+async def test_each_node_knows_how_many_have_its_duty(pg: Cluster) -> None:
+    one, two, other = Node(pg.app_dsn, "one"), Node(pg.app_dsn, "two"), Node(pg.app_dsn, "three", "api", "mailbox")
+    async with running(one):
+        assert [one.presence.among(duty) for duty in DUTIES] == [1, 1]
+        async with running(two), running(other):
+            assert [two.presence.among(duty) for duty in DUTIES] in ([2, 2], [2, 3])  # known from the start
+            await becomes(lambda: [one.presence.among(duty) for duty in DUTIES] == [2, 3])
+            assert other.presence.among("dispatch") == 1  # none of its business
+        await becomes(lambda: [one.presence.among(duty) for duty in DUTIES] == [1, 1])
+
+
 async def test_news_of_other_nodes_are_heard(pg: Cluster) -> None:
     node = Node(pg.app_dsn, "one")
     async with running(node):

@@ -82,3 +82,11 @@ INSERT INTO provider (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = 
 -- name: node_id
 -- The number of a node, made at its first start.
 INSERT INTO node (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET started_at = now(), seen_at = now() RETURNING id;
+
+-- name: nodes_by_duty
+-- Of each duty $2, how many nodes are present that have it: each holds the lock ($1, the duty's hash), shared with the others.
+SELECT d.duty, count(l.pid) AS nodes
+FROM unnest($2::text[]) d (duty) LEFT JOIN pg_locks l ON l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+    AND l.classid::bigint = $1::bigint AND l.objid::bigint = hashtext(d.duty)::bigint & 4294967295
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+GROUP BY d.duty;
