@@ -16,7 +16,7 @@ from typing import Protocol
 
 from gateway.channels.base import Emit, Work, may_leave
 from gateway.channels.voice_driver import Call, Placed, VoiceDriver
-from gateway.channels.voice_outcomes import BUSY, CONGESTION, CallEnd, judge, receipt_of
+from gateway.channels.voice_outcomes import BUSY, CONGESTION, DOUBTFUL, CallEnd, judge, receipt_of
 from gateway.channels.voice_settings import VoiceSettings
 from gateway.model import ChannelName, Delivery, Lease, Outcome, OutcomeKind, Receipt, Transport
 from gateway.policy.breaker import Breaker
@@ -27,6 +27,8 @@ AHEAD = 4
 HANG_UPS_AT_ONCE = 8
 EARLY_ENDS_KEPT = 1000
 REST_FIRST_S, REST_MAX_S = 0.5, 30.0
+HELD_READY_S = 5.0
+"""A call that was made ready waits so long for a resting trunk, else it is made ready anew: peers keep nothing idle."""
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 
@@ -249,6 +251,8 @@ class VoiceChannel:
     async def _place(self, attempt: Attempt) -> Placed:
         if not E164.fullmatch(attempt.delivery.address):
             return Placed(OutcomeKind.FAILED, detail="invalid number")
+        while (rest_s := self._rest_s_left()) > 0:
+            await asyncio.sleep(rest_s)
         if not self._allowed(attempt):  # before anything is made ready for it: others could start meanwhile
             return Placed(attempt.refusal[0], detail=attempt.refusal[1])
         placed = await self._driver.place(self._call(attempt.delivery), partial(self._leave, attempt))
@@ -264,7 +268,10 @@ class VoiceChannel:
         """
         if not self._allowed(attempt):
             return False
-        while (rest_s := max(self._rest_until, self._breaker.rests_until) - self._clock()) > 0:
+        while (rest_s := self._rest_s_left()) > 0:
+            if rest_s > HELD_READY_S:
+                attempt.refusal = (OutcomeKind.UNSENT, "trunk rests")
+                return False
             await asyncio.sleep(rest_s)
         if await self._gate.permit(attempt.delivery.address, partial(self._allowed, attempt)) is None:
             if not self._allowed(attempt):
@@ -281,6 +288,9 @@ class VoiceChannel:
         self._meters.started(self._driver.provider)
         self._meters.in_flight(self.in_flight)
         return True
+
+    def _rest_s_left(self) -> float:
+        return max(self._rest_until, self._breaker.rests_until) - self._clock()
 
     def _allowed(self, attempt: Attempt) -> bool:
         delivery = attempt.delivery
@@ -329,8 +339,8 @@ class VoiceChannel:
             self._rest_s = REST_FIRST_S
 
     def _weighed(self, placed: Placed) -> Placed:
-        """A refusal in a wave of refusals is the trunk's: it costs the called person no attempt."""
-        if placed.kind is OutcomeKind.RETRY and placed.code and (placed.trunk or placed.detail == BUSY.detail):
+        """A refusal in a wave of refusals is the trunk's: it costs the called person no attempt, final as it sounds."""
+        if placed.code and placed.kind is not OutcomeKind.UNKNOWN and (placed.trunk or placed.detail in DOUBTFUL):
             self._breaker.refused(self._clock())
             if not self._breaker.closed(self._clock()):
                 return placed._replace(kind=OutcomeKind.UNSENT, retry_after_s=None)

@@ -142,6 +142,7 @@ class AriDriver:
         }
         status = await self._ask("POST", f"/channels/{made.id}", query)
         if status == 0:
+            self._do(self._delete(made.id))  # it may ring all the same, and nobody would speak to whoever answers
             return Placed(OutcomeKind.UNKNOWN, detail="no answer from provider", trunk=True)
         if status in (401, 403):
             return Placed(OutcomeKind.RETRY, "", status, "credentials refused", None, trunk=True)

@@ -67,6 +67,10 @@ INTERRUPTED = Verdict(ReceiptKind.RETRY, "interrupted")
 FAILED = Verdict(ReceiptKind.FAILED, "failed")
 FAILED_FOR_NOW = Verdict(ReceiptKind.RETRY, "failed")
 
+DOUBTFUL = frozenset({"busy", "congestion", "rejected", "not acceptable", "failed", "refused"})
+"""Words for a call that never rang and that may be the trunk's fault: one says nothing, a wave of them says that the
+trunk takes no calls of ours (throttled, barred, out of credit). Only "invalid number" is about the number alone."""
+
 COMPLETED = "completed"
 
 WORDS: Mapping[str, Verdict | None] = {

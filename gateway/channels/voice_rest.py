@@ -6,6 +6,7 @@ Never knows: ceilings, lines, retry policy, how callbacks come in.
 
 import asyncio
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -38,6 +39,57 @@ LOST = "lost"
 
 class Refused(aiohttp.ClientError):
     """Raised into the HTTP client to stop a request whose first byte may not leave."""
+
+
+class Stale(aiohttp.ClientError):
+    """Raised into the HTTP client: the provider closed this idle connection while the call waited for its permit."""
+
+
+class Connector(aiohttp.TCPConnector):
+    """Knows which connection a task's request has in hand."""
+
+    _held: weakref.WeakKeyDictionary[asyncio.Task[object], aiohttp.connector.Connection] | None = None
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[aiohttp.tracing.Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the name is aiohttp's
+    ) -> aiohttp.connector.Connection:
+        """As always, and remembered."""
+        connection = await super().connect(req, traces, timeout)
+        if (task := asyncio.current_task()) is not None:
+            self._held = self._held or weakref.WeakKeyDictionary()
+            self._held[task] = connection
+        return connection
+
+    def gone(self) -> bool:
+        """Whether the connection that this task has in hand was closed by the other side."""
+        task = asyncio.current_task()
+        connection = self._held.get(task) if self._held is not None and task is not None else None
+        return connection is not None and connection.closed
+
+
+@dataclass(slots=True, eq=False)
+class Leaving:
+    """One call on its way out: the permit, asked for once; `written` from its first byte on, when its deadline runs."""
+
+    leave: Leave
+    answer_timeout_s: Callable[[], float]
+    permitted: bool = False
+    written: bool = False
+    deadline: asyncio.Timeout | None = None
+
+    async def allowed(self) -> bool:
+        """Wait for the permit; waiting is no fault of the peer's."""
+        self.permitted = self.permitted or await self.leave()
+        return self.permitted
+
+    def begin(self) -> None:
+        """The first byte leaves now."""
+        self.written = True
+        if self.deadline is not None:
+            self.deadline.reschedule(asyncio.get_running_loop().time() + self.answer_timeout_s())
 
 
 @dataclass(slots=True)
@@ -74,7 +126,7 @@ class RestDriver:
                 "Authorization": aiohttp.encode_basic_auth(trunk.account_sid, trunk.auth_token.get_secret_value())
             },
             timeout=aiohttp.ClientTimeout(total=None, connect=trunk.connect_timeout_s),
-            connector=aiohttp.TCPConnector(limit=trunk.connections, keepalive_timeout=30),
+            connector=Connector(limit=trunk.connections, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[trace],
         )
@@ -90,22 +142,16 @@ class RestDriver:
         form = call_form(call, self._trunk, self._settings)
         if form is None:
             return Placed(OutcomeKind.FAILED, detail="text too long")
-        written = False
-        deadline = asyncio.timeout(None)  # runs from the first byte: waiting for a permit is no fault of the peer's
-
-        async def leaving() -> bool:
-            nonlocal written
-            written = await leave()
-            deadline.reschedule(asyncio.get_running_loop().time() + self._trunk.answer_timeout_s)
-            return written
-
+        leaving = Leaving(leave, lambda: self._trunk.answer_timeout_s)
         try:
-            async with deadline:
-                status, retry_after_s, body = await self._post(f"{self._calls_url}.json", form, leaving)
+            try:
+                status, retry_after_s, body = await self._start(form, leaving)
+            except Stale:  # nothing was written, and the permit is in hand
+                status, retry_after_s, body = await self._start(form, leaving)
         except Refused:
             return Placed(OutcomeKind.UNSENT)
         except (aiohttp.ClientError, TimeoutError, OSError):
-            if written:
+            if leaving.written:
                 return Placed(OutcomeKind.UNKNOWN, detail="no answer from provider", trunk=True)
             return Placed(OutcomeKind.UNSENT, detail="provider unreachable", trunk=True)
         placed = read_answer(status, retry_after_s, body)
@@ -199,7 +245,11 @@ class RestDriver:
             return 0, b""
         return status, body
 
-    async def _post(self, url: str, form: Form, leaving: Leave | None) -> tuple[int, float | None, bytes]:
+    async def _start(self, form: Form, leaving: Leaving) -> tuple[int, float | None, bytes]:
+        async with asyncio.timeout(None) as leaving.deadline:
+            return await self._post(f"{self._calls_url}.json", form, leaving)
+
+    async def _post(self, url: str, form: Form, leaving: Leaving | None) -> tuple[int, float | None, bytes]:
         async with self._http.post(
             url, data=aiohttp.FormData(form), allow_redirects=False, trace_request_ctx=SimpleNamespace(leaving=leaving)
         ) as response:
@@ -213,12 +263,17 @@ class RestDriver:
 
 
 async def _ask_to_leave(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
+    session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
     # The client calls this with a connection in hand, immediately before it writes the head of the request.
-    leaving: Leave | None = getattr(context.trace_request_ctx, "leaving", None)
-    if leaving is not None and not await leaving():
+    leaving: Leaving | None = getattr(context.trace_request_ctx, "leaving", None)
+    if leaving is None:
+        return
+    if not await leaving.allowed():
         raise Refused
+    if isinstance(session.connector, Connector) and session.connector.gone():
+        raise Stale
+    leaving.begin()
 
 
 async def read_bounded(response: aiohttp.ClientResponse) -> bytes:

@@ -29,6 +29,8 @@ RINGING = 180
 UNAVAILABLE = 503
 SILENT = 408
 END_WAIT_S = 3.0
+LEFT_ALONE_MAX_S = 300.0
+"""A server that asks for more is tried again after this: in a disaster an hour without calls is no answer."""
 OFFERED = {"pcma": sdp.PCMA, "pcmu": sdp.PCMU}
 
 
@@ -218,7 +220,7 @@ class SipDriver:
         verdict = by_sip_code(code_of(first.code, first.cause))
         if first.code == UNAVAILABLE and verdict is CONGESTION:
             # RFC 3261 §21.5.4: another server may take it; this one is left alone for as long as it asks
-            way.rest_until = self._clock() + (first.retry_after_s or 0.0)
+            way.rest_until = self._clock() + min(first.retry_after_s or 0.0, LEFT_ALONE_MAX_S)
         return refused(verdict, first.code, first.retry_after_s), verdict is not CONGESTION
 
     # what happens to calls -----------------------------------------------------------------------------------
@@ -312,7 +314,7 @@ class SipDriver:
 
     def _link(self, server: SipServer) -> SipLink:
         trunk = self._trunk
-        host = trunk.domain or server.host
+        host = trunk.domain or (f"[{server.host}]" if ":" in server.host else server.host)
         identity = Identity(
             domain=host if trunk.domain or server.port == 5060 else f"{host}:{server.port}",
             local=("", 0),

@@ -20,6 +20,8 @@ from gateway.sip.request import Identity
 RECEIVE_BUFFER_BYTES = 4 << 20
 RECONNECT_FIRST_S, RECONNECT_MAX_S = 0.5, 30.0
 ASK_WITHIN_S = 5.0
+UNACKNOWLEDGED_MS = 20_000
+"""A connection ends when what was written is not acknowledged for so long: a path that is gone does not say so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +129,7 @@ class SipLink:
             return
         loop = asyncio.get_running_loop()
         server = self.server
-        found = await loop.getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM)
-        family, _, _, _, peer = found[0]
-        self._peer = (str(peer[0]), int(peer[1]))
+        family, self._peer = (await self._addresses())[0]
         sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
@@ -142,6 +142,22 @@ class SipLink:
         self._udp = transport
         self._local(sock.getsockname())
 
+    async def _addresses(self) -> list[tuple[int, tuple[str, int]]]:
+        """What the trunk's name stands for now: families and addresses. Raises OSError."""
+        server = self.server
+        found = await asyncio.get_running_loop().getaddrinfo(server.host, server.port, type=socket.SOCK_DGRAM)
+        return [(int(family), (str(peer[0]), int(peer[1]))) for family, _, _, _, peer in found]
+
+    async def _follow(self) -> None:
+        """A trunk that does not answer may have moved: its name stands for another machine now."""
+        if self._udp is None:
+            return  # a connection looks the name up each time it is made
+        ours = self._udp.get_extra_info("socket").family
+        with contextlib.suppress(OSError):
+            there = [peer for family, peer in await self._addresses() if family == ours]
+            if there and self._peer not in there:
+                self._peer = there[0]
+
     # TCP and TLS ---------------------------------------------------------------------------------------------
 
     async def _connect(self) -> None:
@@ -153,6 +169,9 @@ class SipLink:
         )  # fmt: skip
         self._stream_reader, self._stream = reader, writer
         self._peer = writer.get_extra_info("peername")[:2]
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # RFC 5482 §3: without it a system tries for a quarter of an hour
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
         self._local(writer.get_extra_info("sockname"))
         self._change(up=True)
 
@@ -187,6 +206,8 @@ class SipLink:
     async def _keep_alive(self) -> None:
         # RFC 3261 §11: a trunk that answers OPTIONS takes calls
         while True:
+            if not self.up:
+                await self._follow()
             self._heard = False
             self.agent.ask(time.monotonic(), within_s=min(ASK_WITHIN_S, self.server.keep_alive_s))
             self._flush()

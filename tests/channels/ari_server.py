@@ -23,6 +23,7 @@ class AriServer:
         self.channels: dict[str, str] = {}
         self.sockets: list[web.WebSocketResponse] = []
         self.url = ""
+        self.mute = False  # it takes a call and never says so
         self._tasks: set[asyncio.Task[None]] = set()
 
     def app(self) -> web.Application:
@@ -71,6 +72,8 @@ class AriServer:
             return web.Response(status=409)
         self.channels[channel] = number
         self.started.append(number)
+        if self.mute:
+            await asyncio.sleep(60)
         self._later(0.01, partial(self.run, channel, number[-1]))
         return web.json_response({"id": channel})
 

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from gateway.channels.base import Channel
-from gateway.channels.voice import AHEAD, Attempt, LocalGate, VoiceChannel, VoiceMeters
+from gateway.channels.voice import AHEAD, HELD_READY_S, Attempt, LocalGate, VoiceChannel, VoiceMeters
 from gateway.channels.voice_driver import Call, Leave, Placed, Report, VoiceDriver
 from gateway.channels.voice_outcomes import CallEnd
 from gateway.channels.voice_rest import RestDriver
@@ -341,15 +341,20 @@ async def test_a_trunk_that_refuses_for_speed_rests_as_long_as_it_asked_for() ->
     assert (tracking.outcomes[0].retry_after_s, tracking.outcomes[0].code) == (0.05, 429)
 
 
-@pytest.mark.parametrize(("code", "detail", "trunk"), [(486, "busy", False), (503, "congestion", True)])
+@pytest.mark.parametrize(("kind", "code", "detail", "trunk"), [
+    (OutcomeKind.RETRY, 486, "busy", False), (OutcomeKind.RETRY, 503, "congestion", True),
+    (OutcomeKind.FAILED, 403, "rejected", False), (OutcomeKind.FAILED, 402, "failed", False),
+    (OutcomeKind.FAILED, 488, "not acceptable", False), (OutcomeKind.FAILED, 400, "refused", False),
+])  # fmt: skip
 async def test_a_wave_of_refusals_opens_the_breaker_and_costs_nobody_an_attempt_any_more(
-    code: int, detail: str, trunk: bool
+    kind: OutcomeKind, code: int, detail: str, trunk: bool
 ) -> None:
+    """Final as some of them sound: a trunk that bars us says 403 to every number."""
     waves = [True]
 
     async def answer(call: Call) -> Placed:
         if waves[0]:
-            return Placed(OutcomeKind.RETRY, code=code, detail=detail, retry_after_s=0.001, trunk=trunk)
+            return Placed(kind, code=code, detail=detail, retry_after_s=0.001, trunk=trunk)
         return await accept(call)
 
     driver, tracking = FakeDriver(answer), Tracking()
@@ -360,9 +365,40 @@ async def test_a_wave_of_refusals_opens_the_breaker_and_costs_nobody_an_attempt_
         waves[0] = False
         await tracking.until(outcomes=12)
     kinds = tracking.kinds()
-    assert kinds[:4] == [OutcomeKind.RETRY] * 4  # until there is a wave, busy is busy
+    assert kinds[:4] == [kind] * 4  # until there is a wave, busy is busy
     assert set(kinds[4:8]) == {OutcomeKind.UNSENT}
     assert kinds[-3:] == [OutcomeKind.ACCEPTED] * 3
+
+
+async def test_a_call_that_is_ready_is_let_go_when_its_trunk_rests_for_long_and_made_ready_anew_afterwards() -> None:
+    now, ready = [0.0], list[str]()
+    congested = asyncio.Event()
+
+    class Careful(FakeDriver):
+        async def place(self, call: Call, leave: Leave) -> Placed:
+            ready.append(call.to[-1])
+            if call.to[-1] == "1":
+                await congested.wait()
+            return await super().place(call, leave)
+
+    async def answer(call: Call) -> Placed:
+        if call.to[-1] == "0":
+            await until(lambda: "1" in ready)
+            congested.set()
+            return Placed(OutcomeKind.RETRY, code=429, retry_after_s=HELD_READY_S + 1, trunk=True)
+        return await accept(call)
+
+    driver, tracking = Careful(answer), Tracking()
+    work = Queue([delivery("+3222345670"), delivery("+3222345671", seq=2)])
+    async with running(channel(driver, clock=lambda: now[0]), work, tracking):
+        await tracking.until(outcomes=2)
+        assert {(o.delivery.seq, o.kind, o.detail) for o in tracking.outcomes} == {
+            (1, OutcomeKind.RETRY, ""), (2, OutcomeKind.UNSENT, "trunk rests"),
+        }  # fmt: skip
+        work.put(delivery("+3222345672", seq=3))
+        await until(lambda: len(work.taken) == 3)
+        assert ready == ["0", "1"]  # the third is not made ready before the trunk has rested
+        now[0] = HELD_READY_S + 2
 
 
 async def test_busy_people_among_others_are_their_own_attempts() -> None:
@@ -378,6 +414,17 @@ async def test_busy_people_among_others_are_their_own_attempts() -> None:
             if n % 2 == 0:
                 line.settled(f"id+3222345{n:03}")
     assert tracking.kinds().count(OutcomeKind.RETRY) == 20
+
+
+async def test_a_wave_of_numbers_that_do_not_exist_is_no_fault_of_the_trunk() -> None:
+    async def answer(_: Call) -> Placed:
+        return Placed(OutcomeKind.FAILED, code=404, detail="invalid number")
+
+    driver, tracking = FakeDriver(answer), Tracking()
+    work = Queue([delivery(seq=n) for n in range(20)])
+    async with running(channel(driver, breaker=Breaker(BreakerRules(calls=5))), work, tracking):
+        await tracking.until(outcomes=20)
+    assert tracking.kinds() == [OutcomeKind.FAILED] * 20
 
 
 async def test_a_trunk_has_no_more_lines_than_its_own() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from gateway.channels.voice_ari import AriDriver
@@ -60,7 +61,7 @@ async def rig(folder: Path, **settings: object) -> AsyncIterator[Rig]:
         await driver.open()
         on = Rig(server, driver)
         watching = asyncio.create_task(driver.watch(on.report))
-        await asyncio.wait_for(driver.connected.wait(), 10)
+        await until(driver.connected.is_set)
         try:
             yield on
         finally:
@@ -121,6 +122,16 @@ async def test_without_the_websocket_no_call_is_started_and_after_a_break_lost_c
         assert (unsent.kind, unsent.trunk) == (OutcomeKind.UNSENT, True)
         await until(lambda: placed.call_id in on.ends)
         assert on.driver.up() == {"voice ari": True}
+
+
+async def test_a_call_that_was_taken_without_an_answer_does_not_ring_on_for_nobody(tmp_path: Path) -> None:
+    async with rig(tmp_path) as on:
+        on.server.mute = True
+        on.driver._http._timeout = aiohttp.ClientTimeout(total=0.3)
+        placed = await on.driver.place(call("0"), leave)
+        assert (placed.kind, placed.trunk, on.server.started) == (OutcomeKind.UNKNOWN, True, ["+32220000000"])
+        await until(lambda: on.server.channels == {})
+        assert on.ends == {}
 
 
 async def test_a_node_that_stops_hangs_up_and_says_so(tmp_path: Path) -> None:

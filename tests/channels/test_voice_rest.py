@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.channels.voice import LocalGate, VoiceChannel
 from gateway.channels.voice_driver import Call
 from gateway.channels.voice_outcomes import CallEnd
-from gateway.channels.voice_rest import RestDriver
+from gateway.channels.voice_rest import Connector, RestDriver
 from gateway.model import Mode, OutcomeKind, Receipt, ReceiptKind, Transport
 from gateway.policy.pacing import CeilingPacer
 from gateway.simulators.recorder import Outcomes
@@ -19,6 +19,7 @@ from gateway.simulators.voice import VoiceSimulator
 from gateway.simulators.voice_call import VoiceBehaviour
 from gateway.web.callbacks import VoiceCallbacks, callback_source
 from tests.channels.voice_line import BODY, Queue, Tracking, delivery, listening, running, trunk, voice
+from tests.support.waiting import until
 
 CALL = Call(
     to="+3222345670",
@@ -278,11 +279,41 @@ async def test_no_answer_in_time_is_unknown_because_the_call_may_have_been_start
 
 async def test_waiting_for_a_permit_does_not_count_against_the_provider() -> None:
     async def late() -> bool:
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(1)
+        driver._trunk = driver._trunk.model_copy(update={"answer_timeout_s": 60.0})
         return True
 
-    async with provider() as simulator, opened(simulator, answer_timeout_s=2) as driver:
+    async with provider() as simulator, opened(simulator, answer_timeout_s=0.5) as driver:
         assert (await driver.place(CALL, late)).kind is OutcomeKind.ACCEPTED
+
+
+async def test_a_connection_that_was_closed_while_the_call_waited_for_its_permit_costs_nothing() -> None:
+    """Nothing was written on it: the call is started over a new one, with the same permit."""
+    connections, asked = 0, 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        if connections > 1:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b'HTTP/1.1 201 Created\r\nContent-Length: 14\r\n\r\n{"sid": "CA1"}')
+        writer.close()
+
+    async def leave() -> bool:
+        nonlocal asked
+        asked += 1
+        assert driver._session is not None and isinstance(driver._session.connector, Connector)
+        await until(driver._session.connector.gone)
+        return True
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    driver = RestDriver(trunk(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"), voice())
+    await driver.open()
+    placed = await driver.place(CALL, leave)
+    assert (placed.kind, placed.call_id, connections, asked) == (OutcomeKind.ACCEPTED, "CA1", 2, 1)
+    await driver.close()
+    server.close()
+    await server.wait_closed()
 
 
 async def test_nothing_reaches_the_provider_when_the_call_may_not_leave() -> None:

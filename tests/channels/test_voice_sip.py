@@ -3,27 +3,32 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from gateway.channels.voice import LocalGate, VoiceChannel
+from gateway.channels.voice_audio import Announcement, Spoken
 from gateway.channels.voice_driver import Call, Placed
 from gateway.channels.voice_outcomes import CallEnd, judge
-from gateway.channels.voice_sip import SipDriver
+from gateway.channels.voice_sip import LEFT_ALONE_MAX_S, Line, SipDriver, Way
 from gateway.model import Mode, OutcomeKind, Transport
 from gateway.policy.pacing import CeilingPacer
 from gateway.simulators.sip import SipSimulator
 from gateway.simulators.sip_party import Timing
+from gateway.sip.agent import Ended
 from tests.channels.voice_line import Queue, Tracking, delivery, running
 from tests.channels.voice_sound import sip_trunk, sounding
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
 TEXT = "x" * 60  # 0.6 s of sound
+LONG = "x" * 900  # whoever presses a key or hangs up does so before its end, however slow the machine
 
 
-def call(number: str) -> Call:
+def call(number: str, text: str = TEXT) -> Call:
     return Call(
-        to=number, text=TEXT, language="nl", reference="1", mode=Mode.TEST, transport=Transport.SIMULATED, needed_s=1.0
+        to=number, text=text, language="nl", reference="1", mode=Mode.TEST, transport=Transport.SIMULATED, needed_s=1.0
     )
 
 
@@ -63,8 +68,7 @@ async def rig(
         found = Rig(driver, simulator)
         watching = asyncio.create_task(driver.watch(found.report))
         try:
-            await until(lambda: len(driver.up()) == len(made.servers))
-            await asyncio.sleep(0.05)
+            await until(lambda: all(way.link.connected for way in driver._ways))
             yield found
         finally:
             watching.cancel()
@@ -75,7 +79,8 @@ async def test_every_outcome_has_its_word() -> None:
     """By the last digit of the number, all at once."""
     async with rig() as on:
         placed = dict(zip("0123456789", await asyncio.gather(
-            *(on.driver.place(call(f"+3222000000{digit}"), leave) for digit in "012345689")
+            *(on.driver.place(call(f"+3222000000{digit}", LONG if digit in "123" else TEXT), leave)
+              for digit in "012345689")
         ), strict=False))  # fmt: skip
         refused = {digit: one for digit, one in placed.items() if one.kind is not OutcomeKind.ACCEPTED}
         assert [(one.kind, one.code, one.detail) for one in refused.values()] == [
@@ -104,7 +109,7 @@ async def test_a_call_that_nobody_answers_is_cancelled_after_the_ring_time() -> 
 async def test_withdrawing_hangs_up_what_rings_and_what_plays() -> None:
     async with rig() as on:
         ringing = await on.driver.place(call("+32220000007"), leave)
-        playing = await on.driver.place(replace(call("+32220000000"), text="x" * 900), leave)
+        playing = await on.driver.place(call("+32220000000", LONG), leave)
         await until(lambda: on.simulator.audio_packets > 0)
         assert await on.driver.hang_up(ringing.call_id)
         assert await on.driver.hang_up(playing.call_id)
@@ -119,6 +124,8 @@ async def test_a_server_that_is_silent_is_passed_over_and_each_try_asks_for_its_
     async def counted() -> bool:
         nonlocal asked
         asked += 1
+        if asked > 1:  # only the silent one is not waited for
+            on.driver._trunk = on.driver._trunk.model_copy(update={"answer_timeout_s": 30.0})
         return True
 
     silent = free_port()
@@ -141,6 +148,33 @@ async def test_a_server_that_is_congested_is_left_alone_for_as_long_as_it_asks()
         assert len(second.starts()) == 1
 
 
+async def test_a_server_that_asks_for_a_day_is_tried_again_after_five_minutes() -> None:
+    now = [1000.0]
+    driver = SipDriver(sip_trunk(5060), sounding(), clock=lambda: now[0])
+    way = Way(link=driver._link(driver._trunk.servers[0]))
+    line = Line(
+        call_id="x", way=way, media="m", spoken=Spoken(text=Announcement(stem=Path("x"), seconds=1)), needed_s=1
+    )
+    placed, final = driver._judged(way, line, Ended("x", 503, retry_after_s=86_400.0))
+    assert (placed.kind, placed.detail, placed.trunk, final) == (OutcomeKind.RETRY, "congestion", True, False)
+    assert way.rest_until == now[0] + LEFT_ALONE_MAX_S
+
+
+@pytest.mark.parametrize(("server", "domain", "uri"), [
+    ({"host": "sip.example"}, "", "sip:+3247@sip.example"),
+    ({"host": "sip.example", "port": 5070}, "", "sip:+3247@sip.example:5070"),
+    ({"host": "sip.example", "port": 5070}, "trunk.example", "sip:+3247@trunk.example"),
+    ({"host": "2001:db8::1"}, "", "sip:+3247@[2001:db8::1]"),
+    ({"host": "2001:db8::1", "port": 5070, "transport": "tcp"}, "", "sip:+3247@[2001:db8::1]:5070"),
+])  # fmt: skip
+def test_the_trunk_is_told_who_calls_as_its_settings_say(server: dict[str, object], domain: str, uri: str) -> None:
+    made = sip_trunk(servers=(server,), domain=domain, asserted_id="+3222000000", username="gw", password="secret")
+    identity = SipDriver(made, sounding())._link(made.servers[0]).agent.identity
+    assert identity.uri("+3247") == uri
+    assert (identity.caller, identity.asserted) == ("+3221234567", "+3222000000")
+    assert (identity.username, identity.password) == ("gw", "secret")
+
+
 async def test_a_second_try_that_may_not_leave_keeps_the_first_answer() -> None:
     starts = iter((True, False))
 
@@ -155,7 +189,7 @@ async def test_a_second_try_that_may_not_leave_keeps_the_first_answer() -> None:
 async def test_a_trunk_that_nobody_serves_is_unknown_by_rule_and_nothing_is_left_behind() -> None:
     driver = SipDriver(sip_trunk(free_port(), answer_timeout_s=0.2), sounding())
     await driver.open()
-    await asyncio.sleep(0.05)
+    await until(lambda: all(way.link.connected for way in driver._ways))
     placed = await driver.place(call("+32220000000"), leave)
     assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.UNKNOWN, "no answer from trunk", True)
     await driver.close()
@@ -177,7 +211,7 @@ async def test_audio_is_never_sent_where_it_is_not_wanted() -> None:
 
 async def test_a_node_that_stops_hangs_up_and_says_that_it_was_interrupted() -> None:
     async with rig() as on:
-        placed = await on.driver.place(replace(call("+32220000000"), text="x" * 900), leave)
+        placed = await on.driver.place(call("+32220000000", LONG), leave)
         await until(lambda: on.simulator.audio_packets > 0)
         await on.driver.close()
         assert await on.end_of(placed) == "interrupted"
@@ -193,7 +227,8 @@ async def test_the_whole_channel_calls_over_sip() -> None:
             gate=LocalGate(CeilingPacer(600)),
         )  # fmt: skip
         tracking = Tracking()
-        work = Queue([delivery(number, seq=n, body=TEXT) for n, number in enumerate(numbers)])
+        bodies = [LONG if number[-1] == "1" else TEXT for number in numbers]
+        work = Queue([delivery(number, seq=n, body=bodies[n]) for n, number in enumerate(numbers)])
         async with running(channel, work, tracking):
             await tracking.until(outcomes=5, receipts=3)
         kinds = {outcome.delivery.address[-1]: outcome.kind for outcome in tracking.outcomes}

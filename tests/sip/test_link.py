@@ -1,16 +1,18 @@
 """Links over UDP, TCP and TLS, against the smallest possible far end, and one that goes away and comes back."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from gateway.sip.agent import Ended, Happening, Progress, Up
 from gateway.sip.framing import Framer
-from gateway.sip.link import Server, SipLink
+from gateway.sip.link import UNACKNOWLEDGED_MS, Server, SipLink
 from gateway.sip.message import SipRequest, parse, respond
 from tests.sip.sip_pair import ANSWER, OFFER, identity
 from tests.smtp.certificate import server_context
@@ -111,6 +113,79 @@ async def test_a_trunk_that_is_not_there_is_down_and_asked_again() -> None:
     assert not link.up and not link.connected
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_written_to_a_path_that_is_gone_ends_the_connection() -> None:
+    server = await asyncio.start_server(FarEnd().serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with linked(Server(host="127.0.0.1", port=port, transport="tcp"), Told()) as link:
+        assert link._stream is not None
+        sock = link._stream.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNACKNOWLEDGED_MS
+    server.close()
+
+
+class UdpEnd(asyncio.DatagramProtocol):
+    """Answers every request over UDP, unless it is `away`."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.asked: list[str] = []
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)  # asyncio's own is none by class
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        request = parse(data)
+        assert isinstance(request, SipRequest) and self._transport is not None
+        self.asked.append(request.method)
+        if not self.away:
+            self._transport.sendto(respond(request, 200, "OK", source=addr, to_tag="x"), addr)
+
+
+@asynccontextmanager
+async def over_udp() -> AsyncIterator[tuple[UdpEnd, int]]:
+    loop = asyncio.get_running_loop()
+    transport, far = await loop.create_datagram_endpoint(UdpEnd, local_addr=("127.0.0.1", 0))
+    try:
+        yield far, transport.get_extra_info("sockname")[1]
+    finally:
+        transport.close()
+
+
+async def test_options_find_out_that_a_trunk_is_away_and_that_it_is_back() -> None:
+    async with over_udp() as (far, port):
+        async with linked(Server(host="127.0.0.1", port=port, keep_alive_s=0.2), Told()) as link:
+            await until(lambda: far.asked)
+            far.away = True
+            await until(lambda: not link.up)
+            far.away = False
+            await until(lambda: link.up)
+        assert set(far.asked) == {"OPTIONS"}
+
+
+async def test_a_trunk_whose_name_stands_for_another_machine_is_found_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with over_udp() as (old, before), over_udp() as (new, after):
+        there = [before]
+
+        async def addresses(_: SipLink) -> list[tuple[int, tuple[str, int]]]:
+            return [(int(socket.AF_INET), ("127.0.0.1", port)) for port in there]
+
+        monkeypatch.setattr(SipLink, "_addresses", addresses)
+        async with linked(Server(host="trunk.example", keep_alive_s=0.2), Told()) as link:
+            await until(lambda: old.asked)
+            there[0] = after
+            old.away = True
+            await until(lambda: new.asked)
+            await until(lambda: link.up)
+            asked = len(old.asked)
+            there.insert(0, before)  # several addresses in another order are no reason to go back
+            new.away = True
+            await until(lambda: not link.up)
+            new.away = False
+            await until(lambda: link.up)
+            assert len(old.asked) == asked
 
 
 async def test_over_udp_strangers_are_not_listened_to() -> None:
