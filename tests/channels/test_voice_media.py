@@ -92,7 +92,10 @@ async def test_a_key_in_the_audio_and_one_by_signalling_both_count(
         if key == "info":
             media.pressed(key, "1")
         else:
-            await asyncio.sleep(0.2)  # the filter for keys is in force by then
+            heard_of = 0
+            while heard_of < 2:  # it is attached behind the first packet
+                heard_of += len(received(peer))
+                await asyncio.sleep(0.01)
             noise = rtp.pack_header(0x80, PCMA, 1, 1, 1) + bytes(160)
             event = rtp.pack_header(0x80, 0x80 | 101, 2, 2, 1) + bytes((1, 0x8A, 1, 64))
             for data in (noise, event, event):

@@ -33,8 +33,8 @@ def usual(tag: str, command: str) -> bytes:
 
 
 @asynccontextmanager
-async def server(says: Lines) -> AsyncIterator[BoxSettings]:
-    """A server whose answers are `says`; b"" for LOGOUT closes."""
+async def server(says: Lines, *, patience_s: float = 60.0) -> AsyncIterator[BoxSettings]:
+    """A server whose answers are `says`, and how long they are waited for; b"" for LOGOUT closes."""
     tasks: set[asyncio.Task[None]] = set()
     writers: list[asyncio.StreamWriter] = []
 
@@ -62,7 +62,9 @@ async def server(says: Lines) -> AsyncIterator[BoxSettings]:
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
-        yield box_settings(listening.sockets[0].getsockname()[1], command_timeout_s=1.5, mail_timeout_s=3)
+        yield box_settings(
+            listening.sockets[0].getsockname()[1], command_timeout_s=patience_s, mail_timeout_s=patience_s
+        )
     finally:
         listening.close()
         # the client has closed: every conversation ends by itself
@@ -136,7 +138,7 @@ async def test_without_news_the_wait_ends_by_itself_with_and_without_idle() -> N
     ],
 )
 async def test_whatever_a_server_says_wrong_the_connection_is_given_up_in_time(begin: str, said: bytes) -> None:
-    async with server(instead(begin, said)) as settings:
+    async with server(instead(begin, said), patience_s=1.5) as settings:
         async with asyncio.timeout(60):
             with pytest.raises(BoxLost):
                 async with Box.opened(settings) as box:

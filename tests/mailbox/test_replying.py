@@ -57,7 +57,7 @@ def relay() -> Iterator[tuple[Relay, int]]:
 
 
 def sender(*ports: int) -> RelaySender:
-    relays = [LinkSettings(host="127.0.0.1", port=port, security=Security.NONE, connect_s=2) for port in ports]
+    relays = [LinkSettings(host="127.0.0.1", port=port, security=Security.NONE, connect_s=60) for port in ports]
     return RelaySender(
         relays=relays, from_address="gateway@alerts.example", from_name="Gateway", message_id_domain="alerts.example"
     )

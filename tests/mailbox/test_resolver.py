@@ -46,12 +46,12 @@ async def serving() -> AsyncIterator[int]:
 
 async def test_records_are_found_absent_or_unknown() -> None:
     async with serving() as port:
-        resolver = DnsResolver(["127.0.0.1"], port=port, timeout_s=2)
+        resolver = DnsResolver(["127.0.0.1"], port=port, timeout_s=60)
         found = await resolver.txt("known.example")
         assert found is not None
         assert sorted(found) == ["other", "v=DKIM1; p=AB"]
         assert await resolver.txt("absent.example") == ()
         assert await resolver.txt("empty.example") == ()
         assert await resolver.txt("broken.example") is None
-        assert await resolver.txt("silent.example") is None
+        assert await DnsResolver(["127.0.0.1"], port=port, timeout_s=0.5).txt("silent.example") is None
         assert await resolver.txt("a..b") is None

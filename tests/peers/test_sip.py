@@ -27,6 +27,7 @@ from tests.channels.voice_sound import sip_trunk, sounding
 from tests.support import peers
 from tests.support.ports import free_port
 from tests.support.sound import likeness
+from tests.support.waiting import until
 
 UDP = socket.SOCK_DGRAM
 SENTENCE = "Attention. This is a test of the alert line. Close doors and windows, and stay inside."
@@ -83,7 +84,7 @@ class Calls:
         await self.all(len(numbers))
 
     async def all(self, count: int) -> None:
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(60):
             while len(self.words) < count:
                 await asyncio.sleep(0.05)
 
@@ -129,7 +130,8 @@ def sipp(public_path: Path) -> Iterator[tuple[Path, int]]:
 
 def statistics(folder: Path) -> dict[str, int]:
     """sipp's own counts."""
-    rows = list(csv.DictReader((folder / "uas_stat.csv").read_text().splitlines(), delimiter=";"))
+    whole, _, _half = (folder / "uas_stat.csv").read_text().rpartition("\n")
+    rows = list(csv.DictReader(whole.splitlines(), delimiter=";"))
     return {name: int(rows[-1][f"{name}(C)"]) for name in ("SuccessfulCall", "FailedCall", "Retransmissions")}
 
 
@@ -140,9 +142,9 @@ async def every_outcome(sipp: tuple[Path, int], *, calls_per_s: float, count: in
     async with calling(port, settings=settings) as calls:
         short_ring(calls)
         await calls.paced(numbers, calls_per_s)
-        await asyncio.sleep(1.2)  # sipp writes its statistics once a second
         assert Counter((n[-1], calls.words[n]) for n in numbers) == Counter((n[-1], EXPECTED[n[-1]]) for n in numbers)
         assert isinstance(calls.driver, SipDriver) and calls.driver.retransmissions == 0
+        await until(lambda: sum(statistics(folder).values()) >= count)  # written once a second
         counted = statistics(folder)
         assert (counted["FailedCall"], counted["Retransmissions"]) == (0, 0)
 
@@ -163,11 +165,18 @@ async def test_sipp_sees_every_outcome_at_100_calls_a_second_and_nothing_is_repe
 
 async def recorded(folder: Path, pattern: str) -> Path:
     """The one recording, once it is whole."""
-    async with asyncio.timeout(60):
-        while not (found := [file for file in folder.glob(pattern) if file.stat().st_size > 44]):
-            await asyncio.sleep(0.05)
-    await asyncio.sleep(0.3)
-    return max(found, key=lambda file: file.stat().st_mtime)
+    sizes = [0]
+
+    def found() -> list[Path]:
+        return [file for file in folder.glob(pattern) if file.stat().st_size > 44]
+
+    def whole() -> bool:
+        """Grown no more for half a second, whenever it began."""
+        sizes.append(sum(file.stat().st_size for file in found()))
+        return sizes[-1] > 0 and len(sizes) > 10 and len(set(sizes[-10:])) == 1
+
+    await until(whole, every_s=0.05)
+    return max(found(), key=lambda file: file.stat().st_mtime)
 
 
 @pytest.mark.peer("baresip")
