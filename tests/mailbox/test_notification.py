@@ -3,6 +3,7 @@
 from email import message_from_string
 from email.message import EmailMessage, Message
 from email.mime.base import MIMEBase
+from email.mime.message import MIMEMessage
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.policy import SMTP
@@ -19,7 +20,9 @@ TAG = "12.345.abcdefgh"
 LIMITS = Limits()
 
 
-def report(kind: str, body: str, *, to: str = f"bounce+{TAG}@alerts.example", returned: str = "") -> bytes:
+def report(
+    kind: str, body: str, *, to: str = f"bounce+{TAG}@alerts.example", returned: str | EmailMessage = ""
+) -> bytes:
     whole = MIMEMultipart("report", report_type=kind, policy=SMTP)
     whole["From"], whole["To"], whole["Subject"] = "MAILER-DAEMON@mx.example", to, "Undelivered"
     whole["Auto-Submitted"] = "auto-replied"
@@ -28,7 +31,9 @@ def report(kind: str, body: str, *, to: str = f"bounce+{TAG}@alerts.example", re
     blocks: list[Message[str, str] | str] = [message_from_string(block) for block in body.split("\n\n")]
     machine.set_payload(blocks if kind == "delivery-status" else body)
     whole.attach(machine)
-    if returned:
+    if isinstance(returned, EmailMessage):
+        whole.attach(MIMEMessage(returned))
+    elif returned:
         header = MIMEBase("text", "rfc822-headers")
         header.set_payload(returned)
         whole.attach(header)
@@ -74,6 +79,24 @@ def test_the_envelope_id_names_the_mail_when_the_address_does_not() -> None:
 def test_the_returned_header_names_the_mail_when_nothing_else_does(field: str) -> None:
     raw = report("delivery-status", status("failed", "5.1.1"), to="x@y.example", returned=f"Subject: x\n{field}\n")
     assert read(raw) == Notification(Said.BOUNCED, (TAG,), "5.1.1")
+
+
+def test_the_address_is_believed_before_the_envelope_id_and_that_before_the_returned_header() -> None:
+    """What relays forward and rewrite may disagree: the tag that came the shortest way is tried first."""
+    returned = "X-Alert-Delivery: 12.3.abcdefgh\nReturn-Path: <bounce+12.4.abcdefgh@alerts.example>\n"
+    body = status("failed", "5.1.1", envid="12.2.abcdefgh")
+    raw = report("delivery-status", body, to="bounce+12.1.abcdefgh@alerts.example", returned=returned)
+    assert read(raw) == Notification(Said.BOUNCED, tuple(f"12.{n}.abcdefgh" for n in (1, 2, 3, 4)), "5.1.1")
+
+
+def test_a_complaint_names_the_mail_by_the_whole_message_that_it_returns() -> None:
+    """It goes to whoever registered for complaints, not to the envelope sender.  # RFC 5965 §2"""
+    ours = EmailMessage(policy=SMTP)
+    ours["X-Alert-Delivery"], ours["Subject"] = TAG, "Feedback-Type: not-spam"
+    ours.set_content("Sluit ramen en deuren.")
+    complaint = "Feedback-Type: abuse\nVersion: 1\n"
+    raw = report("feedback-report", complaint, to="fbl@alerts.example", returned=ours)
+    assert read(raw) == Notification(Said.COMPLAINED, (TAG,), "")
 
 
 def test_a_complaint_counts_and_other_feedback_does_not() -> None:
