@@ -17,7 +17,7 @@ import aiohttp
 
 from gateway.channels.voice_ari_call import AriCall, Asterisk
 from gateway.channels.voice_audio import Announcement, Announcer, NoAudio
-from gateway.channels.voice_driver import Call, Ends, Leave, Placed, Report, refused
+from gateway.channels.voice_driver import Call, Ends, Leave, Placed, Report, refused, unspoken
 from gateway.channels.voice_outcomes import CallEnd, by_sip_code
 from gateway.channels.voice_settings import VoiceSettings
 from gateway.channels.voice_trunks import AriTrunk
@@ -87,8 +87,8 @@ class AriDriver:
             return Placed(OutcomeKind.UNSENT, detail="provider unreachable", trunk=True)
         try:
             spoken = await self._announcer.spoken(call.text, call.language)
-        except NoAudio:
-            return Placed(OutcomeKind.RETRY, detail="no audio", trunk=True)
+        except NoAudio as why:
+            return unspoken(why)
         if not await leave():
             return Placed(OutcomeKind.UNSENT)
         # an id of our own: asking twice for the same call is one call, and 409

@@ -27,6 +27,10 @@ class NoAudio(GatewayError):
     """A text can not be made into audio here; the message says why, without the text."""
 
 
+class NoVoice(NoAudio):
+    """There is no voice for its language: the others can be spoken all the same."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
     """A text as audio: `stem` with .wav, .al and .ul beside it (8 kHz), and how long it lasts."""
@@ -135,7 +139,7 @@ class Announcer:
     async def _speak(self, work: Path, text: str, language: str) -> Path:
         voice = phrase(self._audio.voices, language)
         if not voice:
-            raise NoAudio(f"no voice for the language {language[:20]}: voice.audio.voices")
+            raise NoVoice(f"no voice for the language {language[:20]}: voice.audio.voices")
         file, wav, out = work / "text", work / "spoken.wav", work / "telephone.wav"
         file.write_text(self._settings.spoken(text, language) + "\n", encoding="utf-8")
         names = {"voice": voice, "text": str(file), "wav": str(wav), "out": str(out)}

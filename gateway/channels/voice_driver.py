@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from gateway.channels.voice_audio import NoAudio, NoVoice
 from gateway.channels.voice_outcomes import CONGESTION, CallEnd, Verdict
 from gateway.model import Mode, OutcomeKind, ReceiptKind, Transport
 
@@ -41,6 +42,14 @@ def refused(verdict: Verdict, code: int, retry_after_s: float | None = None) -> 
     kind = OutcomeKind.RETRY if verdict.kind is ReceiptKind.RETRY else OutcomeKind.FAILED
     trunk = verdict is CONGESTION
     return Placed(kind, "", code, verdict.detail, retry_after_s if trunk else None, trunk)
+
+
+def unspoken(why: NoAudio) -> Placed:
+    """The answer to a call whose text has no sound here. A missing voice concerns its language only, and calling again
+    makes none; anything else concerns all calls, and may pass."""
+    if isinstance(why, NoVoice):
+        return Placed(OutcomeKind.FAILED, detail="no voice")
+    return Placed(OutcomeKind.RETRY, detail="no audio", trunk=True)
 
 
 Leave = Callable[[], Awaitable[bool]]

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from ipaddress import ip_address, ip_network
 
 from gateway.channels.voice_audio import Announcer, NoAudio, Spoken
-from gateway.channels.voice_driver import Call, Ends, Leave, Placed, Report, refused
+from gateway.channels.voice_driver import Call, Ends, Leave, Placed, Report, refused, unspoken
 from gateway.channels.voice_media import MediaDown, MediaProcess
 from gateway.channels.voice_outcomes import CONGESTION, CallEnd, by_sip_code, call_end
 from gateway.channels.voice_settings import VoiceSettings
@@ -117,8 +117,8 @@ class SipDriver:
         """Call, over the first server that takes it. Every server that is tried needs a permit of its own."""
         try:
             spoken = await self._announcer.spoken(call.text, call.language)
-        except NoAudio:
-            return Placed(OutcomeKind.RETRY, detail="no audio", trunk=True)
+        except NoAudio as why:
+            return unspoken(why)
         answer = Placed(OutcomeKind.UNSENT, detail="no server of the trunk is reachable", trunk=True)
         for way in self._candidates():
             tried = await self._try(way, call, spoken, leave)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,13 @@ async def test_a_text_without_a_voice_does_not_leave() -> None:
     async with rig(settings={"audio": {"speak": ("no-such-program",)}}) as on:
         placed = await on.driver.place(call("+32220000000"), leave)
         assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.RETRY, "no audio", True)
+        assert on.simulator.starts() == ()
+
+
+async def test_a_language_without_a_voice_holds_up_no_other() -> None:
+    async with rig() as on:
+        placed = await on.driver.place(replace(call("+32220000000"), language="tr"), leave)
+        assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.FAILED, "no voice", False)
         assert on.simulator.starts() == ()
 
 
