@@ -262,7 +262,7 @@ class Carrier:
             to = [pdu.Address(settings.dest_ton, settings.dest_npi, number[1:].encode()) for _, number in now]
             ids = [message_id.encode("latin-1") for message_id, _ in now]
             bodies = [pdu.cancel_sm(one, source, dest) for one, dest in zip(ids, to, strict=True)]
-            session.request(pdu.CANCEL_SM, bodies)
+            session.request(pdu.CANCEL_SM, bodies, bind.link.now())
             bind.link.flush()
 
     def clear(self) -> tuple[list[Delivery], list[PartTicket]]:

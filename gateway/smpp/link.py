@@ -16,6 +16,7 @@ from gateway.smpp.events import Bound, Down, Event, Handle
 from gateway.smpp.session import Session
 
 _WRITE_HIGH_BYTES = 256 * 1024
+_MOST_UNREAD_BYTES = 16 * 1024 * 1024  # above what the largest window holds
 _LINGER_S = 2.0
 _jitter = random.SystemRandom().random
 
@@ -86,6 +87,7 @@ class Link:
         self._closing = asyncio.Event()
         self._held_since: float | None = None
         self._held_s = 0.0
+        self._unread = False  # the peer does not read what we answer: then we do not read what it asks
         self._refused = False
         self._bound_at: float | None = None
 
@@ -160,7 +162,7 @@ class Link:
         transport.set_write_buffer_limits(_WRITE_HIGH_BYTES)
         self._transport = transport
         self.writable = True
-        self._held_since, self._held_s = None, 0.0
+        self._held_since, self._held_s, self._unread = None, 0.0, False
         self.session = self._new_session()
         if self._endpoint.listens:
             self.session.await_outbind(self.now())
@@ -178,6 +180,18 @@ class Link:
         if session.owed > self._most_owed and self._held_since is None and self._transport is not None:
             self._held_since = self._clock()
             self._transport.pause_reading()
+        self._hear_no_more_than_is_read()
+
+    def drained(self, *, writable: bool) -> None:
+        """The protocol is told whether the peer reads as fast as we write; when it does again, there may be room."""
+        self.writable = writable
+        if not writable or self.session is None or self._transport is None:
+            return
+        if self._unread and self._held_since is None:
+            self._transport.resume_reading()
+        self._unread = False
+        self._on_events(self, [])
+        self.flush()
 
     def disconnected(self, reason: str) -> None:
         """The protocol lost its transport."""
@@ -281,7 +295,15 @@ class Link:
         if self._held_since is not None and self._transport is not None:
             self._held_s += self._clock() - self._held_since
             self._held_since = None
-            self._transport.resume_reading()
+            if not self._unread:
+                self._transport.resume_reading()
+
+    def _hear_no_more_than_is_read(self) -> None:
+        """A peer that asks and reads no answer would fill the memory. Its time goes on: enquire_link finds it."""
+        transport = self._transport
+        if not self.writable and transport is not None and transport.get_write_buffer_size() > _MOST_UNREAD_BYTES:
+            self._unread = True
+            transport.pause_reading()
 
     def _drop(self) -> None:
         """Let go of session and transport."""
@@ -310,10 +332,10 @@ class _Wire(asyncio.Protocol):
         self._link.received(data)
 
     def pause_writing(self) -> None:
-        self._link.writable = False
+        self._link.drained(writable=False)
 
     def resume_writing(self) -> None:
-        self._link.writable = True
+        self._link.drained(writable=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._link.disconnected("connection lost" if exc is not None else "connection closed by the peer")

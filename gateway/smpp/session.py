@@ -5,7 +5,7 @@ Never knows: sockets, clocks, what a ticket is. Tickets are the caller's own obj
 SMPP 3.4 §2 to §5.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from gateway.smpp import pdu, receipt
@@ -28,6 +28,7 @@ from gateway.smpp.events import (
     Step,
     Unanswered,
 )
+from gateway.smpp.overdue import Overdue
 from gateway.smpp.receipt import DeliveryReceipt
 from gateway.smpp.status import BY_NAME
 
@@ -36,7 +37,6 @@ _RINVCMDLEN = BY_NAME["ESME_RINVCMDLEN"].code
 _RINVCMDID = BY_NAME["ESME_RINVCMDID"].code
 _RX_P_APPN = BY_NAME["ESME_RX_P_APPN"].code
 _MOST_REQUESTS = 100
-_GRAIN_S = 0.25  # submits of this long share one response timer
 _MAX_ID_CHARS = receipt.MAX_ID_CHARS - 1
 
 
@@ -50,7 +50,7 @@ class Session:
         self._sequence = 0
         self._pending: dict[int, object] = {}
         self._asked: dict[int, int] = {}
-        self._timers: deque[list[float | int]] = deque()  # [first submit at, first sequence, last sequence]
+        self._submits, self._requests = Overdue(config.response_timeout_s), Overdue(config.response_timeout_s)
         self._rest = bytearray()
         self._need = pdu.HEADER_BYTES
         self._out: list[bytes] = []
@@ -120,9 +120,10 @@ class Session:
         """How many requests that are no submits may be made now."""
         return max(0, _MOST_REQUESTS - len(self._asked)) if self.room else 0
 
-    def request(self, command: int, bodies: Sequence[bytes]) -> None:
+    def request(self, command: int, bodies: Sequence[bytes], now: float) -> None:
         """cancel_sm; the answers come as events, in any order. Asks for `request_room` first."""
         first = self._take_sequence(len(bodies))
+        self._requests.left(first, first + len(bodies) - 1, now)
         for number, body in enumerate(bodies, first):
             self._asked[number] = command
             self._out.append(pdu.encode(command, 0, number, body))
@@ -165,6 +166,9 @@ class Session:
                 return
             data = bytes(self._rest)
             self._rest.clear()
+        if self.state is State.OPEN and len(data) >= pdu.HEADER_BYTES and pdu.unpack_header(data, 0)[1] != pdu.OUTBIND:
+            self._end("something else than outbind")  # whoever connects to us is nobody until it has said who it is
+            return
         done = self._read(data)
         if done < len(data):
             self._rest += memoryview(data)[done:]
@@ -185,13 +189,12 @@ class Session:
         """When handle_timer wants to be called."""
         if self.state is State.DOWN:
             return None
-        due = []
+        due: list[float] = []
         if self._control_by is not None:
             due.append(self._control_by)
         elif self.state is State.BOUND and self.config.enquire_link_s:
             due.append(self._heard_at + self.config.enquire_link_s)
-        if self._timers:
-            due.append(self._timers[0][0] + _GRAIN_S + self.config.response_timeout_s)
+        due += [one.due_at for one in (self._submits, self._requests) if one.due_at is not None]
         return min(due) if due else None
 
     def data_to_send(self) -> bytes:
@@ -356,7 +359,7 @@ class Session:
         first = self._take_sequence(many)
         numbers = range(first, first + many)
         self._pending.update(zip(numbers, tickets, strict=True))
-        self._time(first, first + many - 1, now)
+        self._submits.left(first, first + many - 1, now)
         return numbers
 
     def _take_sequence(self, many: int) -> int:
@@ -367,24 +370,14 @@ class Session:
         self._sequence += many
         return first
 
-    def _time(self, first: int, last: int, now: float) -> None:
-        newest = self._timers[-1] if self._timers else None
-        if newest is not None and now - newest[0] < _GRAIN_S and newest[1] <= first:
-            newest[2] = last
-        elif last >= first:
-            self._timers.append([now, first, last])
-
     def _expire(self, now: float) -> None:
         """Give up waiting for answers that are overdue."""
-        before = now - self.config.response_timeout_s - _GRAIN_S
-        late: list[object] = []
-        while self._timers and self._timers[0][0] <= before:
-            _, first, last = self._timers.popleft()
-            if self._pending:
-                answers = (self._pending.pop(number, None) for number in range(int(first), int(last) + 1))
-                late += [ticket for ticket in answers if ticket is not None]
-        if late:
-            self._events.append(Unanswered(late))
+        late = [self._pending.pop(number, None) for span in self._submits.due(now) for number in span]
+        if tickets := [ticket for ticket in late if ticket is not None]:
+            self._events.append(Unanswered(tickets))
+        for span in self._requests.due(now):
+            if silent := sum(self._asked.pop(number, None) is not None for number in span):
+                self._findings["request without an answer"] += silent
 
     def _step(self, step: Step) -> None:
         self.state = TRANSITIONS[self.state, step]
@@ -395,6 +388,5 @@ class Session:
         self._step(Step.ENDED)
         unanswered = list(self._pending.values())
         self._pending.clear()
-        self._timers.clear()
         self._control_by = None
         self._events.append(Down(reason, unanswered, status))

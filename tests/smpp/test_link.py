@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -95,12 +96,13 @@ async def linked(
     backoff: Backoff = QUICK,
     context: ssl.SSLContext | None = None,
     most_owed: int = 100,
+    clock: Callable[[], float] = time.monotonic,
     **config: object,
 ) -> AsyncIterator[tuple[Link, Told]]:
     told = Told()
     bind = BindConfig(system_id="gw", password="pw", **config)  # type: ignore[arg-type]
-    endpoint = Endpoint(host="127.0.0.1", port=port, tls=context, connect_timeout_s=2.0)
-    link = Link("peer/1", endpoint, lambda: Session(bind), told, backoff=backoff, most_owed=most_owed)
+    endpoint = Endpoint(host="127.0.0.1", port=port, tls=context, connect_timeout_s=60.0)
+    link = Link("peer/1", endpoint, lambda: Session(bind), told, backoff=backoff, most_owed=most_owed, clock=clock)
     running = asyncio.create_task(link.run())
     try:
         yield link, told
@@ -202,9 +204,10 @@ async def test_a_refused_bind_waits_longer() -> None:
 
 
 async def test_a_peer_that_does_not_answer_the_bind_is_left() -> None:
-    async with Peer(silent=True).listening() as peer, linked(peer.port, control_timeout_s=0.05) as (_, told):
+    async with Peer(silent=True).listening() as peer, linked(peer.port, control_timeout_s=0.05) as (link, told):
         await told.until(lambda: told.of(Down))
         assert told.events[0] == Down("no answer to the bind", [])
+        assert not link.bound
 
 
 async def test_a_peer_that_falls_silent_is_found_by_enquire_link() -> None:
@@ -214,8 +217,7 @@ async def test_a_peer_that_falls_silent_is_found_by_enquire_link() -> None:
     ):
         await told.until(lambda: link.bound)
         peer.silent = True
-        await told.until(lambda: told.of(Down))
-        assert told.events[-1] == Down("no answer to enquire_link", [])
+        await told.until(lambda: Down("no answer to enquire_link", []) in told.events)
         assert pdu.ENQUIRE_LINK in peer.commands
 
 
@@ -230,7 +232,8 @@ async def test_one_read_is_one_batch_of_events() -> None:
 
 
 async def test_too_many_unacknowledged_messages_stop_the_reading_until_they_are_acknowledged() -> None:
-    async with Peer().listening() as peer, linked(peer.port, most_owed=10) as (link, told):
+    at = [100.0]
+    async with Peer().listening() as peer, linked(peer.port, most_owed=10, clock=lambda: at[0]) as (link, told):
         await told.until(lambda: link.bound)
         made = pdu.template(source_addr="1", short_message=b"id:1 stat:DELIVRD err:000", esm_class=4)
 
@@ -239,17 +242,78 @@ async def test_too_many_unacknowledged_messages_stop_the_reading_until_they_are_
 
         peer.writers[0].write(some(1, 20))
         await told.until(lambda: told.of(Receipts))
-        stood = link.now()
-        peer.writers[0].write(some(20, 40))
+        peer.writers[0].write(some(20, 25))
+        at[0] += 1_000.0
         await asyncio.sleep(0.05)
         assert len(told.of(Receipts)) == 1
-        assert link.now() == stood
+        assert link.now() == 100.0
         (event,) = told.of(Receipts)
         assert isinstance(event, Receipts)
         assert link.session is not None
         link.acknowledge(link.session, event.handles)
         await told.until(lambda: len(told.of(Receipts)) == 2)
-        assert link.now() - stood < 0.05
+        assert link.now() == 100.0
+        at[0] += 1.0
+        assert link.now() == 101.0
+
+
+class Stuck:
+    """A transport whose peer reads nothing."""
+
+    def __init__(self) -> None:
+        self.reading = True
+        self.buffer = 0
+
+    def write(self, data: bytes) -> None:
+        self.buffer += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.buffer
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def set_write_buffer_limits(self, _high: int) -> None: ...
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+async def test_of_a_peer_that_does_not_read_our_answers_nothing_more_is_read_and_it_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The memory is bounded, and time goes on: enquire_link ends it. One that reads again is heard again."""
+    monkeypatch.setattr("gateway.smpp.link._MOST_UNREAD_BYTES", 1_000)
+    at, transport, told = [0.0], Stuck(), list[Event]()
+    called: list[int] = []
+
+    def tell(_link: Link, events: Sequence[Event]) -> None:
+        told.extend(events)
+        called.append(len(events))
+
+    config = BindConfig(system_id="gw", password="pw", enquire_link_s=15.0, control_timeout_s=10.0)
+    link = Link("peer/1", Endpoint(host="h", port=1), lambda: Session(config), tell, clock=lambda: at[0])
+    link.connected(transport)  # type: ignore[arg-type]
+    link.received(pdu.encode(pdu.RESPONSE | pdu.BIND_TRANSCEIVER, 0, 1, b"SMSC\0"))
+    link.drained(writable=False)
+    asked = pdu.encode(pdu.ENQUIRE_LINK, 0, 7)
+    while transport.reading:
+        assert transport.buffer <= 1_000
+        link.received(asked * 10)
+    assert link.room == 0
+    link.drained(writable=True)  # half of it was read after all: there is room again
+    assert (transport.reading, link.room, called[-1]) == (True, 100, 0)
+    link.drained(writable=False)
+    link.received(asked)
+    assert not transport.reading
+    for at[0] in (15.0, 25.0):
+        link._tick()
+    assert told[-1] == Down("no answer to enquire_link", [])
 
 
 async def test_an_acknowledgement_for_an_old_connection_is_not_written_to_the_new_one() -> None:

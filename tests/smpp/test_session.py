@@ -174,7 +174,7 @@ def test_a_steady_stream_of_submits_keeps_few_timers() -> None:
     for turn in range(1_000):
         numbers = submit(session, turn, now=turn / 1_000)
         session.receive_data(ok(numbers[0], b"x"), turn / 1_000)
-    assert len(session._timers) <= 5
+    assert session._submits.timers <= 5
 
 
 def test_receipts_are_acknowledged_only_when_told() -> None:
@@ -336,7 +336,7 @@ def test_after_the_end_nothing_is_read_written_or_timed() -> None:
 
 def test_requests_that_are_no_submits_are_answered_each_by_its_number() -> None:
     session = bound()
-    session.request(pdu.CANCEL_SM, [b"a", b"b", b"c"])
+    session.request(pdu.CANCEL_SM, [b"a", b"b", b"c"], 0.0)
     (one, _, first, _), (_, _, second, _), (_, _, third, _) = sent(session)
     assert one == pdu.CANCEL_SM
     answers = [(pdu.CANCEL_SM_RESP, 0x11, third), (pdu.CANCEL_SM_RESP, 0, first), (pdu.GENERIC_NACK, 3, second)]
@@ -347,6 +347,19 @@ def test_requests_that_are_no_submits_are_answered_each_by_its_number() -> None:
     assert session.request_room == 100
     session.receive_data(pdu.encode(pdu.CANCEL_SM_RESP, 0, first), 1.0)
     assert session.events() == [Finding("response that no request waits for", 1)]
+
+
+def test_requests_that_nobody_answers_do_not_take_up_room_for_ever() -> None:
+    session = bound(response_timeout_s=10.0, enquire_link_s=0.0)
+    session.request(pdu.CANCEL_SM, [b"a"] * 100, 0.0)
+    (_, _, first, _) = sent(session)[0]
+    session.receive_data(pdu.encode(pdu.CANCEL_SM_RESP, 0, first), 1.0)
+    assert (session.events(), session.request_room) == ([Answered(pdu.CANCEL_SM, 0)], 1)
+    due = session.next_timer()
+    assert due is not None
+    session.handle_timer(due)
+    assert (session.events(), session.request_room) == ([Finding("request without an answer", 99)], 100)
+    assert session.next_timer() is None
 
 
 def test_a_replace_counts_in_the_window_and_is_answered_refused_or_given_up_like_a_submit() -> None:
@@ -384,6 +397,13 @@ def test_an_outbind_is_answered_by_a_bind_only_when_it_is_expected_and_in_time()
         session.receive_data(pdu.encode(pdu.OUTBIND, 0, 1, body), 1.0)
         assert [command for command, *_ in sent(session)] == ([pdu.BIND_RECEIVER] if known else [])
         assert session.state is (State.BINDING if known else State.DOWN)
+    for forged in (receipt(1, b"77"), pdu.encode(pdu.SUBMIT_SM, 0, 1), pdu.encode(pdu.UNBIND, 0, 1), b"\0" * 16):
+        nobody = Session(config)
+        nobody.await_outbind(0.0)
+        nobody.receive_data(forged[:15], 1.0)
+        nobody.receive_data(forged[15:] + forged, 1.0)
+        assert nobody.events() == [Down("something else than outbind", [])]
+        assert nobody.data_to_send() == b""
     silent = Session(config)
     silent.await_outbind(0.0)
     silent.handle_timer(silent.next_timer() or 0.0)
