@@ -174,9 +174,9 @@ async def test_a_maximum_rate_is_held_from_the_first_second() -> None:
     async with simulated() as simulator:
         channel = SmsChannel(Transport.SIMULATED, [provider(simulator.port, max_rate_per_s=100.0)])
         store = Store()
+        began = asyncio.get_running_loop().time()
         async with running(channel, Given(*deliveries(words(), 1_000)), store):
             await until(lambda: simulator.submits)
-            began = asyncio.get_running_loop().time()
             await asyncio.sleep(0.2)
             assert simulator.submits <= 100 * (asyncio.get_running_loop().time() - began) * 1.1 + 10
 

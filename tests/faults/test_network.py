@@ -130,7 +130,7 @@ async def test_a_gateway_killed_in_each_window_of_a_commit(pg: Cluster, tmp_path
                 for faults, side, word in windows:
                     reached = trap(faults, side, word, process)
                     name = name or await line.post(cap("one", channels="sms"))
-                    async with asyncio.timeout(30):
+                    async with asyncio.timeout(60):
                         await reached.wait()
                     setattr(faults, side, None)
                     await process.end()
