@@ -27,7 +27,6 @@ from gateway.sip.request import Identity
 
 RINGING = 180
 UNAVAILABLE = 503
-SILENT = 408
 END_WAIT_S = 3.0
 LEFT_ALONE_MAX_S = 300.0
 """A server that asks for more is tried again after this: in a disaster an hour without calls is no answer."""
@@ -36,7 +35,8 @@ OFFERED = {"pcma": sdp.PCMA, "pcmu": sdp.PCMU}
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Line:
-    """A call from its INVITE until its end is reported. `why` is our own reason for hanging up."""
+    """A call from its INVITE until its end is reported. `why` is our own reason for hanging up; `taken` says that the
+    trunk has answered anything."""
 
     call_id: str
     way: "Way"
@@ -47,6 +47,7 @@ class Line:
     ringing: asyncio.TimerHandle | None = None
     placed: bool = False
     why: str = ""
+    taken: bool = False
     up: bool = False
 
 
@@ -208,11 +209,9 @@ class SipDriver:
             line.placed = True
             return Placed(OutcomeKind.ACCEPTED, line.call_id, getattr(first, "code", 200)), True
         if first.code == 0:
+            # the INVITE was written, so a telephone may ring; a trunk that has said that it has the call is left to it
             way.link.up = False
-            return Placed(OutcomeKind.UNSENT, detail="connection lost", trunk=True), False
-        if first.code == SILENT and not line.why:
-            way.link.up = False
-            return Placed(OutcomeKind.UNKNOWN, detail="no answer from trunk", trunk=True), False
+            return Placed(OutcomeKind.UNKNOWN, detail="connection lost", trunk=True), line.taken
         if first.code in (401, 407):
             return Placed(OutcomeKind.RETRY, "", first.code, "credentials refused", None, trunk=True), True
         if line.why == "canceled":
@@ -231,6 +230,7 @@ class SipDriver:
                 continue
             match event:
                 case Progress():
+                    line.taken = True
                     line.news.put_nowait(event)
                 case Up():
                     self._up(line, event)

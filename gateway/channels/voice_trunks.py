@@ -94,7 +94,7 @@ class SipTrunk(TrunkSettings):
     laws: tuple[Literal["pcma", "pcmu"], ...] = Field(default=("pcma", "pcmu"), min_length=1, max_length=2)
     keep_alive_s: float = Field(default=30.0, ge=1, le=3600, description="Between two OPTIONS.")
     answer_timeout_s: float = Field(
-        default=4.0, gt=0, le=32, description="Without any answer to a call for so long, the next server is tried."
+        default=4.0, gt=0, le=30, description="Without any answer to a call for so long, the next server is tried."
     )
     connect_timeout_s: float = Field(default=5.0, gt=0, le=60)
 

@@ -55,7 +55,7 @@ class Moved(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The call is over. `code` is the final status of the INVITE (408 when none came, 0 when it never left);
+    """The call is over. `code` is the final status of the INVITE (408 when none came, 0 when its connection broke);
     `answered` says that it was up once, `by_peer` that the other side ended it."""
 
     call: str

@@ -18,6 +18,8 @@ from gateway.policy.pacing import CeilingPacer
 from gateway.simulators.sip import SipSimulator
 from gateway.simulators.sip_party import Timing
 from gateway.sip.agent import Ended
+from gateway.sip.framing import Framer
+from gateway.sip.message import SipRequest, parse, respond
 from tests.channels.voice_line import Queue, Tracking, delivery, running
 from tests.channels.voice_sound import sip_trunk, sounding
 from tests.support.ports import free_port
@@ -185,6 +187,56 @@ async def test_a_second_try_that_may_not_leave_keeps_the_first_answer() -> None:
     async with SipSimulator() as second, rig(after=(second.port,)) as on:
         placed = await on.driver.place(call("+32220000009"), once)
         assert (placed.code, len(second.starts())) == (503, 0)
+
+
+@asynccontextmanager
+async def scripted(*answers: tuple[int, str]) -> AsyncIterator[tuple[SipDriver, list[str]]]:
+    """A driver on a trunk over TCP that gives every INVITE these answers and then, without a final one, goes away."""
+    asked: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        framer = Framer()
+        while data := await reader.read(65_536):
+            for request in map(parse, framer.feed(data)):
+                assert isinstance(request, SipRequest)
+                asked.append(request.method)
+                for code, phrase in answers if request.method == "INVITE" else ():
+                    writer.write(respond(request, code, phrase, source=("127.0.0.1", 5060), to_tag="x"))
+                if request.method == "INVITE" and not any(code >= 200 for code, _ in answers):
+                    await writer.drain()
+                    writer.close()
+                    return
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    servers = tuple({"host": "127.0.0.1", "port": port, "transport": "tcp"} for _ in range(2))
+    driver = SipDriver(sip_trunk(servers=servers, answer_timeout_s=30), sounding())
+    await driver.open()
+    try:
+        await until(lambda: all(way.link.connected for way in driver._ways))
+        yield driver, asked
+    finally:
+        await driver.close()
+        server.close()
+
+
+@pytest.mark.parametrize(("answers", "invites"), [((), 2), (((100, "Trying"),), 1)])
+async def test_a_connection_that_breaks_behind_an_invite_makes_it_unknown_and_whoever_has_it_is_left_to_it(
+    answers: tuple[tuple[int, str], ...], invites: int
+) -> None:
+    async with scripted(*answers) as (driver, asked):
+        placed = await driver.place(call("+32220000000"), leave)
+        assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.UNKNOWN, "connection lost", True)
+        assert asked.count("INVITE") == invites
+
+
+async def test_a_408_is_an_answer_about_the_telephone_and_no_silence_of_the_trunk() -> None:
+    async with scripted((100, "Trying"), (408, "Request Timeout")) as (driver, asked):
+        placed = await driver.place(call("+32220000000"), leave)
+        assert (placed.kind, placed.code, placed.detail, placed.trunk) == (OutcomeKind.RETRY, 408, "no answer", False)
+        assert asked.count("INVITE") == 1
+        assert driver._ways[0].link.up
 
 
 async def test_a_trunk_that_nobody_serves_is_unknown_by_rule_and_nothing_is_left_behind() -> None:
