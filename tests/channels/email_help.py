@@ -84,7 +84,7 @@ def email_settings(*relays: RelaySettings, **changes: Any) -> EmailSettings:
         "from_address": "no-reply@alerts.example",
         "envelope_address": "bounce@alerts.example",
         "message_id_domain": "alerts.example",
-        "drain_s": 2.0,
+        "drain_s": 30.0,
     }
     return EmailSettings(relays=relays, **{**values, **changes})
 

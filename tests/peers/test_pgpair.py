@@ -83,7 +83,7 @@ async def test_a_campaign_goes_on_through_two_failovers(pair: Pair) -> None:
         await pair.rejoin()
         await until(lambda: len(line.received("sms")) > 700)
         await pair.fail_over()
-        seen = await line.closed(name, within_s=60)
+        seen = await line.closed(name, within_s=180)
         counted = Counter(record.to for record in line.received("sms"))
         assert len(counted) == PEOPLE
         assert set(counted.values()) == {1}
@@ -105,7 +105,7 @@ async def test_a_gateway_that_dies_with_its_primary_goes_on_at_the_standby(pair:
             await asyncio.gather(process.kill(), pair.fail_over())
             await process.start()
             await process.ready()
-            await line.closed(name, within_s=60)
+            await line.closed(name, within_s=180)
         finally:
             await process.end()
         counted = Counter(record.to for record in line.received("sms"))
@@ -146,7 +146,7 @@ async def test_what_a_restored_database_holds_is_sent_when_somebody_says_so_and_
             assert len(line.received("sms")) == sent
             await line.act(old, "stop")
             await line.act(name, "resume")
-            await line.closed(name, within_s=60)
+            await line.closed(name, within_s=180)
         finally:
             await process.end()
         counted = Counter(record.to for record in line.received("sms"))
