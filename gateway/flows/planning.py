@@ -1,9 +1,9 @@
 """Planning: an accepted campaign becomes delivery rows, slice by slice, the nearest to the hazard first.
 
 Knows: the order of a fan-out (groups, areas, then those told before) and how large a slice may be. Every slice is one
-transaction with its cursor, so a planner that dies is continued by the next one. Of an area a few who live nearest to
-its centre come before everything else, so that sending begins at once: the cursor stays, and the slice that follows
-finds them written. Never knows: channels, rights, CAP.
+transaction with its cursor, so a planner that dies is continued by the next one. A few come before everything else, so
+that sending begins at once: of an area who lives nearest to its centre, of those told before the first ones. Then the
+cursor stays, and the slice that follows finds them written. Never knows: channels, rights, CAP.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ from gateway.errors import StoreUnavailable
 from gateway.log import UnitLogger
 from gateway.model import CampaignState, ChannelName, MessageClass, Mode, Transport
 from gateway.policy.audience import PRIORITY, shape_from_json
-from gateway.store import alerts, registry
+from gateway.store import alerts, contacts, registry
 from gateway.store.deliveries import TRANSPORT_CODES
 from gateway.store.pool import Store
-from gateway.store.registry import Target, Told
+from gateway.store.registry import PlanReached, Target, Told
 
 FIRST_SLICE_ROWS = 2_000
 SLICE_ROWS = 100_000
-TOLD_ROWS = 20_000
+TOLD_ROWS = MEMBERS = 20_000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 URGENT, ANY = PRIORITY[MessageClass.URGENT], max(PRIORITY.values())
 PLANNED_TRANSPORT = {Mode.LIVE: Transport.LIVE, Mode.EXERCISE: Transport.SIMULATED, Mode.TEST: Transport.SIMULATED}
@@ -35,8 +35,9 @@ PLANNED_TRANSPORT = {Mode.LIVE: Transport.LIVE, Mode.EXERCISE: Transport.SIMULAT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """The smallest piece of a fan-out; `cells` may be taken many at a time, the others are slices of their own. `parts`
-    of the first cell, each in the next, are tried before it until somebody lives there."""
+    """The smallest piece that the cursor counts; cells may be taken many at a time, a group is taken in parts, those
+    told are slices of their own. `parts` of the first cell, each in the next, are tried before it until somebody lives
+    there."""
 
     variant: int
     transport: Transport
@@ -102,29 +103,32 @@ class Planner:
             if row is None:
                 return False
             steps = await self._steps_of(row)
-            cursor, next_seq = await registry.plan_reached(connection, row["id"])
-            batch: Sequence[Step] = ()
-            added = await self._write_few(connection, row, steps) if next_seq == 1 else 0
-            if not added:
-                batch = self._batch(row["id"], steps, cursor)
-                added = await self._write(connection, row, batch, next_seq) if batch else 0
-                if cursor == 0:
-                    await registry.analyze_campaign(connection, row["id"])
-            done = cursor + len(batch) >= len(steps)
-            kept = await registry.slice_done(
-                connection,
-                row["id"],
-                before=cursor,
-                cursor=cursor + len(batch),
-                next_seq=next_seq + added,
-                planned=done,
-            )
+            before = await registry.plan_reached(connection, row["id"])
+            reached = await self._write_next(connection, row, steps, before)
+            done = reached.cursor >= len(steps)
+            kept = await registry.slice_done(connection, row["id"], before=before.cursor, reached=reached, planned=done)
             if not kept:  # stopped, or planned on by another node, while the slice was written
                 await connection.execute("ROLLBACK AND CHAIN")
                 return True
         self._failed.pop(row["id"], None)
-        self._learn(row["id"], batch, added, done=done)
+        self._learn(row["id"], steps[before.cursor : reached.cursor], reached.next_seq - before.next_seq, done=done)
         return True
+
+    async def _write_next(self, connection: Any, row: Any, steps: Sequence[Step], at: PlanReached) -> PlanReached:
+        """Insert the next slice; returns how far the campaign is planned with it."""
+        if at.next_seq == 1 and (few := await self._write_few(connection, row, steps)):
+            return at._replace(next_seq=1 + few)
+        batch = self._batch(row["id"], steps, at.cursor)
+        if not batch:
+            return at
+        if batch[0].group is None:
+            added = await self._write(connection, row, batch, at.next_seq)
+            reached = PlanReached(at.cursor + len(batch), at.next_seq + added)
+        else:
+            reached = await self._write_members(connection, row, batch[0], at)
+        if at.cursor == 0 and not at.after:
+            await registry.analyze_campaign(connection, row["id"])
+        return reached
 
     def _left_out(self) -> list[int]:
         """Campaigns that failed lately and are not tried yet."""
@@ -160,7 +164,7 @@ class Planner:
         return known
 
     def _batch(self, campaign: int, steps: Sequence[Step], cursor: int) -> Sequence[Step]:
-        """The steps of the next slice: one group or one part of those told, or as many cells as promise enough rows."""
+        """The steps of the next slice: a group or one part of those told, or as many cells as promise enough rows."""
         if cursor >= len(steps):
             return ()
         first = steps[cursor]
@@ -184,10 +188,14 @@ class Planner:
             self._rows_per_cell[campaign] = max(added / len(batch), before / 8)
 
     async def _write_few(self, connection: Any, row: Any, steps: Sequence[Step]) -> int:
-        """Insert who lives next to the centre of the plan's area, when that is its first step; returns how many."""
-        if not steps or steps[0].cell is None:
+        """Insert a few of the first step: who lives next to the centre of the area, or the first ones of those told
+        before; returns how many."""
+        if not steps or steps[0].group is not None:
             return 0
+        if (told := steps[0].told) is not None:
+            return await self._write(connection, row, [replace(steps[0], told=told._replace(hi=FIRST_SLICE_ROWS))], 1)
         whole = steps[0].cell
+        assert whole is not None
         for part in steps[0].parts:
             added = await self._write(connection, row, [replace(steps[0], cell=part)], 1)
             if added:  # as many to each of its size, which keeps the next slice from being a city
@@ -196,7 +204,20 @@ class Planner:
                 return added
         return 0
 
-    async def _write(self, connection: Any, row: Any, batch: Sequence[Step], next_seq: int) -> int:
+    async def _write_members(self, connection: Any, row: Any, step: Step, at: PlanReached) -> PlanReached:
+        """Insert the next members of a group, by number."""
+        assert step.group is not None
+        after = at.after if at.group == step.group else 0
+        most = MEMBERS if after else FIRST_SLICE_ROWS
+        people = await contacts.numbers_of_group(connection, row["entity_id"], step.group, after, most)
+        next_seq = at.next_seq + await self._write(connection, row, [step], at.next_seq, people)
+        if len(people) < most:
+            return PlanReached(at.cursor + 1, next_seq)
+        return PlanReached(at.cursor, next_seq, step.group, people[-1])
+
+    async def _write(
+        self, connection: Any, row: Any, batch: Sequence[Step], next_seq: int, people: Sequence[int] = ()
+    ) -> int:
         """Insert the rows of one slice and cut them into chunks; returns how many."""
         first = batch[0]
         texts = row["plan"]["variants"][first.variant]["texts"] if row["plan"]["variants"] else []
@@ -211,7 +232,7 @@ class Planner:
             texts=[(language, ChannelName(channel), key) for language, channel, key in texts],
             target=Target(
                 cells=[s.cell for s in batch if s.cell],
-                groups=[first.group] if first.group is not None else [],
+                people=people,
                 told=first.told,
             ),
         )

@@ -69,6 +69,14 @@ async def of_group(
     return list(await connection.fetch(_SQL["contact_of_group"], entity_id, within, group.id, after, limit))
 
 
+async def numbers_of_group(connection: Connection, entity_id: int, group: int, after: int, limit: int) -> list[int]:
+    """The next members of a group after contact `after`, whatever fills it: their numbers, in order."""
+    found = await filtered.numbers(connection, entity_id, group, after, limit)
+    if found is None:
+        found = await connection.fetchval(_SQL["group_numbers"], entity_id, group, after, limit)
+    return found
+
+
 async def search(
     connection: Connection, entity_id: int, within: Within, wanted: Wanted, after: tuple[str, int], limit: int
 ) -> list[Any]:

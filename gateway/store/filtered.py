@@ -4,7 +4,7 @@ Knows: which index answers which part of a filter. Never knows: who may see whom
 contact fit: the view filtered_people decides that, of whomever an index names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 from gateway.cap.area import Ring
@@ -26,8 +26,35 @@ Within = Sequence[int] | None
 async def page(connection: Connection, entity_id: int, within: Within, group: int, after: int, limit: int) -> list[Any]:
     """Members after contact `after`, by number."""
     asked = await connection.fetchrow(_SQL["filter_asked"], entity_id, group)
+    return await _members(
+        lambda ids, wanted: connection.fetch(_SQL["filter_members"], entity_id, within, group, ids, wanted),
+        connection, entity_id, asked, after, limit,
+    )  # fmt: skip
+
+
+async def numbers(connection: Connection, entity_id: int, group: int, after: int, limit: int) -> list[int] | None:
+    """The same, their numbers only. None: no filter fills this group."""
+    asked = await connection.fetchrow(_SQL["filter_asked"], entity_id, group)
+    if asked is None:
+        return None
+    found = await _members(
+        lambda ids, wanted: connection.fetch(_SQL["filter_numbers"], entity_id, group, ids, wanted),
+        connection, entity_id, asked, after, limit,
+    )  # fmt: skip
+    return [row["contact_id"] for row in found]
+
+
+async def _members(
+    fit: Callable[[Sequence[int], int], Awaitable[list[Any]]],
+    connection: Connection,
+    entity_id: int,
+    asked: Any,
+    after: int,
+    limit: int,
+) -> list[Any]:
+    """The first `limit` after contact `after` of those whom `fit` leaves of contacts: so many, by number."""
     some, step = await _first(connection, entity_id, asked, after), FIRST
-    found: list[Any] = await connection.fetch(_SQL["filter_members"], entity_id, within, group, some.ids, limit)
+    found = await fit(some.ids, limit)
     if len(found) == limit or not some.more:
         return found
     known = await _known(connection, entity_id, asked, some.ids[-1])
@@ -38,8 +65,7 @@ async def page(connection: Connection, entity_id: int, within: Within, group: in
             some = await _next(connection, entity_id, asked, some.ids[-1], step)
         else:
             some, left = _Some(left[:step], more=len(left) > step), left[step:]
-        wanted = limit - len(found)
-        found += await connection.fetch(_SQL["filter_members"], entity_id, within, group, some.ids, wanted)
+        found += await fit(some.ids, limit - len(found))
     return found
 
 

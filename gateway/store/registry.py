@@ -51,11 +51,23 @@ class Told(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Whom one slice reaches: people in cells, in groups, or told by an earlier campaign."""
+    """Whom an alert, or one slice of it, reaches: citizens in cells, own contacts in groups (of a slice: by number), or
+    those told by an earlier campaign."""
 
     cells: Sequence[Cell] = ()
     groups: Sequence[int] = ()
+    people: Sequence[int] = ()
     told: Told | None = None
+
+
+class PlanReached(NamedTuple):
+    """Steps of a plan that are done, the number of the next row, and of the group at the cursor the last contact who is
+    planned."""
+
+    cursor: int
+    next_seq: int
+    group: int = 0
+    after: int = 0
 
 
 class Citizen(NamedTuple):
@@ -218,7 +230,7 @@ async def geocode_rings(
 async def count_targets(
     connection: Connection, entity_id: int, message_class: MessageClass, channels: Sequence[ChannelName], target: Target
 ) -> dict[tuple[ChannelName, str], int]:
-    """Messages by channel and the people's language, nothing written. `target.told` is not counted."""
+    """Messages by channel and the people's language, nothing written; of `target`'s cells and groups."""
     rows = await connection.fetch(
         _SQL["count_targets"],
         entity_id,
@@ -244,7 +256,8 @@ async def fan_out(
 ) -> list[NewRows]:
     """Write the deliveries of one slice: one per channel and endpoint that this campaign does not have yet.
 
-    `texts` are (language, channel, key), the entity's preferred language first. Returns what was added, by channel.
+    `texts` are (language, channel, key), the entity's preferred language first; `target`'s groups are left to whoever
+    lists their people. Returns what was added, by channel.
     """
     told = target.told or Told(0, 0, -1)
     rows = await connection.fetch(
@@ -259,7 +272,7 @@ async def fan_out(
         [CHANNEL_CODES[t[1]] for t in texts],
         [t[2] for t in texts],
         told.campaign,
-        list(target.groups),
+        list(target.people),
         *as_columns(target.cells),
         told.lo,
         told.hi,
@@ -295,17 +308,18 @@ async def campaign_to_plan(connection: Connection, left_out: Sequence[int] = (),
     return await connection.fetchrow(_SQL["campaign_to_plan"], list(left_out), least)
 
 
-async def plan_reached(connection: Connection, campaign: int) -> tuple[int, int]:
-    """The cursor of a locked campaign's plan, and the number of its next row."""
+async def plan_reached(connection: Connection, campaign: int) -> PlanReached:
+    """How far a locked campaign is planned."""
     row: Any = await connection.fetchrow(_SQL["plan_reached"], campaign)
-    return row["plan_cursor"], row["next_seq"]
+    return PlanReached(*row)
 
 
 async def slice_done(
-    connection: Connection, campaign: int, *, before: int, cursor: int, next_seq: int, planned: bool
+    connection: Connection, campaign: int, *, before: int, reached: PlanReached, planned: bool
 ) -> bool:
     """Move the cursor together with the slice; False: it was overtaken, nothing of the slice may stay."""
-    return await connection.fetchval(_SQL["slice_done"], campaign, before, cursor, next_seq, planned) is not None
+    done = reached.cursor, reached.next_seq, planned, reached.group, reached.after
+    return await connection.fetchval(_SQL["slice_done"], campaign, before, *done) is not None
 
 
 async def texts_to_send(connection: Connection, campaign: int) -> list[Any]:

@@ -15,7 +15,7 @@ from gateway.policy.outlines import Outline
 from gateway.store import admin, contacts, persons, registry
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection
-from gateway.store.registry import Citizen, NewRows, Target, Told
+from gateway.store.registry import Citizen, NewRows, PlanReached, Target, Told
 from tests.store import made
 
 SMS, VOICE, EMAIL = ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL
@@ -70,6 +70,10 @@ async def fan_out(
     first_seq: int = 1,
     transport: int = 1,
 ) -> list[NewRows]:
+    people = [
+        number for group in target.groups
+        for number in await contacts.numbers_of_group(connection, entity_id, group, 0, 1_000)
+    ]  # fmt: skip
     return await registry.fan_out(
         connection,
         campaign=campaign,
@@ -79,7 +83,7 @@ async def fan_out(
         message_class=message_class,
         channels=channels,
         texts=[t for t in TEXTS if t[1] in channels],
-        target=target,
+        target=target._replace(people=people),
     )
 
 
@@ -326,8 +330,8 @@ async def test_the_most_urgent_unplanned_campaign_is_planned_first_and_by_one_pl
         async with connection.transaction(), other.transaction():
             assert (await registry.campaign_to_plan(connection))["id"] == urgent
             assert (await registry.campaign_to_plan(other))["id"] == news
-            assert await registry.slice_done(connection, urgent, before=0, cursor=4, next_seq=9, planned=True)
-            assert not await registry.slice_done(connection, urgent, before=0, cursor=4, next_seq=9, planned=True)
+            assert await registry.slice_done(connection, urgent, before=0, reached=PlanReached(4, 9), planned=True)
+            assert not await registry.slice_done(connection, urgent, before=0, reached=PlanReached(4, 9), planned=True)
         row = await connection.fetchrow("SELECT state, plan_cursor, next_seq FROM campaign WHERE id = $1", urgent)
         assert tuple(row or ()) == ("sending", 4, 9)
         async with connection.transaction():

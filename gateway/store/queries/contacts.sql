@@ -119,6 +119,12 @@ SELECT count(*) AS members, count(c.mobile) AS sms, count(coalesce(c.landline, c
 FROM (SELECT contact_id FROM group_member WHERE group_id = $2 LIMIT $3) m
 JOIN contact c ON c.id = m.contact_id WHERE c.entity_id = $1;
 
+-- name: group_numbers
+-- The numbers of the first $4 people after $3 who were put into a group.
+SELECT coalesce(array_agg(m.contact_id ORDER BY m.contact_id), '{}') FROM (
+    SELECT contact_id FROM group_member WHERE group_id = $2 AND entity_id = $1 AND contact_id > $3::bigint
+    ORDER BY contact_id LIMIT $4) m;
+
 -- name: group_filter_put
 -- A group is filled by this filter; no row comes back when people were put in by hand.
 INSERT INTO group_filter (group_id, entity_id, languages, postcodes, municipalities, tags, channels, rings, outlines)

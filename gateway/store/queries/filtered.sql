@@ -60,6 +60,11 @@ FROM filtered_people m JOIN contact c ON c.id = m.contact_id LEFT JOIN partnersh
 WHERE m.group_id = $3 AND m.contact_id = ANY ($4::bigint[]) AND c.entity_id = $1 AND ($2::int[] IS NULL OR c.partnership_id = ANY ($2))
 ORDER BY c.id LIMIT $5;
 
+-- name: filter_numbers
+-- The numbers of the first $4 of the contacts $3 who are in group $2.
+SELECT contact_id FROM filtered_people WHERE group_id = $2 AND contact_id = ANY ($3::bigint[]) AND entity_id = $1
+ORDER BY contact_id LIMIT $4;
+
 -- name: filter_count
 -- How many of the contacts $3 are in group $2, and how many of them each channel reaches.
 SELECT count(*) AS members, count(p.mobile) AS sms, count(coalesce(p.landline, p.mobile)) AS voice, count(p.email) AS email

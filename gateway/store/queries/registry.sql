@@ -51,10 +51,11 @@ DELETE FROM contact WHERE registered AND consent_source = $1 AND key > $2;
 
 -- name: fan_out
 -- The rows of one slice, in one statement: people in cells ($12 to $21, the columns of
--- gateway.cap.cover; registered citizens only), in groups ($11), or told by
+-- gateway.cap.cover; registered citizens only), own contacts ($11: members of a group), or told by
 -- the earlier campaign $10 (rows $22 to $23: reached, in flight, unknown now or once (1), on the line when a call ended (8)), whoever has not opted out of the class, and (unless it is urgent) whose address is not suppressed; one row per channel and address not yet in this
 -- campaign; text by the person's language (own), else the entity's first (usual): looked up by joins, for a question
--- by person costs as much as the row. Row numbers go on from $2, channel by channel.
+-- by person costs as much as the row. People are found by a list of their numbers, walked in order, and asked for in the
+-- campaign in order of their addresses: each page of an index is read once. Row numbers go on from $2, channel by channel.
 -- $1 campaign, $3 entity, $4 transport, $5 opt-out bit, $6 channels, $7 text languages, $8 text channels, $9 text keys.
 WITH told AS (
     SELECT DISTINCT d.contact_id AS id, d.channel, d.address, t.language
@@ -64,12 +65,12 @@ WITH told AS (
         SELECT k.marked_to FROM chunk k WHERE k.campaign_id = d.campaign_id AND k.lo BETWEEN 1 AND d.seq
         ORDER BY k.lo DESC LIMIT 1)))),
 person AS (
-    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM group_people m
-    JOIN contact c ON c.id = m.contact_id
-    WHERE m.group_id = ANY ($11::int[]) AND m.entity_id = $3 AND c.entity_id = $3 AND c.opt_out & $5 = 0
+    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM contact c
+    WHERE c.id = ANY ($11::bigint[]) AND c.entity_id = $3 AND c.opt_out & $5 = 0
     UNION ALL
-    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM (
-        SELECT DISTINCT a.contact_id
+    SELECT c.id, c.language, c.mobile, c.landline, c.email FROM contact c
+    WHERE c.registered AND c.opt_out & $5 = 0 AND c.id = ANY (ARRAY(
+        SELECT a.contact_id
         FROM unnest($12::bigint[], $13::bigint[], $14::text[]::polygon[], $15::text[]::polygon[], $16::float8[],
             $17::float8[], $18::float8[], $19::float8[], $20::float8[], $21::float8[]) AS r (lo, hi, ring_a, ring_b, lon_a, lat_a, limit_a, lon_b, lat_b, limit_b)
         JOIN address a ON a.z BETWEEN r.lo AND r.hi
@@ -78,9 +79,7 @@ person AS (
           AND (r.limit_a IS NULL OR sin(radians(a.lat - r.lat_a) / 2) ^ 2
               + cos(radians(a.lat)) * cos(radians(r.lat_a)) * sin(radians(a.lon - r.lon_a) / 2) ^ 2 <= r.limit_a)
           AND (r.limit_b IS NULL OR sin(radians(a.lat - r.lat_b) / 2) ^ 2
-              + cos(radians(a.lat)) * cos(radians(r.lat_b)) * sin(radians(a.lon - r.lon_b) / 2) ^ 2 <= r.limit_b)) a
-    JOIN contact c ON c.id = a.contact_id
-    WHERE c.registered AND c.opt_out & $5 = 0),
+              + cos(radians(a.lat)) * cos(radians(r.lat_b)) * sin(radians(a.lon - r.lon_b) / 2) ^ 2 <= r.limit_b)))),
 reach AS (
     SELECT id, 1::smallint AS channel, mobile AS address, language FROM person WHERE mobile IS NOT NULL AND 1 = ANY ($6::smallint[])
     UNION ALL
@@ -96,12 +95,12 @@ words AS MATERIALIZED (
     SELECT * FROM unnest($7::text[], $8::smallint[], $9::smallint[]) WITH ORDINALITY AS t (language, channel, key, rank)),
 usual AS MATERIALIZED (SELECT DISTINCT ON (channel) channel, key FROM words ORDER BY channel, rank),
 own AS MATERIALIZED (SELECT DISTINCT ON (channel, language) channel, language, key FROM words ORDER BY channel, language, rank),
+once AS (SELECT DISTINCT ON (channel, address) id, channel, address, language FROM reach ORDER BY channel, address, id),
 fresh AS (
-    SELECT DISTINCT ON (r.channel, r.address) r.id, r.channel, r.address, coalesce(own.key, usual.key) AS key
-    FROM reach r JOIN usual ON usual.channel = r.channel
-    LEFT JOIN own ON own.channel = r.channel AND own.language = r.language
-    WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.campaign_id = $1 AND d.channel = r.channel AND d.address = r.address)
-    ORDER BY r.channel, r.address, r.id),
+    SELECT o.id, o.channel, o.address, coalesce(own.key, usual.key) AS key
+    FROM once o JOIN usual ON usual.channel = o.channel
+    LEFT JOIN own ON own.channel = o.channel AND own.language = o.language
+    WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.campaign_id = $1 AND d.channel = o.channel AND d.address = o.address)),
 put AS (
     INSERT INTO delivery (campaign_id, seq, entity_id, contact_id, channel, transport, text_key, address)
     SELECT $1, $2 - 1 + (row_number() OVER (ORDER BY channel, address))::int, $3, id, channel, $4, key, address FROM fresh
@@ -167,11 +166,13 @@ SELECT * FROM waiting WHERE pg_try_advisory_xact_lock(7230004, id) LIMIT 1;
 
 -- name: plan_reached
 -- How far a campaign is planned; asked with its lock, as another planner may have written since it was found.
-SELECT plan_cursor, next_seq FROM campaign WHERE id = $1;
+SELECT plan_cursor, next_seq, plan_group, plan_after FROM campaign WHERE id = $1;
 
 -- name: slice_done
--- Move the planner's cursor with the slice; no row when the campaign was stopped, or planned on by another, meanwhile.
-UPDATE campaign SET plan_cursor = $3, next_seq = $4, planned = $5, state = CASE WHEN state = 'planned' THEN 'sending' ELSE state END
+-- Move the planner's cursor with the slice, and how far the group at the cursor is planned; no row when the campaign was
+-- stopped, or planned on by another, meanwhile.
+UPDATE campaign SET plan_cursor = $3, next_seq = $4, planned = $5, plan_group = $6, plan_after = $7,
+    state = CASE WHEN state = 'planned' THEN 'sending' ELSE state END
 WHERE id = $1 AND plan_cursor = $2 AND NOT planned AND state IN ('planned', 'sending', 'paused')
 RETURNING id;
 
