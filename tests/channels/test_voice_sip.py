@@ -20,10 +20,11 @@ from gateway.simulators.sip_party import Timing
 from gateway.sip.agent import Ended
 from gateway.sip.framing import Framer
 from gateway.sip.message import SipRequest, parse, respond
+from gateway.sip.transaction import T1_S
 from tests.channels.voice_line import Queue, Tracking, delivery, running
 from tests.channels.voice_sound import sip_trunk, sounding
 from tests.support.ports import free_port
-from tests.support.waiting import until
+from tests.support.waiting import until, watching_stalls
 
 TEXT = "x" * 60  # 0.6 s of sound
 LONG = "x" * 900  # whoever presses a key or hangs up does so before its end, however slow the machine
@@ -79,8 +80,8 @@ async def rig(
 
 
 async def test_every_outcome_has_its_word() -> None:
-    """By the last digit of the number, all at once."""
-    async with rig() as on:
+    """By the last digit of the number, all at once; nothing has to be repeated by who is served in time."""
+    async with rig() as on, watching_stalls() as stalls:
         placed = dict(zip("0123456789", await asyncio.gather(
             *(on.driver.place(call(f"+3222000000{digit}", LONG if digit in "123" else TEXT), leave)
               for digit in "012345689")
@@ -95,7 +96,8 @@ async def test_every_outcome_has_its_word() -> None:
         # the third hangs up before the text was read once
         assert words == {"0": "played", "1": "confirmed", "2": "confirmed", "3": "hung up early", "4": "played",
                          "5": "played"}  # fmt: skip
-        assert on.driver.retransmissions == on.simulator.parties.retransmissions == 0
+        repeated = on.driver.retransmissions + on.simulator.parties.retransmissions
+        assert repeated == 0 or stalls.worst_s > T1_S / 4
         assert on.simulator.audio_packets > 100
         assert len(on.ends) == 6
 

