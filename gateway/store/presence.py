@@ -1,10 +1,13 @@
 """A node's presence: its name held for itself, its ears for what other nodes did, and what it leads in.
 
-One connection does all three: session locks end with it, so a dead node frees its name at once. Knows: advisory locks,
-LISTEN. Never knows: what the news are about.
+One connection does all three: session locks end with it, so a dead node frees its name at once. Of a node that is
+frozen, or whose host is gone without a word, the server itself ends the session when it has said nothing for a while;
+by then the node does not take itself for the leader any more.
+Knows: advisory locks, LISTEN. Never knows: what the news are about.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 import asyncpg
@@ -18,6 +21,13 @@ NODE_LOCKS = 7230002
 LEADER_LOCK = 7230003
 DUTY_LOCKS = 7230080
 CHANNEL = "gateway"
+SILENT_S = 10.0
+"""So long a node may say nothing before another one leads."""
+
+
+def _boottime() -> float:
+    """A clock that runs on while the process is stopped."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Presence:
@@ -35,16 +45,26 @@ class Presence:
         news: Callable[[], None],
         log: UnitLogger,
         look_s: float = 1.0,
+        silent_s: float = SILENT_S,
+        clock: Callable[[], float] = _boottime,
     ) -> None:
         self._dsn = dsn
         self._name = name
         self._news = news
         self._log = log
         self._look_s = look_s
+        self._silent_s = silent_s
+        self._clock = clock
+        self._asked_at = float("-inf")
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._duties = frozenset(duties)
         self._present: Mapping[str, int] = {}
-        self.leads: frozenset[str] = frozenset()
+        self._leads: frozenset[str] = frozenset()
+
+    @property
+    def leads(self) -> frozenset[str]:
+        """In what it leads; in nothing from a while before the server would give the lead to another."""
+        return self._leads if self._clock() < self._asked_at + 0.8 * self._silent_s else frozenset()
 
     async def enter(self, patience_s: float = 10.0) -> int:
         """Take the name and return the node's number. Raises StoreUnavailable when another process holds the name."""
@@ -59,9 +79,9 @@ class Presence:
                 connection = self._connection or await self._connect(3.0)
                 self._connection = connection
                 await self._count(connection)
-                for duty in sorted(self._duties - self.leads):
+                for duty in sorted(self._duties - self._leads):
                     if await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", LEADER_LOCK, duty):
-                        self.leads |= {duty}
+                        self._leads |= {duty}
             except (*GONE, StoreUnavailable) as error:
                 self._log.warning("presence_lost", error=type(error).__name__)
                 self._drop()
@@ -81,19 +101,21 @@ class Presence:
             self._connection = None
 
     async def _count(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+        asked_at = self._clock()
         self._present = await progress.nodes_by_duty(connection, DUTY_LOCKS, sorted(self._duties))
+        self._asked_at = asked_at
 
     def _drop(self) -> None:
-        self.leads = frozenset()
+        self._leads = frozenset()
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
 
     async def _connect(self, patience_s: float) -> "asyncpg.Connection[asyncpg.Record]":
         try:
-            connection = await asyncpg.connect(
-                self._dsn, timeout=5, command_timeout=5, server_settings={"application_name": "gateway node"}
-            )
+            alone_ms = str(round(self._silent_s * 1000))
+            settings = {"application_name": "gateway node", "idle_session_timeout": alone_ms}
+            connection = await asyncpg.connect(self._dsn, timeout=5, command_timeout=5, server_settings=settings)
         except GONE as error:
             raise StoreUnavailable(f"PostgreSQL can not be reached: {error}") from error
         held = False
@@ -106,6 +128,7 @@ class Presence:
             raise StoreUnavailable(
                 f"another gateway runs under the name {self._name!r}: give each node its own node.name"
             )
+        self._leads = frozenset()
         self._news()
         return connection
 

@@ -148,6 +148,49 @@ def test_pdus_without_a_body_are_byte_for_byte_smpplibs(command: int, word: str,
 
 
 @given(message_id, sequence)
+def test_responses_are_byte_for_byte_smpplibs(named: str, seq: int) -> None:
+    assert pdu.encode(pdu.SUBMIT_SM_RESP, 0, seq, named.encode() + b"\0") == theirs(
+        "submit_sm_resp", seq, message_id=named
+    )
+    assert pdu.encode(pdu.DELIVER_SM_RESP, 0, seq, b"\0") == theirs("deliver_sm_resp", seq, message_id="")
+    assert pdu.encode(pdu.DATA_SM_RESP, 0, seq, b"\0") == theirs("data_sm_resp", seq, message_id="")
+    body = b"SMSC\0" + tlv.encode([(tlv.SC_INTERFACE_VERSION, b"\x34")])
+    their = theirs("bind_transceiver_resp", seq, system_id="SMSC", sc_interface_version=0x34)
+    assert pdu.encode(pdu.RESPONSE | pdu.BIND_TRANSCEIVER, 0, seq, body) == their
+
+
+@given(fields, number, sequence)
+def test_a_deliver_sm_is_byte_for_byte_smpplibs(f: dict[str, Any], to: str, seq: int) -> None:
+    ours = pdu.from_template(pdu.template(**f), pdu.DELIVER_SM, seq, to.encode())
+    assert ours == theirs("deliver_sm", seq, destination_addr=to, dest_addr_ton=1, dest_addr_npi=1, **f)
+
+
+@given(fields, number, sequence, st.integers(0, 0xFFFF), st.integers(1, 255), st.integers(1, 255))
+def test_a_submit_sm_with_sar_parameters_is_byte_for_byte_smpplibs(
+    f: dict[str, Any], to: str, seq: int, reference: int, total: int, part: int
+) -> None:
+    sar = (
+        (tlv.SAR_MSG_REF_NUM, reference.to_bytes(2)),
+        (tlv.SAR_TOTAL_SEGMENTS, bytes((total,))),
+        (tlv.SAR_SEGMENT_SEQNUM, bytes((part,))),
+    )
+    ours = pdu.from_template(pdu.template(**f, tlvs=sar), pdu.SUBMIT_SM, seq, to.encode())
+    named = {"sar_msg_ref_num": reference, "sar_total_segments": total, "sar_segment_seqnum": part}
+    where = {"destination_addr": to, "dest_addr_ton": 1, "dest_addr_npi": 1}
+    assert ours == theirs("submit_sm", seq, **where, **f, **named)
+
+
+@given(number, sequence, st.binary(min_size=1, max_size=1_000))
+def test_a_submit_sm_with_its_text_in_message_payload_is_byte_for_byte_smpplibs(
+    to: str, seq: int, payload: bytes
+) -> None:
+    made = pdu.template(source_addr="Alert", short_message=b"", tlvs=((tlv.MESSAGE_PAYLOAD, payload),))
+    ours = pdu.from_template(made, pdu.SUBMIT_SM, seq, to.encode())
+    where = {"source_addr": "Alert", "destination_addr": to, "dest_addr_ton": 1, "dest_addr_npi": 1}
+    assert ours == theirs("submit_sm", seq, **where, message_payload=payload)
+
+
+@given(message_id, sequence)
 def test_the_id_of_a_submit_sm_resp_of_smpplib_is_read(wanted: str, seq: int) -> None:
     data = theirs("submit_sm_resp", seq, message_id=wanted)
     assert pdu.parse_c_octets(data, pdu.HEADER_BYTES, len(data)) == wanted

@@ -18,11 +18,12 @@ DUTIES = ("dispatch", "mailbox")
 class Node:
     """A presence and what it has heard."""
 
-    def __init__(self, dsn: str, name: str, *duties: str) -> None:
+    def __init__(self, dsn: str, name: str, *duties: str, silent_s: float = 10.0) -> None:
         self.heard = 0
         self.presence = Presence(
-            dsn, name, duties=duties or DUTIES, news=self._hear, log=UnitLogger("test"), look_s=0.02
-        )
+            dsn, name, duties=duties or DUTIES, news=self._hear, log=UnitLogger("test"), look_s=0.02,
+            silent_s=silent_s,
+        )  # fmt: skip
 
     def _hear(self) -> None:
         self.heard += 1
@@ -84,6 +85,26 @@ async def test_one_node_leads_and_another_takes_the_lead_when_it_leaves(pg: Clus
             await second.presence.leave()
             await becomes(lambda: first.presence.leads == set(DUTIES))
     assert first.presence.leads
+
+
+async def test_a_node_that_says_nothing_any_more_loses_the_lead_and_its_session(pg: Cluster) -> None:
+    """Frozen, or its host gone without a word: its connection stands, and only the server can end it."""
+    frozen, other = Node(pg.app_dsn, "one", silent_s=2.0), Node(pg.app_dsn, "two")
+    await frozen.presence.enter()
+    looking = asyncio.create_task(frozen.presence.run())
+    await becomes(lambda: frozen.presence.leads == set(DUTIES))
+    async with running(other):
+        assert other.presence.leads == set()
+        looking.cancel()
+        await becomes(lambda: other.presence.leads == set(DUTIES))
+        assert frozen.presence.leads == set(), "it knows by its own clock, without asking"
+        looking = asyncio.create_task(frozen.presence.run())
+        await becomes(lambda: frozen.heard >= 2)  # it has come back as one of two
+        assert not frozen.presence.leads
+        assert other.presence.leads == set(DUTIES)
+        looking.cancel()
+        await asyncio.wait([looking])
+        await frozen.presence.leave()
 
 
 async def test_a_node_leads_in_nothing_but_its_own_duties(pg: Cluster) -> None:
