@@ -50,12 +50,13 @@ SELECT count(*) FROM contact WHERE registered AND consent_source = $1;
 DELETE FROM contact WHERE registered AND consent_source = $1 AND key > $2;
 
 -- name: fan_out
--- The rows of one slice, in one statement: people in cells ($12 to $21, the columns of
--- gateway.cap.cover; registered citizens only), own contacts ($11: members of a group), or told by
--- the earlier campaign $10 (rows $22 to $23: reached, in flight, unknown now or once (1), on the line when a call ended (8)), whoever has not opted out of the class, and (unless it is urgent) whose address is not suppressed; one row per channel and address not yet in this
--- campaign; text by the person's language (own), else the entity's first (usual): looked up by joins, for a question
--- by person costs as much as the row. People are found by a list of their numbers, walked in order, and asked for in the
--- campaign in order of their addresses: each page of an index is read once. Row numbers go on from $2, channel by channel.
+-- The rows of one slice, in one statement: registered citizens in cells ($12 to $21, the columns of gateway.cap.cover), own
+-- contacts ($11: members of a group), or whom the earlier campaign $10 told (rows $22 to $23: reached, in flight, unknown
+-- now or once (1), on the line when a call ended (8)); whoever has not opted out of the class, and (unless it is urgent)
+-- whose address is not suppressed; one row per channel and address that the campaign does not have; text by the person's
+-- language (own), else the entity's first (usual): joined, for a question by person costs as much as the row. People are
+-- found by a list of numbers, and whom the campaign has by a list of addresses: an index is walked along a list once.
+-- Row numbers go on from $2, channel by channel.
 -- $1 campaign, $3 entity, $4 transport, $5 opt-out bit, $6 channels, $7 text languages, $8 text channels, $9 text keys.
 WITH told AS (
     SELECT DISTINCT d.contact_id AS id, d.channel, d.address, t.language
@@ -95,12 +96,15 @@ words AS MATERIALIZED (
     SELECT * FROM unnest($7::text[], $8::smallint[], $9::smallint[]) WITH ORDINALITY AS t (language, channel, key, rank)),
 usual AS MATERIALIZED (SELECT DISTINCT ON (channel) channel, key FROM words ORDER BY channel, rank),
 own AS MATERIALIZED (SELECT DISTINCT ON (channel, language) channel, language, key FROM words ORDER BY channel, language, rank),
-once AS (SELECT DISTINCT ON (channel, address) id, channel, address, language FROM reach ORDER BY channel, address, id),
+once AS MATERIALIZED (SELECT DISTINCT ON (channel, address) id, channel, address, language FROM reach ORDER BY channel, address, id),
+known AS (
+    SELECT d.channel, d.address FROM delivery d
+    WHERE d.campaign_id = $1 AND d.channel = ANY ($6::smallint[]) AND d.address = ANY (ARRAY(SELECT address FROM once))),
 fresh AS (
     SELECT o.id, o.channel, o.address, coalesce(own.key, usual.key) AS key
     FROM once o JOIN usual ON usual.channel = o.channel
     LEFT JOIN own ON own.channel = o.channel AND own.language = o.language
-    WHERE NOT EXISTS (SELECT FROM delivery d WHERE d.campaign_id = $1 AND d.channel = o.channel AND d.address = o.address)),
+    WHERE (o.channel, o.address) NOT IN (SELECT channel, address FROM known)),
 put AS (
     INSERT INTO delivery (campaign_id, seq, entity_id, contact_id, channel, transport, text_key, address)
     SELECT $1, $2 - 1 + (row_number() OVER (ORDER BY channel, address))::int, $3, id, channel, $4, key, address FROM fresh
