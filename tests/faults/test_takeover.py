@@ -65,19 +65,28 @@ async def test_the_chunks_and_binds_of_a_killed_node_are_taken_over(pg: Cluster,
 async def test_a_node_that_slept_past_its_leases_sends_nothing_of_them(
     pg: Cluster, tmp_path: Path, port: int, slept_s: int
 ) -> None:
-    """Stopped for twice its lease or a minute (a snapshot, a debugger), it wakes up, lets go, and takes part again."""
+    """Stopped for twice its lease or a minute (a snapshot, a debugger) it wakes up when everybody was told by the other
+    one: not a message more leaves, whatever it had in hand; it lets go, and takes part again."""
     async with scene(pg, people(PEOPLE)) as line:
+        smsc = line.simulators.smsc["live"]
         process = Process(line, tmp_path, port, node={"name": "two"}, sms=RATE, dispatch=QUICK)
-        async with running(line, node={"name": "one"}, sms=RATE, dispatch=QUICK):
+        async with running(line, node={"name": "one"}, sms=RATE, dispatch=QUICK) as one:
+            await until(lambda: binds_up(one) == 2)
             await process.start()
             try:
                 await process.ready()
+                await until(lambda: (binds_up(one), smsc.bound) == (1, 2))
+                line.url = one.url
                 name = await line.post(cap("one", channels="sms"))
                 await until(lambda: len(line.received("sms")) > 200)
                 process.tell(signal.SIGSTOP)
                 await asyncio.sleep(slept_s)
-                process.tell(signal.SIGCONT)
                 await line.closed(name, within_s=60)
+                told = len(line.received("sms"))
+                process.tell(signal.SIGCONT)
+                await until(lambda: (binds_up(one), smsc.bound) == (1, 2))
+                await asyncio.sleep(1.0)
+                assert len(line.received("sms")) == told
             finally:
                 process.tell(signal.SIGCONT)
                 assert await process.end() == 0
