@@ -23,7 +23,7 @@ from gateway.policy.audience import PRIORITY, shape_from_json
 from gateway.store import alerts, contacts, registry
 from gateway.store.deliveries import TRANSPORT_CODES
 from gateway.store.pool import Store
-from gateway.store.registry import PlanReached, Target, Told
+from gateway.store.registry import PlanReached, Slice, Told
 
 FIRST_SLICE_ROWS = 2_000
 SLICE_ROWS = 100_000
@@ -230,7 +230,7 @@ class Planner:
             message_class=MessageClass(row["message_class"]),
             channels=[ChannelName(c) for c in row["plan"]["channels"]],
             texts=[(language, ChannelName(channel), key) for language, channel, key in texts],
-            target=Target(
+            whom=Slice(
                 cells=[s.cell for s in batch if s.cell],
                 people=people,
                 told=first.told,

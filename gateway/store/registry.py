@@ -51,11 +51,16 @@ class Told(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Whom an alert, or one slice of it, reaches: citizens in cells, own contacts in groups (of a slice: by number), or
-    those told by an earlier campaign."""
+    """Whom an alert reaches: citizens in cells, own contacts in groups."""
 
     cells: Sequence[Cell] = ()
     groups: Sequence[int] = ()
+
+
+class Slice(NamedTuple):
+    """Whom one slice of a fan-out reaches: citizens in cells, own contacts by number, or those told before."""
+
+    cells: Sequence[Cell] = ()
     people: Sequence[int] = ()
     told: Told | None = None
 
@@ -230,7 +235,7 @@ async def geocode_rings(
 async def count_targets(
     connection: Connection, entity_id: int, message_class: MessageClass, channels: Sequence[ChannelName], target: Target
 ) -> dict[tuple[ChannelName, str], int]:
-    """Messages by channel and the people's language, nothing written; of `target`'s cells and groups."""
+    """Messages by channel and the people's language, nothing written."""
     rows = await connection.fetch(
         _SQL["count_targets"],
         entity_id,
@@ -252,14 +257,13 @@ async def fan_out(
     message_class: MessageClass,
     channels: Sequence[ChannelName],
     texts: Sequence[tuple[str, ChannelName, int]],
-    target: Target,
+    whom: Slice,
 ) -> list[NewRows]:
     """Write the deliveries of one slice: one per channel and endpoint that this campaign does not have yet.
 
-    `texts` are (language, channel, key), the entity's preferred language first; `target`'s groups are left to whoever
-    lists their people. Returns what was added, by channel.
+    `texts` are (language, channel, key), the entity's preferred language first. Returns what was added, by channel.
     """
-    told = target.told or Told(0, 0, -1)
+    told = whom.told or Told(0, 0, -1)
     rows = await connection.fetch(
         _SQL["fan_out"],
         campaign,
@@ -272,8 +276,8 @@ async def fan_out(
         [CHANNEL_CODES[t[1]] for t in texts],
         [t[2] for t in texts],
         told.campaign,
-        list(target.people),
-        *as_columns(target.cells),
+        list(whom.people),
+        *as_columns(whom.cells),
         told.lo,
         told.hi,
     )

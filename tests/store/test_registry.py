@@ -15,7 +15,7 @@ from gateway.policy.outlines import Outline
 from gateway.store import admin, contacts, persons, registry
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection
-from gateway.store.registry import Citizen, NewRows, PlanReached, Target, Told
+from gateway.store.registry import Citizen, NewRows, PlanReached, Slice, Target, Told
 from tests.store import made
 
 SMS, VOICE, EMAIL = ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL
@@ -63,17 +63,17 @@ async def fan_out(
     connection: Connection,
     campaign: int,
     entity_id: int,
-    target: Target,
+    target: Target | Slice,
     *,
     channels: Sequence[ChannelName] = made.CHANNELS,
     message_class: MessageClass = MessageClass.URGENT,
     first_seq: int = 1,
     transport: int = 1,
 ) -> list[NewRows]:
-    people = [
+    whom = target if isinstance(target, Slice) else Slice(cells=target.cells, people=[
         number for group in target.groups
         for number in await contacts.numbers_of_group(connection, entity_id, group, 0, 1_000)
-    ]  # fmt: skip
+    ])  # fmt: skip
     return await registry.fan_out(
         connection,
         campaign=campaign,
@@ -83,7 +83,7 @@ async def fan_out(
         message_class=message_class,
         channels=channels,
         texts=[t for t in TEXTS if t[1] in channels],
-        target=target._replace(people=people),
+        whom=whom,
     )
 
 
@@ -224,7 +224,7 @@ async def test_whom_no_text_speaks_to_is_not_planned(connection: Connection, ent
     rows = await registry.fan_out(
         connection, campaign=campaign, first_seq=1, entity_id=entity_id, transport=1,
         message_class=MessageClass.URGENT, channels=[SMS, EMAIL], texts=[("nl", EMAIL, 2)],
-        target=Target(cells=around(HERE)),
+        whom=Slice(cells=around(HERE)),
     )  # fmt: skip
     assert rows == [NewRows(EMAIL, 1, 1)]
 
@@ -255,7 +255,7 @@ async def test_those_told_before_are_told_again_by_the_way_they_were_reached(
         "UPDATE delivery SET state = right(address, 1)::smallint, flags = 0 WHERE campaign_id = $1", earlier
     )
     later = await made.campaign(connection, entity_id)
-    await fan_out(connection, later, entity_id, Target(told=Told(earlier, 1, 99)), channels=[SMS])
+    await fan_out(connection, later, entity_id, Slice(told=Told(earlier, 1, 99)), channels=[SMS])
     left = {states[1], states[2], states[3], DeliveryState.UNKNOWN}
     assert set(await told(connection, later)) == {(SMS, f"+3247{s}") for s in left}
     assert await connection.fetchval("SELECT min(text_key) FROM delivery WHERE campaign_id = $1", later) == 3
@@ -277,7 +277,7 @@ async def test_a_marked_row_may_have_been_told_and_a_row_of_another_transport_wa
     before = {seq: address for seq, (_, address) in enumerate(await told(connection, earlier), 1)}
     for transport, window, expected in ((1, (1, 99), {5, 6, 8}), (1, (1, 5), {5}), (0, (1, 99), set())):
         later = await made.campaign(connection, entity_id, channels=[SMS])
-        target = Target(told=Told(earlier, *window))
+        target = Slice(told=Told(earlier, *window))
         await fan_out(connection, later, entity_id, target, channels=[SMS], transport=transport)
         assert {address for _, address in await told(connection, later)} == {before[seq] for seq in expected}
 

@@ -9,7 +9,7 @@ from gateway.model import ChannelName, MessageClass
 from gateway.store import admin, registry, suppression
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection
-from gateway.store.registry import Target
+from gateway.store.registry import Slice, Target
 from tests.store import made
 
 EMAIL = ChannelName.EMAIL
@@ -101,11 +101,13 @@ async def test_a_suppressed_address_gets_urgent_alerts_and_nothing_else(connecti
     group = await connection.fetchval(
         "INSERT INTO contact_group (entity_id, slug, name) VALUES ($1, 'g', 'G') RETURNING id", entity_id
     )
+    members = []
     for email in ("Dead@x.example", "well@x.example"):
         contact = await connection.fetchval(
             "INSERT INTO contact (entity_id, email) VALUES ($1, $2) RETURNING id", entity_id, email
         )
         await connection.execute("INSERT INTO group_member VALUES ($1, $2, $3)", group, contact, entity_id)
+        members.append(contact)
     await connection.execute(
         "INSERT INTO suppression (address, reason, suppressed_at) VALUES ('dead@x.example', 'bounced', now())"
     )
@@ -115,7 +117,7 @@ async def test_a_suppressed_address_gets_urgent_alerts_and_nothing_else(connecti
         campaign = await made.campaign(connection, entity_id, channels=[EMAIL], message_class=of)
         new = await registry.fan_out(
             connection, campaign=campaign, first_seq=1, entity_id=entity_id, transport=1, message_class=of,
-            channels=[EMAIL], texts=[("nl", EMAIL, 0)], target=Target(groups=[group]),
+            channels=[EMAIL], texts=[("nl", EMAIL, 0)], whom=Slice(people=members),
         )  # fmt: skip
         assert sum(rows.hi - rows.lo + 1 for rows in new) == reached
 

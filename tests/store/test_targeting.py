@@ -22,7 +22,7 @@ from gateway.model import ChannelName, MessageClass
 from gateway.store import admin, registry
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection
-from gateway.store.registry import Citizen, Target
+from gateway.store.registry import Citizen, Slice, Target
 from tests.store import made
 from tests.support.database import Servers
 
@@ -93,7 +93,7 @@ class Country:
             message_class=MessageClass.NEWS,
             channels=EMAIL,
             texts=[("nl", ChannelName.EMAIL, 0)],
-            target=Target(cells=cells),
+            whom=Slice(cells=cells),
         )
 
     def close(self) -> None:
