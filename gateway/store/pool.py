@@ -29,6 +29,13 @@ PINNED = {
     "enable_mergejoin": "off",
     "jit": "off",
 }
+# of a host that is gone without a word the server lets go of the rows in half a minute, not in two hours
+WATCHED = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "4",
+    "tcp_user_timeout": "30000",
+}
 ARRAYS = """SELECT $1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bool[], $6::float8[], $7::timestamptz[],
     $8::numeric[], $9::bytea[]"""
 CONFINE = """SELECT set_config('gateway.entity', $1, true), set_config('gateway.actor', $2, true),
@@ -175,7 +182,7 @@ async def _pool(dsn: str, limits: PoolLimits, settings: dict[str, str]) -> async
         max_size=limits.most,
         command_timeout=limits.command_timeout_s,
         timeout=limits.connect_timeout_s,
-        server_settings=settings,
+        server_settings=WATCHED | settings,
         init=_know_types,
         reset=_keep,
         max_inactive_connection_lifetime=0,

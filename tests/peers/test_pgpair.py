@@ -14,6 +14,7 @@ import pytest
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
 from gateway.store.migrate import migrate
+from gateway.store.pool import WATCHED, Store
 from tests.support import peers
 from tests.support.line import Line, Process, cap, people, scene, whole_line
 from tests.support.ports import free_port
@@ -70,6 +71,18 @@ def longest_pause_s(line: Line) -> float:
     """Between two messages, from the first to the last."""
     times = sorted(record.at for record in line.received("sms"))
     return max(later - earlier for earlier, later in pairwise(times))
+
+
+async def test_the_server_lets_go_of_a_host_that_is_gone_without_a_word(pair: Pair) -> None:
+    """Of the rows, too, that its sessions held."""
+    await migrate(pair.owner_dsn, pair.app_role, pair.app_password)
+    store = await Store.open(pair.app_dsn)
+    try:
+        for pool in (store.ask, store.queue):
+            kept = {name: await pool.fetchval(f"SHOW {name}") for name in WATCHED}
+            assert kept == WATCHED
+    finally:
+        await store.close()
 
 
 async def test_a_campaign_goes_on_through_two_failovers(pair: Pair) -> None:

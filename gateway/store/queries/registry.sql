@@ -117,7 +117,7 @@ WITH person AS (
     SELECT c.id, c.language, c.mobile, c.landline, c.email FROM group_people m
     JOIN contact c ON c.id = m.contact_id
     WHERE m.group_id = ANY ($4::int[]) AND m.entity_id = $1 AND c.entity_id = $1 AND c.opt_out & $2 = 0
-    UNION
+    UNION ALL
     SELECT c.id, c.language, c.mobile, c.landline, c.email FROM (
         SELECT DISTINCT a.contact_id
         FROM unnest($5::bigint[], $6::bigint[], $7::text[]::polygon[], $8::text[]::polygon[], $9::float8[],
