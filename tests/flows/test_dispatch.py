@@ -105,7 +105,7 @@ async def test_a_campaign_that_may_not_send_is_halted_and_withdrawn(scene: Scene
 
 async def test_a_paused_campaign_gives_its_leases_back_and_goes_on_when_resumed(scene: Scene) -> None:
     number, rig = await a_sms_campaign(scene), Rig(scene)
-    rig.channel.held = True
+    rig.channel.held, rig.channel.window = True, 50
     async with rig.at_work():
         while len(rig.channel.sent) < 50:
             await asyncio.sleep(0)

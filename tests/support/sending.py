@@ -136,7 +136,7 @@ async def going(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[N
 
 
 class FakeChannel:
-    """A channel that answers at once with `kind`; while `held` is set it takes and says nothing."""
+    """A channel that answers at once with `kind`; while `held` is set it takes up to `window` and says nothing."""
 
     def __init__(
         self, name: ChannelName = ChannelName.SMS, transport: Transport = Transport.LIVE, *, at_once: int = 20
@@ -145,6 +145,7 @@ class FakeChannel:
         self.transport = transport
         self.kind = OutcomeKind.ACCEPTED
         self.held = False
+        self.window = 1_000_000
         self.settled = True
         self.sent: list[Delivery] = []
         self.withdrawn: list[int] = []
@@ -154,7 +155,8 @@ class FakeChannel:
         """Take, answer, and again."""
         while True:
             await work.ready()
-            taken = work.take(self._at_once)
+            room = self.window - len(self.sent) if self.held else self._at_once
+            taken = work.take(min(self._at_once, room)) if room > 0 else []
             self.sent += taken
             if taken and not self.held:
                 await emit([Outcome(d, self.kind, "fake", settled=self.settled) for d in taken])
