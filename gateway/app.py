@@ -158,7 +158,9 @@ class Gateway:
             nodes=lambda: self.presence.among(Role.DISPATCH),
         )  # fmt: skip
         self.channels = self.outlets.open() if Role.DISPATCH in self.roles else []
-        self.binds = await self.outlets.lease_binds(self.number, self._leads, Fence(boottime, dispatch.lease_s))
+        self.binds = await self.outlets.lease_binds(
+            self.number, Fence(boottime, dispatch.lease_s), self.now, leads=self._leads, named=self.presence.holds_name
+        )
         await self.outlets.heed_restores(self._leads)
         self.outlets.watch_operators(self._leads)
         self.outlets.recall_stopped(self._leads)
@@ -166,9 +168,10 @@ class Gateway:
         lanes = self.outlets.lanes(self.tracking, self.number)
         self._parts += self.outlets.parts
         self.dispatcher = Dispatcher(
-            store=self.store, tracking=self.tracking, lanes=lanes, channels=self.channels, fence=fence,
+            store=self.store, tracking=self.tracking, lanes=lanes, channels=self.channels, fence=fence, clock=self.now,
             node=self.number, lease_s=dispatch.lease_s, heartbeat_s=dispatch.heartbeat_s,
-            grace_s=dispatch.unknown_grace_s, log=logging_.unit_logger("gateway.dispatch"),
+            grace_s=dispatch.unknown_grace_s, longest_wait_s=self.settings.retry.longest_s(),
+            log=logging_.unit_logger("gateway.dispatch"),
         )  # fmt: skip
         self.planner = Planner(
             self.store, chunk_rows={c: dispatch.chunk.of(c) for c in ChannelName}, sliced=self.dispatcher.wake.set,
@@ -181,15 +184,9 @@ class Gateway:
         self.forgetter = Forgetter(
             self.store, self.settings.retention, leads=self._leads, log=logging_.unit_logger("gateway.forgetting"),
         )  # fmt: skip
-        self.adopter = Adopter(
-            self.store, self.outlets.adopters(), node=self.number, leads=self._leads,
-            log=self.log,
-        )  # fmt: skip
+        self.adopter = Adopter(self.store, self.outlets.adopters(), node=self.number, leads=self._leads, log=self.log)
         if Role.DISPATCH in self.roles:
-            reminder = Reminder(
-                self.store, leads=self._leads,
-                log=logging_.unit_logger("gateway.reminding"),
-            )  # fmt: skip
+            reminder = Reminder(self.store, leads=self._leads, log=logging_.unit_logger("gateway.reminding"))
             self._parts.append(reminder.run)
             sending = (self.planner, self.closer, self.escalator, self.forgetter, self.adopter, self.dispatcher)
             self._parts += [part.run for part in sending]

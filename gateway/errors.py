@@ -3,6 +3,7 @@
 GatewayError
 ├── SettingsError      the configuration is wrong; carries every mistake at once
 ├── StoreUnavailable   PostgreSQL can not be reached or can not write now: answer 503, try again
+│   └── NameTaken      another process runs under this node's name
 └── SchemaError        the database is of another version than this program
 """
 
@@ -23,6 +24,10 @@ class SettingsError(GatewayError):
 
 class StoreUnavailable(GatewayError):
     """The store can not take this now; nothing was accepted."""
+
+
+class NameTaken(StoreUnavailable):
+    """Another process runs under this node's name: one of the two has to end."""
 
 
 class SchemaError(GatewayError):

@@ -229,6 +229,12 @@ class Outcome(NamedTuple):
     retry_after_s: float | None = None
 
 
+class Belated(NamedTuple):
+    """The answer for a delivery that was already said to be UNKNOWN: its row may be in anybody's hands by now."""
+
+    outcome: Outcome
+
+
 class ReceiptKind(Enum):
     """What the network says later."""
 

@@ -40,6 +40,7 @@ from gateway.metrics import Metrics
 from gateway.model import ChannelName, MessageClass, Mode, Text, Transport
 from gateway.policy.allowance import CATCH_UP_S, Allowance
 from gateway.settings import Settings
+from gateway.store.clock import StoreClock
 from gateway.store.pool import Store
 from gateway.web.access import Access
 from gateway.web.outward import Guard, Outward, networks
@@ -173,13 +174,15 @@ class Outlets:
         """Rates of mails that all nodes keep to, in steps of a tenth of a second."""
         return SharedRates(self._store, rates_per_s, kind=kind, monotonic=time.monotonic, late_s=MAIL_LATE_S)
 
-    async def lease_binds(self, node: int, leads: Callable[[], bool], fence: Fence) -> BindLeases:
+    async def lease_binds(
+        self, node: int, fence: Fence, clock: StoreClock, *, leads: Callable[[], bool], named: Callable[[], bool]
+    ) -> BindLeases:
         """Who says which of the SMS channels' binds this node opens; what is free is its own from now on."""
         dispatch = self._settings.dispatch
         leased = [channel.leases for channel in self.channels if isinstance(channel, SmsChannel)]
         keeper = BindLeases(
-            self._store, leased, node=node, fence=fence, lease_s=dispatch.lease_s, heartbeat_s=dispatch.heartbeat_s,
-            leads=leads, log=unit_logger("gateway.binds"),
+            self._store, leased, node=node, fence=fence, clock=clock, lease_s=dispatch.lease_s,
+            heartbeat_s=dispatch.heartbeat_s, leads=leads, named=named, log=unit_logger("gateway.binds"),
         )  # fmt: skip
         self.parts.append(keeper.run)
         await keeper.look()

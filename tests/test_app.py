@@ -4,15 +4,18 @@ import asyncio
 import signal
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from gateway.app import Gateway
-from gateway.errors import StoreUnavailable
+from gateway.errors import NameTaken, StoreUnavailable
 from gateway.model import ChannelName
 from gateway.settings import Role
 from gateway.store.embedded import Cluster
+from gateway.store.presence import NODE_LOCKS
 from gateway.world import settings_for
 from tests.support.line import HOST, Line, Process, cap, people, running, scene, whole_line
+from tests.support.waiting import until
 
 
 async def status(line: Line, path: str) -> int:
@@ -133,6 +136,29 @@ async def test_a_part_that_fails_ends_the_node(pg: Cluster) -> None:
             async with asyncio.timeout(60):
                 await node.until_stopped()
             assert isinstance(node.failed, ExceptionGroup)
+
+
+async def test_a_node_whose_name_another_process_took_ends_and_loses_nothing(pg: Cluster) -> None:
+    """As it does when it was frozen for long; a supervisor starts it again, under its name or none."""
+    async with scene(pg, people(30)) as line:
+        admin, other = await asyncpg.connect(pg.admin_dsn), await asyncpg.connect(pg.app_dsn)
+        async with running(line, sms={"rate_per_s": 20}) as node:
+            name = await line.post(cap("one", channels="sms"))
+            take = other.execute("SELECT pg_advisory_lock($1, hashtext($2))", NODE_LOCKS, node.name)
+            taking = asyncio.create_task(take)
+            await until(lambda: admin.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
+            nodes = "FROM pg_stat_activity WHERE application_name = 'gateway node'"
+            await admin.execute(f"SELECT pg_terminate_backend(pid) {nodes}")
+            await taking
+            async with asyncio.timeout(60):
+                await node.until_stopped()
+            assert isinstance(node.failed, ExceptionGroup)
+            assert isinstance(node.failed.exceptions[0], NameTaken)
+        await other.close()
+        await admin.close()
+        async with running(line):
+            counts = (await line.closed(name))["channels"]["sms"]
+        assert counts["delivered"] == 30 == len(line.received("sms"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -6,9 +6,10 @@ Knows: deliveries, outcomes, receipts. Never knows: SQL, retry policy, any other
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from gateway.model import ChannelName, Delivery, Mode, Outcome, Receipt, Transport
+from gateway.model import Belated, ChannelName, Delivery, Mode, Outcome, Receipt, Transport
 
-Emit = Callable[[Sequence[Outcome | Receipt]], Awaitable[None]]
+Said = Outcome | Belated | Receipt
+Emit = Callable[[Sequence[Said]], Awaitable[None]]
 """Hands on a batch (one per loop turn). The awaitable ends when the batch is durable; only then may a peer be
 acknowledged (deliver_sm_resp, callback 2xx). Whoever emits more than it may keep unrecorded has to wait for it."""
 

@@ -24,7 +24,7 @@ from gateway.ending import within
 from gateway.log import unit_logger
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Text, Transport
 from gateway.policy.allowance import Allowance
-from gateway.smpp.events import Accepted, Answered, Bound, Down, Event, Finding, Inbound, Receipts, Refused, Unanswered
+from gateway.smpp import events as smpp
 from gateway.smpp.link import Link
 from gateway.smpp.status import StatusKind, lookup
 
@@ -190,7 +190,7 @@ class SmsChannel:
 
     # what the peers say
 
-    def _on_events(self, link: Link, events: Sequence[Event]) -> None:
+    def _on_events(self, link: Link, events: Sequence[smpp.Event]) -> None:
         """One loop turn of one link."""
         outbox, bind = self._outbox, self._binds[link]
         if outbox is None:
@@ -204,32 +204,33 @@ class SmsChannel:
         if not self.in_flight:
             self._calm.set()
 
-    def _told(self, outbox: Outbox, bind: Bind, event: Event) -> None:
+    def _told(self, outbox: Outbox, bind: Bind, event: smpp.Event) -> None:
         """What one event means for deliveries is the provider's to say, what it means for the bind is ours."""
-        link, carrier = bind.link, bind.carrier
-        provider = carrier.provider
+        link, carrier, provider = bind.link, bind.carrier, bind.carrier.provider
         match event:
-            case Accepted(tickets, ids):
+            case smpp.Accepted(tickets, ids):
                 bind.pace.accepted(link.now(), len(tickets))
                 carrier.breaker.taken()
                 outbox.items += provider.accepted(tickets, ids)
-            case Receipts(handles, receipts):
+            case smpp.Receipts(handles, receipts):
                 outbox.receive(provider.received(receipts))
                 outbox.owe(link, handles)
-            case Refused(ticket, status):
+            case smpp.Refused(ticket, status):
                 self._refused(outbox, bind, ticket, status)
-            case Unanswered(tickets):
+            case smpp.Unanswered(tickets):
                 carrier.breaker.failed(carrier.now(), len(tickets))
                 outbox.items += provider.unknown(tickets, "no answer in time")
-            case Answered(_, status):
+            case smpp.Belated(ticket, message_id, status):
+                outbox.items += provider.belated(ticket, status, message_id)
+            case smpp.Answered(_, status):
                 self.recalled["refused" if status else "taken"] += 1
-            case Inbound(handle):
+            case smpp.Inbound(handle):
                 outbox.owe(link, [handle])
-            case Finding(words, times):
+            case smpp.Finding(words, times):
                 self.findings[words] += times
-            case Bound():
+            case smpp.Bound():
                 log.event("bind_up", bind=link.name)
-            case Down():
+            case smpp.Down():
                 outbox.items += provider.unknown(event.unanswered, event.reason)
                 self._down(bind, event)
             case _:
@@ -258,16 +259,13 @@ class SmsChannel:
         else:
             outbox.items += carrier.provider.refused(ticket, status)
 
-    def _down(self, bind: Bind, event: Down) -> None:
+    def _down(self, bind: Bind, event: smpp.Down) -> None:
         say = log.event if self._stopping.is_set() or not bind.held.is_set() else log.warning
         say("bind_down", bind=bind.link.name, why=event.reason, status=f"{event.status:#x}")
         if not bind.carrier.bound:
             whole, parts = bind.carrier.clear()
             self._give_up(bind.carrier, parts)
-            if self.carriers.bound:
-                self._route(whole)
-            else:
-                self._give_back(whole)
+            (self._route if self.carriers.bound else self._give_back)(whole)
 
     # what we send
 

@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from gateway.channels.base import Emit
-from gateway.model import Outcome, Receipt
+from gateway.channels.base import Emit, Said
+from gateway.model import Receipt
 from gateway.smpp.events import Handle
 from gateway.smpp.link import Link
 from gateway.smpp.session import Session
@@ -30,7 +30,7 @@ class Outbox:
     """
 
     def __init__(self, emit: Emit, recorded: Callable[[], None]) -> None:
-        self.items: list[Outcome | Receipt] = []
+        self.items: list[Said] = []
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._emit = emit
         self._recorded = recorded
@@ -83,7 +83,7 @@ class Outbox:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
 
-    async def _record(self, batch: list[Outcome | Receipt], answers: int, owed: list[_Owed]) -> None:
+    async def _record(self, batch: list[Said], answers: int, owed: list[_Owed]) -> None:
         """Durable first; only then is the peer told that we have it, and room is made for more."""
         if batch:
             await self._emit(batch)

@@ -10,12 +10,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from gateway.channels.base import may_leave
 from gateway.channels.sms_settings import SmsProviderSettings
-from gateway.model import Delivery, Earlier, MessageClass, Outcome, OutcomeKind, Receipt, ReceiptKind, Text, Transport
+from gateway.model import (
+    Belated,
+    Delivery,
+    Earlier,
+    MessageClass,
+    Outcome,
+    OutcomeKind,
+    Receipt,
+    ReceiptKind,
+    Text,
+    Transport,
+)
 from gateway.smpp import pdu, text, tlv
 from gateway.smpp.receipt import ID_RULES, DeliveryReceipt, Fate
 from gateway.smpp.status import BY_NAME, StatusKind, lookup
@@ -55,6 +66,10 @@ _GRAVITY = {
 }
 
 
+def _gravity(outcome: Outcome) -> int:
+    return _GRAVITY[outcome.kind]
+
+
 class Prepared(NamedTuple):
     """A text as one provider sends it: a template for each message, what one recipient costs in SMS parts, or why it
     can not be sent."""
@@ -68,23 +83,27 @@ class Prepared(NamedTuple):
 class LongMessage:
     """A message of several parts: one outcome when all its parts have their answers."""
 
-    __slots__ = ("delivery", "ids", "left", "worst")
+    __slots__ = ("_parts", "delivery", "left")
 
     def __init__(self, delivery: Delivery, parts: int) -> None:
         self.delivery = delivery
         self.left = parts
-        self.ids = [""] * parts
-        self.worst: Outcome | None = None
+        self._parts: list[Outcome | None] = [None] * parts
 
     def answered(self, number: int, outcome: Outcome) -> Outcome | None:
         """The outcome of the whole message, once the last part has its answer."""
-        self.ids[number] = outcome.message_ids[0] if outcome.message_ids else ""
-        if self.worst is None or _GRAVITY[outcome.kind] > _GRAVITY[self.worst.kind]:
-            self.worst = outcome
         self.left -= 1
+        return self.belated(number, outcome)
+
+    def belated(self, number: int, outcome: Outcome) -> Outcome | None:
+        """The same for a part that was said to be unknown: as long as another part is, so is the message."""
+        self._parts[number] = outcome
         if self.left:
             return None
-        return self.worst._replace(message_ids=tuple(filter(None, self.ids)) if not _GRAVITY[self.worst.kind] else ())
+        parts = [part for part in self._parts if part is not None]
+        worst = max(parts, key=_gravity)
+        taken = [part.message_ids for part in parts] if worst.kind is _TAKEN else []
+        return worst._replace(message_ids=tuple(chain.from_iterable(taken)))
 
 
 class PartTicket(NamedTuple):
@@ -185,6 +204,18 @@ class Provider:
         row = lookup(status)
         kind, pause_s = _REFUSALS[row.kind]
         return [told._replace(retry_after_s=pause_s) for told in self._answered(ticket, kind, status, row.name)]
+
+    def belated(self, ticket: object, status: int, message_id: str) -> list[Belated]:
+        """What the answer to a ticket that was unknown says of its delivery; nothing while another part is unknown, or
+        of what was to take an earlier one's place."""
+        if not isinstance(ticket, Delivery | PartTicket):
+            return []
+        row, known = lookup(status), (self.rule.response(message_id),) if message_id else ()
+        kind, pause_s = _REFUSALS[row.kind]
+        settled = kind is _TAKEN and not (self.settings.receipts and known)
+        told = Outcome(delivery_of(ticket), kind, self.settings.name, status, row.name, known, settled, pause_s)
+        whole = ticket.long.belated(ticket.number, told) if isinstance(ticket, PartTicket) else told
+        return [Belated(whole)] if whole is not None and whole.kind is not OutcomeKind.UNKNOWN else []
 
     def unknown(self, tickets: Sequence[object], why: str) -> list[Outcome]:
         """Outcomes of what left and was never answered."""

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.model import ChannelName, Lease, Outcome, OutcomeKind, Receipt
+from gateway.model import Belated, ChannelName, Lease, Outcome, OutcomeKind, Receipt
 from gateway.policy.retry import RetryRules, after_outcome
 from gateway.store.columns import AcceptedColumns, OutcomeColumns
 
-Event = Outcome | Receipt | Lease
+Event = Outcome | Belated | Receipt | Lease
 Columns = AcceptedColumns | OutcomeColumns
 _Touched = dict[int, tuple[Lease, list[Columns]]]  # which batches hold rows of a lease
 
@@ -23,11 +23,12 @@ class Batches(NamedTuple):
 
     accepted: list[AcceptedColumns]
     decided: list[OutcomeColumns]
+    belated: list[OutcomeColumns]
     receipts: dict[str, list[Receipt]]
 
     def in_order(self) -> list[Columns]:
         """The outcomes, as they are to be written."""
-        return [*self.accepted, *self.decided]
+        return [*self.accepted, *self.decided, *self.belated]
 
 
 class Batcher:
@@ -41,6 +42,7 @@ class Batcher:
         """The columns of these events."""
         accepted: dict[tuple[object, ...], AcceptedColumns] = {}
         decided: dict[tuple[int, ChannelName], OutcomeColumns] = {}
+        belated: dict[tuple[int, ChannelName], OutcomeColumns] = {}
         receipts: dict[str, list[Receipt]] = {}
         leases: _Touched = {}
         at: tuple[object, ...] = ()
@@ -63,9 +65,11 @@ class Batcher:
                     batch.ids.append(ids[0])
             elif isinstance(event, Receipt):
                 receipts.setdefault(event.provider, []).append(event)
+            elif isinstance(event, Belated):
+                self._belated(belated, event.outcome, now)
             else:
                 self._decided(decided, leases, event)
-        batches = Batches(list(accepted.values()), list(decided.values()), receipts)
+        batches = Batches(list(accepted.values()), list(decided.values()), list(belated.values()), receipts)
         _close(batches, leases.values())
         return batches
 
@@ -102,6 +106,16 @@ class Batcher:
             known[lease.campaign, lease.channel] = batch
         leases.setdefault(id(lease), (lease, []))[1].append(batch)
         return batch
+
+    def _belated(self, known: dict[tuple[int, ChannelName], OutcomeColumns], outcome: Outcome, now: datetime) -> None:
+        """Decided like any other; no lease counts it, for it was counted when it was said to be unknown."""
+        lease, seq, _, _ = outcome.delivery
+        key = lease.campaign, lease.channel
+        batch = known.get(key)
+        if batch is None:
+            batch = known[key] = OutcomeColumns(campaign=lease.campaign, channel=lease.channel, belated=True)
+        batch.tries.append(lease.attempts.get(seq, 0) + 1)
+        self._decide(batch, outcome, now)
 
     def _decide(self, batch: OutcomeColumns, outcome: Outcome, now: datetime) -> None:
         lease, text = outcome.delivery.lease, outcome.delivery.text

@@ -1,8 +1,9 @@
 """Bind leases: which of the binds that a provider allows this node opens, beside the other nodes.
 
 A bind is opened after its lease is committed, and given back after it is closed, so that a provider that allows N never
-sees one more. A node that slept closes what is another's by now; one that the store does not answer closes all of them
-when its leases end, by a clock that runs on while the process is stopped.
+sees one more. A node that slept closes what is another's by now, and claims nothing while another process may have its
+name; one that the store does not answer closes all of them when its leases end, by a clock that runs on while it is
+stopped.
 Knows: store.binds, fair shares, the fence. Never knows: SMPP, what is sent.
 """
 
@@ -15,6 +16,7 @@ from gateway.log import UnitLogger
 from gateway.policy.binds import fair_share, let_go
 from gateway.store import binds
 from gateway.store.binds import BindKey
+from gateway.store.clock import StoreClock
 from gateway.store.pool import GONE, Connection, Store
 
 HAND_OVER_S = 10.0
@@ -54,9 +56,11 @@ class BindLeases:
         *,
         node: int,
         fence: Fence,
+        clock: StoreClock,
         lease_s: float,
         heartbeat_s: float,
         leads: Callable[[], bool],
+        named: Callable[[], bool],
         log: UnitLogger,
     ) -> None:
         self._store = store
@@ -64,9 +68,11 @@ class BindLeases:
         self._binds = {provider: channel.wanted()[provider] for provider, channel in self._channel_of.items()}
         self._node = node
         self._fence = fence
+        self._clock = clock
         self._lease_s = lease_s
         self._heartbeat_s = heartbeat_s
         self._leads = leads
+        self._named = named
         self._log = log
         self._held: dict[BindKey, int] = {}  # with their epochs
         self._leaving: set[BindKey] = set()
@@ -107,7 +113,7 @@ class BindLeases:
         ):
             shares = await self._shares(connection)
             kept = await binds.keep(connection, self._node, self._held, lease_s=self._lease_s)
-            claimed = await self._claim(connection, shares, kept)
+            claimed = await self._claim(connection, shares, kept) if self._named() else {}
         self._fence.renewed(asked_at)
         await self._close(self._held.keys() - kept)
         self._held |= claimed
@@ -129,10 +135,14 @@ class BindLeases:
             self._log.warning("binds_not_given_back", error=type(error).__name__)
 
     async def _shares(self, connection: Connection) -> dict[str, int]:
-        """How many binds of each provider are this node's; when that may change is remembered."""
+        """How many binds of each provider are this node's; when that may change is remembered. None is said, and so
+        none changes hands, while the database's clock has just been set: nodes that live may look gone."""
         found = await binds.take_part(
             connection, self._node, list(self._binds), leads=self._leads(), lease_s=self._lease_s
         )
+        if not await self._clock.trusted(connection, self._lease_s):
+            self._next_s = self._heartbeat_s
+            return {}
         changes = [place.change_s for place in found.values() if place.change_s is not None]
         self._next_s = min([self._heartbeat_s, *changes])
         return {name: fair_share(self._binds[name], place.nodes, place.place) for name, place in found.items()}

@@ -15,7 +15,8 @@ from gateway.flows.tracking import Tracking
 from gateway.log import UnitLogger
 from gateway.model import ChannelName, Transport
 from gateway.store import deliveries
-from gateway.store.pool import GONE, Store
+from gateway.store.clock import StoreClock
+from gateway.store.pool import GONE, Connection, Store
 
 
 class Dispatcher:
@@ -29,10 +30,12 @@ class Dispatcher:
         lanes: Mapping[tuple[ChannelName, Transport], Lane],
         channels: Sequence[Channel],
         fence: Fence,
+        clock: StoreClock,
         node: int,
         lease_s: float,
         heartbeat_s: float,
         grace_s: float,
+        longest_wait_s: float,
         log: UnitLogger,
     ) -> None:
         self._store = store
@@ -40,10 +43,12 @@ class Dispatcher:
         self._lanes = lanes
         self._channels = channels
         self._fence = fence
+        self._clock = clock
         self._node = node
         self._lease_s = lease_s
         self._heartbeat_s = heartbeat_s
         self._grace_s = grace_s
+        self._longest_wait_s = longest_wait_s
         self._log = log
         self.wake = asyncio.Event()
 
@@ -156,6 +161,8 @@ class Dispatcher:
             try:
                 await self._recover(own=False)
                 async with self._store.queue.acquire(timeout=5) as connection:
+                    if not self._clock.settled(self._lease_s):
+                        await deliveries.hasten_retries(connection, self._longest_wait_s)
                     made = await deliveries.due_retries(connection, 5000)
                 if made:
                     self.wake.set()
@@ -168,9 +175,18 @@ class Dispatcher:
         async with self._store.queue.acquire(timeout=5) as connection:
             while found := await deliveries.expired_leases(connection, self._node, own=own):
                 for campaign, lo, urgent in found:
-                    taken = await deliveries.recover_chunk(
-                        connection, campaign, lo, node=self._node, own=own, urgent=urgent, grace_s=self._grace_s
-                    )
-                    if taken:
-                        channel, unknown = taken
-                        self._log.event("chunk_recovered", campaign=campaign, channel=channel, unknown=unknown)
+                    if not await self._take(connection, campaign, lo, urgent=urgent, own=own):
+                        return
+
+    async def _take(self, connection: Connection, campaign: int, lo: int, *, urgent: bool, own: bool) -> bool:
+        """Take one chunk; False: the database's clock has just been set, so holders that live may look dead."""
+        async with connection.transaction():
+            if not (own or await self._clock.trusted(connection, self._lease_s)):
+                return False
+            taken = await deliveries.recover_chunk(
+                connection, campaign, lo, node=self._node, own=own, urgent=urgent, grace_s=self._grace_s
+            )
+        if taken:
+            channel, unknown = taken
+            self._log.event("chunk_recovered", campaign=campaign, channel=channel, unknown=unknown)
+        return True

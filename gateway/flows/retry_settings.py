@@ -79,6 +79,10 @@ class RetrySection(BaseModel):
         """The rules of a channel."""
         return self.by_channel()[channel]
 
+    def longest_s(self) -> float:
+        """The longest pause of any channel."""
+        return max(self.sms.max_s, self.email.max_s, self.voice.max_s)
+
     def by_channel(self) -> dict[ChannelName, RetryRules]:
         """The rules of every channel."""
         rules = {ChannelName.SMS: self.sms, ChannelName.EMAIL: self.email, ChannelName.VOICE: self.voice}

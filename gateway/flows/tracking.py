@@ -212,6 +212,9 @@ class Tracking:
                 return
             batch = batch.one_by_one()
         numbers = {name: await self._number(connection, name) for name in set(batch.ids_provider)}
+        if batch.belated:
+            await self._resolved(connection, batch, await deliveries.record_belated(connection, batch, numbers))
+            return
         async with connection.transaction() if batch.replaced else nullcontext():
             recorded = await deliveries.record_outcomes(connection, batch, numbers)
             if batch.replaced:
@@ -233,12 +236,21 @@ class Tracking:
             now = self._monotonic()
             times = [self._sampled.pop((batch.campaign, seq), None) for seq in batch.seq]
             self._metrics.submit_seconds(batch.channel, [now - t for t in times if t is not None])
-        for name, n in zip(_OUTCOME_NAMES, recorded[1:], strict=True):
-            if n:
-                self._metrics.deliveries(batch.channel, name, n)
+        self._moved(batch.channel, recorded)
         if recorded.total < len(batch.seq):
             missing = len(batch.seq) - recorded.total
             self._log.warning("outcomes_fenced", campaign=batch.campaign, channel=batch.channel, rows=missing)
+
+    async def _resolved(self, connection: Connection, batch: Columns, recorded: Recorded) -> None:
+        """Count what late answers changed. Less than all of them is nothing odd: a receipt may have come first."""
+        if recorded.submitted:
+            await self._submitted(connection, batch.campaign)
+        self._moved(batch.channel, recorded)
+
+    def _moved(self, channel: ChannelName, recorded: Recorded) -> None:
+        for name, n in zip(_OUTCOME_NAMES, recorded[1:], strict=True):
+            if n:
+                self._metrics.deliveries(channel, name, n)
 
     async def _submitted(self, connection: Connection, campaign: int) -> None:
         """Note the first submission at once, the last one beside the writing: nobody waits for that."""

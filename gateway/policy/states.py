@@ -43,6 +43,12 @@ DELIVERY: dict[tuple[DeliveryState, DeliveryEvent], DeliveryState] = {
     (D.SUBMITTING, E.NO_ANSWER): D.UNKNOWN,
     (D.SUBMITTING, E.STOP): D.CANCELLED,  # taken and not written
     (D.SUBMITTED, E.REPLACED): D.CANCELLED,
+    # an answer that came after nobody waited for it any longer
+    (D.UNKNOWN, E.ACCEPTED): D.SUBMITTED,
+    (D.RETRY_WAIT, E.ACCEPTED): D.SUBMITTED,  # of an earlier try than the one that was refused for now
+    (D.UNKNOWN, E.REFUSED): D.FAILED,
+    (D.UNKNOWN, E.TRY_LATER): D.RETRY_WAIT,
+    (D.UNKNOWN, E.TOO_LATE): D.EXPIRED,
 } | {
     # a receipt may come at any time before the end, and resolves what was unknown
     (state, event): end

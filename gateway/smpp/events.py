@@ -106,6 +106,14 @@ class Unanswered(NamedTuple):
     tickets: list[object]
 
 
+class Belated(NamedTuple):
+    """The answer to a ticket that was `Unanswered` before: taken under this id (`status` is 0), or refused."""
+
+    ticket: object
+    message_id: str
+    status: int
+
+
 class Receipts(NamedTuple):
     """Receipts that wait to be acknowledged by these sequence numbers, see Session.acknowledge."""
 
@@ -145,4 +153,4 @@ class Down(NamedTuple):
     status: int = 0
 
 
-Event = Bound | Accepted | Refused | Unanswered | Receipts | Answered | Inbound | Finding | Down
+Event = Bound | Accepted | Refused | Unanswered | Belated | Receipts | Answered | Inbound | Finding | Down

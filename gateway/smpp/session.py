@@ -14,6 +14,7 @@ from gateway.smpp.events import (
     TRANSITIONS,
     Accepted,
     Answered,
+    Belated,
     BindConfig,
     Bound,
     Down,
@@ -28,6 +29,7 @@ from gateway.smpp.events import (
     Step,
     Unanswered,
 )
+from gateway.smpp.late import Late
 from gateway.smpp.overdue import Overdue
 from gateway.smpp.receipt import DeliveryReceipt
 from gateway.smpp.status import BY_NAME
@@ -51,6 +53,7 @@ class Session:
         self._pending: dict[int, object] = {}
         self._asked: dict[int, int] = {}
         self._submits, self._requests = Overdue(config.response_timeout_s), Overdue(config.response_timeout_s)
+        self._late = Late()
         self._rest = bytearray()
         self._need = pdu.HEADER_BYTES
         self._out: list[bytes] = []
@@ -83,12 +86,9 @@ class Session:
         # SMPP 3.4 §4.1
         config = self.config
         request = pdu.encode_bind(
-            config.role.value,
-            self._take_sequence(1),
-            system_id=config.system_id,
-            password=config.password,
+            config.role.value, self._take_sequence(1), system_id=config.system_id, password=config.password,
             system_type=config.system_type,
-        )
+        )  # fmt: skip
         self._out.append(request)
 
     def submit(self, tickets: Sequence[object], addresses: Sequence[bytes], template: pdu.Template, now: float) -> None:
@@ -233,7 +233,7 @@ class Session:
             if command == pdu.SUBMIT_SM_RESP:
                 ticket = pending.pop(number, None)
                 if ticket is None:
-                    self._findings["submit_sm_resp that no submit waits for"] += 1
+                    self._belated(number, status, octets[at + 16 : end], "submit_sm_resp that no submit waits for")
                 elif status:
                     self._events.append(Refused(ticket, status))
                 else:  # SMPP 3.4 §4.4.2
@@ -336,7 +336,14 @@ class Session:
         elif self.state is State.BINDING:
             self._end("the peer refused the bind", status or _RINVCMDID)
         else:
-            self._findings["generic_nack that no request waits for"] += 1
+            self._belated(number, status or _RINVCMDID, "", "generic_nack that no request waits for")
+
+    def _belated(self, number: int, status: int, body: str, finding: str) -> None:
+        """An answer that came after its response timer, or to nothing at all."""
+        if (ticket := self._late.take(number, self._heard_at)) is not None:
+            self._events.append(Belated(ticket, "" if status else body.partition("\0")[0][:_MAX_ID_CHARS], status))
+        else:
+            self._findings[finding] += 1
 
     def _unexpected(self, command: int, number: int) -> None:
         """Requests that we do not serve are refused; answers that nobody waits for are noted."""
@@ -372,9 +379,10 @@ class Session:
 
     def _expire(self, now: float) -> None:
         """Give up waiting for answers that are overdue."""
-        late = [self._pending.pop(number, None) for span in self._submits.due(now) for number in span]
-        if tickets := [ticket for ticket in late if ticket is not None]:
-            self._events.append(Unanswered(tickets))
+        numbers, pop = (number for span in self._submits.due(now) for number in span), self._pending.pop
+        if overdue := {number: ticket for number in numbers if (ticket := pop(number, None)) is not None}:
+            self._events.append(Unanswered(list(overdue.values())))
+            self._late.expect(overdue, now)
         for span in self._requests.due(now):
             if silent := sum(self._asked.pop(number, None) is not None for number in span):
                 self._findings["request without an answer"] += silent

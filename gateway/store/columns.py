@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from gateway.model import ChannelName, DeliveryState
 
-_OF_ROWS = ("seq", "lo", "due", "state", "flag", "code", "detail")
+_OF_ROWS = ("seq", "lo", "due", "state", "flag", "code", "detail", "tries")
 _OF_IDS = ("ids_provider", "ids_mask", "ids_seq", "ids_parts", "ids_text")
 
 
 @dataclass(slots=True, kw_only=True)
 class OutcomeColumns:
-    """Outcomes of one campaign and channel as columns; `ids_*` has one row per message id."""
+    """Outcomes of one campaign and channel as columns; `ids_*` has one row per message id. Of `belated` ones, whose
+    rows are unknown, `tries` says how many tries were made with the one that is answered."""
 
     campaign: int
     channel: ChannelName
@@ -27,11 +28,13 @@ class OutcomeColumns:
     flag: list[int] = field(default_factory=list)
     code: list[int] = field(default_factory=list)
     detail: list[str | None] = field(default_factory=list)
+    tries: list[int] = field(default_factory=list)
     ids_provider: list[str] = field(default_factory=list)  # by name
     ids_mask: list[int] = field(default_factory=list)
     ids_seq: list[int] = field(default_factory=list)
     ids_parts: list[int] = field(default_factory=list)
     ids_text: list[str] = field(default_factory=list)
+    belated: bool = False
     replaced: set[int] = field(default_factory=set)  # seqs that took the place of an earlier message with the same id
 
     def halves(self) -> "tuple[OutcomeColumns, OutcomeColumns]":
@@ -46,7 +49,9 @@ class OutcomeColumns:
         cut = {name: getattr(self, name)[rows] for name in _OF_ROWS}
         cut |= {name: getattr(self, name)[ids] for name in _OF_IDS}
         replaced = self.replaced.intersection(cut["seq"])
-        return OutcomeColumns(campaign=self.campaign, channel=self.channel, chunks=chunks, replaced=replaced, **cut)
+        return OutcomeColumns(
+            campaign=self.campaign, channel=self.channel, belated=self.belated, chunks=chunks, replaced=replaced, **cut
+        )
 
 
 @dataclass(slots=True, kw_only=True)

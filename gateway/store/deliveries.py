@@ -176,14 +176,36 @@ async def record_outcomes(connection: Connection, batch: OutcomeColumns, provide
         batch.flag,
         [_int4(code) for code in batch.code],
         [_storable(detail) if detail else None for detail in batch.detail],
-        [providers[name] for name in batch.ids_provider],
-        batch.ids_mask,
-        batch.ids_seq,
-        batch.ids_parts,
-        [_storable(text) for text in batch.ids_text],
+        *_ids(batch, providers),
     )
     assert row is not None
     return Recorded(*row.values())
+
+
+async def record_belated(connection: Connection, batch: OutcomeColumns, providers: Mapping[str, int]) -> Recorded:
+    """Write what the peers answered after their rows were recorded as unknown, whoever has those in hand by now."""
+    row = await connection.fetchrow(
+        _SQL["record_belated"],
+        batch.campaign,
+        CHANNEL_CODES[batch.channel],
+        TRACKING_SHARD,
+        batch.seq,
+        batch.due,
+        batch.state,
+        batch.flag,
+        [_int4(code) for code in batch.code],
+        [_storable(detail) if detail else None for detail in batch.detail],
+        batch.tries,
+        *_ids(batch, providers),
+    )
+    assert row is not None
+    return Recorded(*row.values())
+
+
+def _ids(batch: OutcomeColumns, providers: Mapping[str, int]) -> tuple[list[Any], ...]:
+    """The message ids of a batch, as the statements that keep them want them."""
+    numbers, texts = [providers[name] for name in batch.ids_provider], [_storable(text) for text in batch.ids_text]
+    return numbers, batch.ids_mask, batch.ids_seq, batch.ids_parts, texts
 
 
 async def end_replaced(connection: Connection, batch: OutcomeColumns, providers: Mapping[str, int]) -> int:
@@ -338,6 +360,11 @@ async def recover_chunk(
 async def due_retries(connection: Connection, limit: int) -> int:
     """Make up to `limit` due deliveries into new chunks; returns how many chunks."""
     return len(await connection.fetch(_SQL["due_retries"], limit))
+
+
+async def hasten_retries(connection: Connection, longest_s: float) -> None:
+    """What waits longer than any rule lets it is due: the clock that it was put down by was ahead."""
+    await connection.execute(_SQL["hasten_retries"], timedelta(seconds=longest_s))
 
 
 async def withdraw_chunks(connection: Connection, campaign: int, *, expired: bool) -> int:

@@ -1,9 +1,11 @@
 """Moves a database to the schema of this program: plain SQL files, in order, each in one transaction.
 
+Nodes may be sending meanwhile: a file that can not have a table at once gives way, and is tried again.
 Knows: migrations/NNNN_name.sql, the table schema_version, the role that the gateway works as.
 Never knows: what the tables mean. There is no way back: a mistake is cured by the next file.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -21,10 +23,23 @@ LOCK_KEY = 0x6361702D67617465  # "cap-gate"; one migration at a time in one data
 APP_ROLE = "gateway_app"
 TENANT = "_tenant"
 """What the name of the role ends in that the application takes on to act in the name of one entity."""
+LOCK_WAIT_S = 2.0
+"""The longest wait for one lock: whoever asks for the table stands behind it so long. Longer than the second after
+which the server ends an autovacuum that is in the way, shorter than a lease."""
+PAUSES_S = (1.0, 2.0, 4.0, *(8.0,) * 74)
+"""Between the tries of one file: ten minutes of pauses in all."""
+HELD = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _PLACE = re.compile(r"\$\{(\w+)\}")
+_HOLDERS = """
+SELECT DISTINCT l.pid, coalesce(nullif(a.application_name, ''), 'unnamed') AS name
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'relation' AND l.granted AND l.relation >= 16384 AND l.pid <> pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY l.pid LIMIT 5
+"""
 _VERSION_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_version (
     number     int PRIMARY KEY,
@@ -75,12 +90,14 @@ async def migrate(
     *,
     migrations: Sequence[Migration] | None = None,
     progress: Callable[[str], None] = lambda name: None,
+    pauses_s: Sequence[float] = PAUSES_S,
 ) -> list[str]:
     """Bring the database forward and return the names of what was applied, [] when it was up to date.
 
     `app_role` is made with `app_password` when it is missing; without a password it must exist. `progress` is
-    called with each name before its file runs. Raises SchemaError when the database is newer than this program, when
-    an applied file has changed, or when the role could step over row-level security.
+    called with each name before its file runs, and again with what it waits for when tables are held by others: then it
+    is tried once more after each of `pauses_s`. Raises SchemaError when the database is newer than this program, when
+    an applied file has changed, when the tables stay held, or when the role could step over row-level security.
     """
     carried = load() if migrations is None else migrations
     async with _connected(owner_dsn) as connection:
@@ -94,7 +111,7 @@ async def migrate(
         todo = _missing(carried, await _applied(connection))
         for migration in todo:
             progress(migration.name)
-            await _apply(connection, migration, words)
+            await _apply_between(connection, migration, words, progress=progress, pauses_s=pauses_s)
     return [migration.name for migration in todo]
 
 
@@ -134,10 +151,37 @@ def _missing(carried: Sequence[Migration], applied: Mapping[int, tuple[str, str]
     known = {migration.number: migration for migration in carried}
     for number, (name, sha256) in sorted(applied.items()):
         if number not in known:
-            raise SchemaError(f"the database has migration {name}, which this program does not know: it is too old")
+            raise SchemaError(
+                f"the database has migration {name}, which this program does not know: it is too old. A newer version"
+                " has moved the schema forward: start that one (docs/operate/upgrade.md)"
+            )
         if known[number].sha256 != sha256:
             raise SchemaError(f"migration {name} was changed after it had been applied")
     return [migration for migration in carried if migration.number not in applied]
+
+
+async def _apply_between(
+    connection: Connection,
+    migration: Migration,
+    words: Mapping[str, str],
+    *,
+    progress: Callable[[str], None],
+    pauses_s: Sequence[float],
+) -> None:
+    """Apply it between the transactions of others: as often as it has to wait for a table it lets go of all it has."""
+    for pause_s in (*pauses_s, None):
+        try:
+            await _apply(connection, migration, words)
+            return
+        except HELD:
+            held = (
+                ", ".join(f"{row['name']} (pid {row['pid']})" for row in await connection.fetch(_HOLDERS)) or "others"
+            )
+        if pause_s is None:
+            break
+        progress(f"{migration.name} waits: tables are held by {held}; tried again in {pause_s:g} s")
+        await asyncio.sleep(pause_s)
+    raise SchemaError(f"migration {migration.name} could not have its tables; they are held by {held}")
 
 
 async def _apply(connection: Connection, migration: Migration, words: Mapping[str, str]) -> None:
@@ -147,6 +191,7 @@ async def _apply(connection: Connection, migration: Migration, words: Mapping[st
         raise SchemaError(f"migration {migration.name} asks for the unknown word {error}") from error
     try:
         async with connection.transaction():
+            await connection.execute(f"SET LOCAL lock_timeout = {round(LOCK_WAIT_S * 1000)}")
             await connection.execute(text)
             await connection.execute(
                 "INSERT INTO schema_version (number, name, sha256) VALUES ($1, $2, $3)",
@@ -154,6 +199,8 @@ async def _apply(connection: Connection, migration: Migration, words: Mapping[st
                 migration.name,
                 migration.sha256,
             )
+    except HELD:
+        raise
     except asyncpg.PostgresError as error:
         raise SchemaError(f"migration {migration.name} failed and was rolled back: {error}") from error
 

@@ -50,6 +50,7 @@ GONE = (
     asyncpg.exceptions.InsufficientResourcesError,  # disk full, too many connections
     asyncpg.exceptions.ReadOnlySQLTransactionError,  # a standby that has not been promoted
     asyncpg.exceptions.PostgresIOError,
+    asyncpg.exceptions.InvalidCachedStatementError,  # a migration changed what it returns; prepared anew the next time
     asyncpg.exceptions.TransactionRollbackError,  # deadlock, serialisation: rolled back, may be repeated
 )
 """Errors after which the same statement may be tried again: nothing of it was committed, or it is safe to repeat."""

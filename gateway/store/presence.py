@@ -2,17 +2,19 @@
 
 One connection does all three: session locks end with it, so a dead node frees its name at once. Of a node that is
 frozen, or whose host is gone without a word, the server itself ends the session when it has said nothing for a while;
-by then the node does not take itself for the leader any more.
+by then the node does not take itself for the leader any more. One whose name another process took meanwhile ends: two
+nodes of one number would take each other's binds.
 Knows: advisory locks, LISTEN. Never knows: what the news are about.
 """
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 import asyncpg
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import NameTaken, StoreUnavailable
 from gateway.log import UnitLogger
 from gateway.store import progress
 from gateway.store.pool import GONE
@@ -23,6 +25,7 @@ DUTY_LOCKS = 7230080
 CHANNEL = "gateway"
 SILENT_S = 10.0
 """So long a node may say nothing before another one leads."""
+_OWN_SESSIONS = 50
 
 
 def _boottime() -> float:
@@ -57,6 +60,7 @@ class Presence:
         self._clock = clock
         self._asked_at = float("-inf")
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._own: deque[int] = deque(maxlen=_OWN_SESSIONS)  # sessions of this process: the server may still keep one
         self._duties = frozenset(duties)
         self._present: Mapping[str, int] = {}
         self._leads: frozenset[str] = frozenset()
@@ -64,24 +68,33 @@ class Presence:
     @property
     def leads(self) -> frozenset[str]:
         """In what it leads; in nothing from a while before the server would give the lead to another."""
-        return self._leads if self._clock() < self._asked_at + 0.8 * self._silent_s else frozenset()
+        return self._leads if self.holds_name() else frozenset()
+
+    def holds_name(self) -> bool:
+        """Whether the server has answered so lately that it can not have given the name to another process."""
+        return self._clock() < self._asked_at + 0.8 * self._silent_s
 
     async def enter(self, patience_s: float = 10.0) -> int:
-        """Take the name and return the node's number. Raises StoreUnavailable when another process holds the name."""
+        """Take the name and return the node's number. Raises NameTaken when another process holds the name."""
         self._connection = await self._connect(patience_s)
         await self._count(self._connection)
         return await progress.node_id(self._connection, self._name)
 
     async def run(self) -> None:
-        """Stay present until cancelled: notice a lost connection, reconnect, try to lead."""
+        """Stay present until cancelled: notice a lost connection, reconnect, try to lead. Raises NameTaken when another
+        process has taken the name while this one was frozen or cut off."""
         while True:
             try:
-                connection = self._connection or await self._connect(3.0)
+                connection = self._connection or await self._connect(0.0)
                 self._connection = connection
                 await self._count(connection)
                 for duty in sorted(self._duties - self._leads):
                     if await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", LEADER_LOCK, duty):
                         self._leads |= {duty}
+            except NameTaken:
+                self._leads = frozenset()
+                self._log.error("node_name_taken")
+                raise
             except (*GONE, StoreUnavailable) as error:
                 self._log.warning("presence_lost", error=type(error).__name__)
                 self._drop()
@@ -106,7 +119,7 @@ class Presence:
         self._asked_at = asked_at
 
     def _drop(self) -> None:
-        self._leads = frozenset()
+        self._leads, self._asked_at = frozenset(), float("-inf")
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
@@ -118,17 +131,19 @@ class Presence:
             connection = await asyncpg.connect(self._dsn, timeout=5, command_timeout=5, server_settings=settings)
         except GONE as error:
             raise StoreUnavailable(f"PostgreSQL can not be reached: {error}") from error
-        held = False
+        held, holder, asked_at = False, None, self._clock()
         try:
+            self._own.append(connection.get_server_pid())
             held = await self._take_name(connection, patience_s)
+            holder = None if held else await progress.holder_of(connection, NODE_LOCKS, self._name)
         finally:
             if not held:  # also when cancelled: no session may be left to hold the name
                 connection.terminate()
         if not held:
-            raise StoreUnavailable(
-                f"another gateway runs under the name {self._name!r}: give each node its own node.name"
-            )
-        self._leads = frozenset()
+            if holder is None or holder in self._own:
+                raise StoreUnavailable("the server has not ended this node's last session yet")
+            raise NameTaken(f"another gateway runs under the name {self._name!r}: give each node its own node.name")
+        self._leads, self._asked_at = frozenset(), asked_at
         self._news()
         return connection
 

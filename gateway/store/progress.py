@@ -103,6 +103,12 @@ async def node_id(connection: Connection, name: str) -> int:
     return number
 
 
+async def holder_of(connection: Connection, lock: int, name: str) -> int | None:
+    """The server's process id of the session that holds the lock of this number and the name's hash."""
+    pid: int | None = await connection.fetchval(_SQL["holder_of"], lock, name)
+    return pid
+
+
 async def nodes_by_duty(connection: Connection, lock: int, duties: Sequence[str]) -> dict[str, int]:
     """How many nodes are present with each duty: they share a lock of this number and the duty's hash."""
     return {row["duty"]: row["nodes"] for row in await connection.fetch(_SQL["nodes_by_duty"], lock, duties)}

@@ -6,6 +6,7 @@ Knows: the tables of migrations/0001. Never knows: rights (it only reports them)
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import time
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from gateway.cap.area import Ring
@@ -264,24 +265,37 @@ async def fan_out(
     `texts` are (language, channel, key), the entity's preferred language first. Returns what was added, by channel.
     """
     told = whom.told or Told(0, 0, -1)
-    rows = await connection.fetch(
+    languages, keys = _text_keys(texts)
+    texted = {CHANNEL_CODES[channel] for _, channel, _ in texts}
+    added: Any = await connection.fetchrow(
         _SQL["fan_out"],
         campaign,
         first_seq,
         entity_id,
         transport,
         OPT_OUT_BITS[message_class],
-        [CHANNEL_CODES[c] for c in channels],
-        [t[0] for t in texts],
-        [CHANNEL_CODES[t[1]] for t in texts],
-        [t[2] for t in texts],
+        [CHANNEL_CODES[c] for c in channels if CHANNEL_CODES[c] in texted],
+        languages,
+        keys,
         told.campaign,
         list(whom.people),
         *as_columns(whom.cells),
         told.lo,
         told.hi,
+        sorted(texted),
     )
-    return [NewRows(CHANNELS[row["channel"]], row["lo"], row["hi"]) for row in rows]
+    ends = list(accumulate(added, initial=first_seq))
+    return [
+        NewRows(channel, lo, to - 1) for channel, (lo, to) in zip(CHANNEL_CODES, pairwise(ends), strict=True) if lo < to
+    ]
+
+
+def _text_keys(texts: Sequence[tuple[str, ChannelName, int]]) -> tuple[list[str], list[int]]:
+    """The languages, and the key of each channel's text in each: where it has none, of its first."""
+    languages = list(dict.fromkeys(language for language, _, _ in texts))
+    own = {(channel, language): key for language, channel, key in reversed(texts)}
+    usual = {channel: key for _, channel, key in reversed(texts)}
+    return languages, [own.get((c, language), usual.get(c, 0)) for c in CHANNEL_CODES for language in languages]
 
 
 async def insert_chunks(

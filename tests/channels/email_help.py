@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gateway.channels.base import Said
 from gateway.channels.email import EmailChannel, EmailSettings, RelaySettings, Security
 from gateway.model import (
     ChannelName,
@@ -16,7 +17,6 @@ from gateway.model import (
     Mode,
     Outcome,
     OutcomeKind,
-    Receipt,
     Text,
     Transport,
 )
@@ -129,7 +129,7 @@ class Ledger:
         self._queue = queue
         self._again = again
 
-    async def emit(self, batch: Sequence[Outcome | Receipt]) -> None:
+    async def emit(self, batch: Sequence[Said]) -> None:
         """As the contract says; durable when the gate is open."""
         await self.gate.wait()
         self.batches += 1

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from gateway.channels.base import Said
 from gateway.channels.sms import SmsChannel, SmsProviderSettings
 from gateway.model import (
+    Belated,
     ChannelName,
     Delivery,
     Lease,
@@ -83,17 +85,21 @@ class Store:
     """Collects what the channel emits; durable at once, or when told."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Outcome | Receipt]] = []
+        self.batches: list[list[Said]] = []
         self.durable = asyncio.Event()
         self.durable.set()
 
-    async def emit(self, batch: Sequence[Outcome | Receipt]) -> None:
+    async def emit(self, batch: Sequence[Said]) -> None:
         self.batches.append(list(batch))
         await self.durable.wait()
 
     @property
     def outcomes(self) -> list[Outcome]:
         return [item for batch in self.batches for item in batch if isinstance(item, Outcome)]
+
+    @property
+    def belated(self) -> list[Outcome]:
+        return [item.outcome for batch in self.batches for item in batch if isinstance(item, Belated)]
 
     @property
     def receipts(self) -> list[Receipt]:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from gateway.channels.base import Said
 from gateway.channels.sms import SmsChannel
 from gateway.model import (
-    Outcome,
     OutcomeKind,
-    Receipt,
     Transport,
 )
 from gateway.simulators.recorder import Outcomes
@@ -139,6 +138,32 @@ async def test_a_part_without_an_answer_makes_the_whole_message_unknown() -> Non
             assert [(o.kind, o.message_ids) for o in store.outcomes] == [(OutcomeKind.UNKNOWN, ())]
 
 
+async def test_an_answer_after_its_timer_is_told_with_its_id_and_of_a_long_message_when_all_parts_are_taken() -> None:
+    """The receipts come under these ids; nothing is told twice."""
+    async with simulated(response_delay_s=1.0) as simulator:
+        settings = provider(simulator.port, response_timeout_s=0.05)
+        channel, store = SmsChannel(Transport.SIMULATED, [settings]), Store()
+        work = Given(*deliveries(words(), 3), *deliveries(words("y" * 200, key=2), 1, first=3))
+        async with running(channel, work, store):
+            await until(lambda: len(store.belated) == 4 and len(store.receipts) == 5)
+        assert {(o.kind, o.detail) for o in store.outcomes} == {(OutcomeKind.UNKNOWN, "no answer in time")}
+        assert {(o.kind, o.provider, o.settled) for o in store.belated} == {(OutcomeKind.ACCEPTED, "sim", False)}
+        assert sorted(len(o.message_ids) for o in store.belated) == [1, 1, 1, 2]
+        ids = [message_id for outcome in store.belated for message_id in outcome.message_ids]
+        assert sorted(ids) == sorted(receipt.message_id for receipt in store.receipts)
+        assert not channel.findings
+
+
+async def test_a_late_refusal_is_what_the_table_says() -> None:
+    async with simulated(Outcomes(otherwise="refused"), response_delay_s=1.0, refuse_status=0x58) as simulator:
+        settings = provider(simulator.port, response_timeout_s=0.05)
+        channel, store = SmsChannel(Transport.SIMULATED, [settings]), Store()
+        async with running(channel, Given(*deliveries(words(), 2)), store):
+            await until(lambda: len(store.belated) == 2)
+        assert {(o.kind, o.code, o.retry_after_s) for o in store.belated} == {(OutcomeKind.RETRY, 0x58, 1.0)}
+        assert store.kinds() == {OutcomeKind.UNKNOWN: 2}
+
+
 async def test_with_no_bind_nothing_is_taken() -> None:
     async with simulated(bind_status=0x0D) as simulator:
         channel, store, work = SmsChannel(Transport.SIMULATED, [provider(simulator.port)]), Store(), Given()
@@ -257,7 +282,7 @@ async def test_a_store_that_fails_ends_the_run_with_its_error() -> None:
     class Broken(Exception):
         pass
 
-    async def emit(batch: Sequence[Outcome | Receipt]) -> None:
+    async def emit(batch: Sequence[Said]) -> None:
         raise Broken
 
     async with simulated() as simulator:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from gateway.channels.base import Said
 from gateway.channels.sms_outbox import Outbox
 from gateway.model import Outcome, OutcomeKind, Receipt, ReceiptKind
 from gateway.smpp import pdu
@@ -27,11 +28,11 @@ class Store:
     """Durable when told."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Outcome | Receipt]] = []
+        self.batches: list[list[Said]] = []
         self.durable = asyncio.Event()
         self.recorded = 0
 
-    async def emit(self, batch: Sequence[Outcome | Receipt]) -> None:
+    async def emit(self, batch: Sequence[Said]) -> None:
         self.batches.append(list(batch))
         await self.durable.wait()
 
@@ -133,7 +134,7 @@ async def test_a_link_without_a_session_is_owed_nothing() -> None:
 
 
 async def test_a_failing_store_is_told_once() -> None:
-    async def emit(batch: Sequence[Outcome | Receipt]) -> None:
+    async def emit(batch: Sequence[Said]) -> None:
         raise OSError("disk full")
 
     outbox = Outbox(emit, lambda: None)

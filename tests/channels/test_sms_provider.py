@@ -210,6 +210,43 @@ def test_of_a_long_message_the_gravest_answer_counts_in_any_order(
         assert told[0].delivery is DELIVERY
 
 
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_long_message_is_taken_late_only_when_every_part_is_and_is_told_once(order: tuple[int, ...]) -> None:
+    """Two of three parts are overdue; the third and their answers come in any order."""
+    provider = Provider(settings())
+    long = LongMessage(DELIVERY, 3)
+    told = provider.unknown([PartTicket(long, 0), PartTicket(long, 1)], "no answer in time")
+    late: list[Outcome] = []
+    for number in order:
+        if number == 2:
+            told += provider.accepted([PartTicket(long, 2)], ["c"])
+        else:
+            late += [one.outcome for one in provider.belated(PartTicket(long, number), 0, "ab"[number])]
+    in_time = order[-1] == 2
+    assert [outcome.kind for outcome in told] == [OutcomeKind.ACCEPTED if in_time else OutcomeKind.UNKNOWN]
+    taken = told if in_time else late
+    assert [(one.kind, one.message_ids, one.settled) for one in taken] == [
+        (OutcomeKind.ACCEPTED, ("a", "b", "c"), False)
+    ]
+    assert not (in_time and late)
+
+
+def test_a_part_that_is_refused_late_makes_the_message_what_a_refusal_does() -> None:
+    provider = Provider(settings())
+    long = LongMessage(DELIVERY, 2)
+    assert provider.unknown([PartTicket(long, 0)], "no answer in time") == []
+    (whole,) = provider.accepted([PartTicket(long, 1)], ["b"])
+    assert whole.kind is OutcomeKind.UNKNOWN
+    (late,) = provider.belated(PartTicket(long, 0), 0x08, "")
+    assert (late.outcome.kind, late.outcome.code, late.outcome.message_ids) == (OutcomeKind.RETRY, 0x08, ())
+
+
+def test_a_replacement_or_a_probe_that_is_answered_late_says_nothing() -> None:
+    provider = Provider(settings())
+    assert provider.belated(Replacement(DELIVERY, Earlier("sim", "7", "Brand")), 0, "8") == []
+    assert provider.belated(object(), 0, "8") == []
+
+
 def test_an_expiry_is_an_absolute_time_in_utc() -> None:
     moment = EXPIRES.astimezone()
     assert absolute_time(moment) == "261121230509000+"

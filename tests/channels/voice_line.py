@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp import web
 
+from gateway.channels.base import Said
 from gateway.channels.voice import VoiceChannel
 from gateway.channels.voice_settings import VoiceSettings
 from gateway.channels.voice_trunks import RestTrunk
@@ -94,11 +95,12 @@ class Tracking:
         self.receipts: list[Receipt] = []
         self._changed = asyncio.Event()
 
-    async def emit(self, batch: Sequence[Outcome | Receipt]) -> None:
+    async def emit(self, batch: Sequence[Said]) -> None:
         for item in batch:
             if isinstance(item, Outcome):
                 self.outcomes.append(item)
             else:
+                assert isinstance(item, Receipt)
                 self.receipts.append(item)
         self._changed.set()
 

@@ -72,6 +72,23 @@ async def test_one_that_swallows_responses_leaves_no_doubt_unsaid(pg: Cluster) -
         assert counts["delivered"] + counts["unknown"] == PEOPLE
 
 
+async def test_one_that_answers_after_the_response_timer_is_heard_and_nobody_is_told_twice(pg: Cluster) -> None:
+    """All of them are unknown for a while; their answers say that the provider has them, and no second try begins."""
+    many = 60
+    async with scene(pg, people(many)) as line:
+        smsc = line.simulators.smsc["live"]
+        smsc.behaviour.response_delay_s = 2.0
+        sms = {"providers": [provider(line, response_timeout_s=0.2, breaker_failures=1_000)]}
+        async with running(line, sms=sms, dispatch={"unknown_grace_s": 300, "receipt_window_s": 30}) as node:
+            name = await line.post(cap("one", channels="sms"))
+            counts = (await line.closed(name))["channels"]["sms"]
+            said = node.metrics.render()[0].decode().splitlines()
+        assert f'gateway_deliveries_total{{channel="sms",outcome="unknown"}} {many}.0' in said
+        assert f'gateway_deliveries_total{{channel="sms",outcome="submitted"}} {many}.0' in said
+        assert counts["delivered"] == many == len(line.received("sms"))
+        assert not await line.fetch("SELECT 1 FROM delivery WHERE flags & 1 = 1")
+
+
 async def test_one_that_hangs_up_in_mid_stream_is_called_again(pg: Cluster) -> None:
     """What was in its window is unknown and sent once more; the rest does not notice."""
     async with scene(pg, people(PEOPLE)) as line:

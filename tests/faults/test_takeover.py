@@ -11,6 +11,7 @@ from gateway.app import Gateway
 from gateway.model import DeliveryState
 from gateway.store.embedded import Cluster
 from tests.support.line import Line, Process, cap, people, running, scene
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 QUICK = {"lease_s": 4.0, "heartbeat_s": 0.4, "unknown_grace_s": 0.5, "chunk": {"sms": 100}}
@@ -92,3 +93,39 @@ async def test_a_node_that_slept_past_its_leases_sends_nothing_of_them(
                 assert await process.end() == 0
         await arrivals(line)
         assert "Traceback" not in process.log()
+
+
+@pytest.mark.long
+async def test_a_node_that_wakes_beside_one_of_its_name_ends_and_disturbs_nobody(
+    pg: Cluster, tmp_path: Path, port: int
+) -> None:
+    """Frozen in mid-campaign until another process was started under its name and has told everybody."""
+    async with scene(pg, people(PEOPLE)) as line:
+        smsc = line.simulators.smsc["live"]
+        frozen = Process(line, tmp_path / "frozen", free_port(), node={"name": "two"}, sms=RATE, dispatch=QUICK)
+        other = Process(line, tmp_path / "other", port, node={"name": "two"}, sms=RATE, dispatch=QUICK)
+        await frozen.start()
+        try:
+            await frozen.ready()
+            line.url = frozen.url
+            name = await line.post(cap("one", channels="sms"))
+            await until(lambda: len(line.received("sms")) > 200)
+            frozen.tell(signal.SIGSTOP)
+            await asyncio.sleep(12)  # the server ends its session after ten
+            await other.start()
+            await other.ready()
+            line.url = other.url
+            await line.closed(name, within_s=60)
+            told, held = (
+                len(line.received("sms")),
+                await line.fetch("SELECT ordinal, epoch FROM bind_lease ORDER BY 1, 2"),
+            )
+            assert await frozen.end(signal.SIGCONT) == 1
+            assert len(line.received("sms")) == told
+            assert await line.fetch("SELECT ordinal, epoch FROM bind_lease ORDER BY 1, 2") == held
+            assert smsc.bound > 0
+        finally:
+            await frozen.kill()
+            assert await other.end() == 0
+        await arrivals(line)
+        assert "node_name_taken" in frozen.log()

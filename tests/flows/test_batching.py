@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.flows.batching import Batcher, Batches
 from gateway.model import (
+    Belated,
     ChannelName,
     Delivery,
     Lease,
@@ -40,7 +41,7 @@ def an_outcome(lease: Lease, seq: int, kind: OutcomeKind, ids: int = 1, provider
     return Outcome(Delivery(lease, seq, "+32470000000", TEXT), kind, provider, detail="ESME_ROK", message_ids=named)
 
 
-def sort(*events: Outcome | Receipt | Lease) -> Batches:
+def sort(*events: Outcome | Belated | Receipt | Lease) -> Batches:
     return Batcher(RULES, grace_s=1.0).sort(events, NOW)
 
 
@@ -81,6 +82,19 @@ def test_second_tries_long_messages_and_refusals_are_decided_by_row() -> None:
     assert found.accepted == []
     assert (batch.seq, batch.state, batch.ids_mask) == ([1, 2, 9], [2, 4, 2], [1, 2, 4, 1])
     assert batch.ids_parts == [3, 3, 3, 1]
+
+
+def test_a_late_answer_is_written_after_all_others_and_counted_by_no_lease() -> None:
+    lease = a_lease(-4, 2)
+    lease.attempts = {1: 2}
+    late = Belated(an_outcome(lease, 1, OutcomeKind.ACCEPTED, ids=2))
+    found = sort(late, an_outcome(lease, 1, OutcomeKind.UNKNOWN))
+    assert lease.remaining == 1
+    (batch,) = found.belated
+    assert found.in_order()[-1] is batch
+    assert (batch.belated, batch.seq, batch.tries, batch.chunks) == (True, [1], [3], {})
+    assert (batch.ids_text, batch.ids_mask) == (["1-0", "1-1"], [1, 2])
+    assert [half.belated for half in batch.halves()] == [True, True]
 
 
 def test_receipts_are_sorted_by_provider_and_a_bare_lease_ends_its_chunk() -> None:

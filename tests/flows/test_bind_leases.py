@@ -1,5 +1,6 @@
 """Bind leases over a real store: who opens what when nodes come, go, die and sleep."""
 
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,6 +9,7 @@ from gateway.flows.bind_leases import BindLeases
 from gateway.flows.fence import Fence
 from gateway.log import unit_logger
 from gateway.store import binds, progress
+from gateway.store.clock import StoreClock
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Store
 from tests.support.sending import Ticks, going
@@ -46,13 +48,17 @@ class Channel:
 class Node:
     """A node's channel and its leases, by a clock of its own."""
 
-    def __init__(self, store: Store, number: int, everywhere: list[tuple[str, int]], *, leads: bool = False) -> None:
+    def __init__(
+        self, store: Store, number: int, everywhere: list[tuple[str, int]], clock: StoreClock, *, leads: bool = False
+    ) -> None:
         self.channel = Channel({"big": 4, "small": 1}, everywhere)
         self.ticks = Ticks()
         self.leads = leads
+        self.named = True
+        self.clock = clock
         self.leases = BindLeases(
-            store, [self.channel], node=number, fence=Fence(self.ticks, LEASE_S), lease_s=LEASE_S, heartbeat_s=0.05,
-            leads=lambda: self.leads, log=unit_logger("test.binds"),
+            store, [self.channel], node=number, fence=Fence(self.ticks, LEASE_S), clock=clock, lease_s=LEASE_S,
+            heartbeat_s=0.05, leads=lambda: self.leads, named=lambda: self.named, log=unit_logger("test.binds"),
         )  # fmt: skip
 
 
@@ -67,7 +73,9 @@ async def two(store: Store) -> tuple[Node, Node]:
     everywhere: list[tuple[str, int]] = []
     async with store.queue.acquire() as connection:
         numbers = [await progress.node_id(connection, name) for name in ("a", "b")]
-    return Node(store, numbers[0], everywhere), Node(store, numbers[1], everywhere)
+    clock = StoreClock(store, time.monotonic)
+    await clock.read()
+    return Node(store, numbers[0], everywhere, clock), Node(store, numbers[1], everywhere, clock)
 
 
 async def test_who_is_alone_holds_all_at_its_first_look(store: Store) -> None:
@@ -101,6 +109,26 @@ async def test_the_binds_of_a_dead_node_are_opened_when_its_leases_have_ended(st
     async with store.queue.acquire() as connection:
         for table in ("bind_lease", "bind_taker"):
             await connection.execute(f"UPDATE {table} SET lease_until = now() - interval '1 ms' WHERE node = $1", 1)
+    await other.leases.look()
+    assert other.channel.counts() == {"big": 4, "small": 1}
+
+
+@pytest.mark.parametrize("ends", ["-1 hour", "1 hour"])
+async def test_no_bind_changes_hands_until_a_lease_after_the_databases_clock_was_set(store: Store, ends: str) -> None:
+    """Whoever lives has said so by the new time then; who has not is gone, however far its leases seem to reach."""
+    one, other = await two(store)
+    await one.leases.look()
+    await other.leases.look()
+    async with store.queue.acquire() as connection:
+        for table in ("bind_lease", "bind_taker"):
+            await connection.execute(
+                f"UPDATE {table} SET lease_until = now() + $1::text::interval WHERE node = 1", ends
+            )
+    one.clock._set_at = time.monotonic()
+    assert await other.leases.look() == []
+    assert other.channel.counts() == {"big": 0, "small": 0}
+    one.clock._set_at -= LEASE_S
+    one.channel.everywhere.clear()  # killed
     await other.leases.look()
     assert other.channel.counts() == {"big": 4, "small": 1}
 
@@ -141,6 +169,21 @@ async def test_a_node_that_slept_keeps_what_nobody_took_and_closes_the_rest(stor
     assert one.channel.counts() == {"big": 2, "small": 1}
 
 
+async def test_a_node_that_slept_takes_nothing_from_the_process_that_has_its_name_now(store: Store) -> None:
+    """They have one number, so that only its name tells them apart; that it may be another's, it knows by its clock."""
+    one, _ = await two(store)
+    await one.leases.look()
+    again = Node(store, 1, [], one.clock)
+    await again.leases.look()
+    assert again.channel.counts() == {"big": 4, "small": 1}
+    one.ticks.now += 10 * LEASE_S
+    one.named = False
+    await one.leases.look()
+    await again.leases.look()
+    assert one.channel.counts() == {"big": 0, "small": 0}
+    assert again.channel.counts() == {"big": 4, "small": 1}
+
+
 async def test_a_lease_that_is_anothers_is_closed_at_once(store: Store) -> None:
     one, _ = await two(store)
     await one.leases.look()
@@ -152,8 +195,8 @@ async def test_a_lease_that_is_anothers_is_closed_at_once(store: Store) -> None:
 
 async def test_a_node_without_binds_asks_for_nothing(store: Store) -> None:
     leases = BindLeases(
-        store, [], node=1, fence=Fence(Ticks(), LEASE_S), lease_s=LEASE_S, heartbeat_s=2, leads=lambda: True,
-        log=unit_logger("test.binds"),
+        store, [], node=1, fence=Fence(Ticks(), LEASE_S), clock=StoreClock(store, Ticks()), lease_s=LEASE_S,
+        heartbeat_s=2, leads=lambda: True, named=lambda: True, log=unit_logger("test.binds"),
     )  # fmt: skip
     assert await leases.look() == []
     await leases.run()

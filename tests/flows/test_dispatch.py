@@ -1,6 +1,7 @@
 """Dispatch: lanes find their campaigns, leases live and are lost, the dead are succeeded, and all of it stops."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from gateway.flows.lane import Lane
 from gateway.log import unit_logger
 from gateway.model import ChannelName, DeliveryState, Outcome, OutcomeKind, Transport
 from gateway.store import deliveries, progress
+from gateway.store.clock import StoreClock
 from tests.support.scene import Scene
 from tests.support.sending import (
     LEASE_S,
@@ -31,6 +33,16 @@ from tests.support.sending import (
 LIVE_SMS = (ChannelName.SMS, Transport.LIVE)
 
 
+class Steady:
+    """A clock that runs, so much ahead."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+
 class Rig:
     """A dispatcher with one lane and one fake channel for SMS."""
 
@@ -39,18 +51,20 @@ class Rig:
         self.fence = Fence(self.ticks, LEASE_S)
         self.tracking: Heard = a_tracking(scene.store)
         self.channel = FakeChannel()
+        self.clock = StoreClock(scene.store, time.monotonic)
         self.lane: Lane = a_lane(
             scene.store, self.tracking, ticks=self.ticks, fence=self.fence, mark_ahead=mark_ahead, node=node
         )
         self.dispatcher = Dispatcher(
             store=scene.store, tracking=self.tracking, lanes={LIVE_SMS: self.lane}, channels=[self.channel],
-            fence=self.fence, node=node, lease_s=LEASE_S, heartbeat_s=0.05, grace_s=grace_s,
-            log=unit_logger("test.dispatch"),
+            fence=self.fence, clock=self.clock, node=node, lease_s=LEASE_S, heartbeat_s=0.05, grace_s=grace_s,
+            longest_wait_s=900.0, log=unit_logger("test.dispatch"),
         )  # fmt: skip
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """Dispatching and recording until the end of the block."""
+        await self.clock.read()
         async with going(self.tracking.run()), going(self.dispatcher.run()):
             yield
 
@@ -217,11 +231,47 @@ async def test_a_chunk_of_another_node_is_taken_when_its_lease_has_ended_and_not
     number, dead = await a_sms_campaign(scene), Rig(scene, node=7)
     await dead.leased(number)
     alive = Rig(scene, node=1)
+    await alive.clock.read()
     await alive.dispatcher._recover(own=True)
     assert [chunk["node"] for chunk in await chunks(scene, number) if chunk["state"] == 1] == [7]
     await scene.rows("UPDATE chunk SET lease_until = now() - interval '1 millisecond' WHERE state = 1")
     await alive.dispatcher._recover(own=False)
     assert {chunk["state"] for chunk in await chunks(scene, number)} == {0}
+
+
+@pytest.mark.parametrize("ends", ["-1 hour", "1 hour"])
+async def test_what_looks_ended_or_endless_since_the_databases_clock_was_set_is_taken_a_lease_later(
+    scene: Scene, ends: str
+) -> None:
+    """By then whoever lives has renewed it by the new time."""
+    number, dead = await a_sms_campaign(scene), Rig(scene, node=7)
+    await dead.leased(number)
+    await scene.rows("UPDATE chunk SET lease_until = now() + $1::text::interval WHERE state = 1", ends)
+    alive = Rig(scene, node=1)
+    steady = Steady()
+    alive.dispatcher._clock = clock = StoreClock(scene.store, steady)
+    steady.ahead_s = 3600.0
+    await clock.read()
+    steady.ahead_s = 0.0  # an hour less has passed than the database says
+    await alive.dispatcher._recover(own=False)
+    assert [chunk["node"] for chunk in await chunks(scene, number) if chunk["state"] == 1] == [7], "not looked at yet"
+    await clock.read()
+    await alive.dispatcher._recover(own=False)
+    assert [chunk["node"] for chunk in await chunks(scene, number) if chunk["state"] == 1] == [7]
+    clock._set_at -= LEASE_S
+    await alive.dispatcher._recover(own=False)
+    assert {chunk["state"] for chunk in await chunks(scene, number)} == {0}
+
+
+async def test_what_waits_by_a_clock_that_was_ahead_is_due_when_it_is_set_right(scene: Scene) -> None:
+    number, dead = await a_sms_campaign(scene, 10), Rig(scene)
+    await dead.leased(number)
+    alive = Rig(scene)
+    await alive.dispatcher._recover(own=True)
+    await scene.rows("UPDATE retry SET not_before = now() + interval '1 hour'")
+    alive.clock._set_at = time.monotonic()
+    async with alive.at_work():
+        await eventually(scene, number, {DeliveryState.SUBMITTED: 10})
 
 
 async def test_a_row_that_was_sent_again_and_lost_again_stays_unknown(scene: Scene) -> None:

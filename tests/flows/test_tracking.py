@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.metrics import Metrics
-from gateway.model import Delivery, DeliveryState, Outcome, OutcomeKind, Receipt, ReceiptKind
+from gateway.model import Belated, Delivery, DeliveryState, Outcome, OutcomeKind, Receipt, ReceiptKind
 from gateway.policy.report import as_text
 from gateway.store import deliveries, progress
 from tests.support.scene import Entity, Scene
@@ -221,6 +221,99 @@ async def test_a_late_receipt_resolves_what_was_unknown_and_stops_its_second_try
         assert await counted(scene, number) == {"unknown": 1}
         await tracking.emit([arrived("m")])
     assert await counted(scene, number) == {"delivered": 1}
+    assert await scene.rows("SELECT * FROM retry") == []
+
+
+def unanswered(delivery: Delivery) -> Outcome:
+    return Outcome(delivery, OutcomeKind.UNKNOWN, "smsc", detail="no answer in time")
+
+
+async def tried_again(scene: Scene, tracking: Heard, number: int) -> list[Delivery]:
+    """What is due, leased and marked once more."""
+    async with scene.connected() as connection:
+        await deliveries.due_retries(connection, 100)
+    lane = a_lane(scene.store, tracking, ticks=Ticks(), mark_ahead=1000)
+    lane.opened({number: 0})
+    await fill(lane)
+    return lane.take(1000)
+
+
+async def flags(scene: Scene) -> set[int]:
+    return {row["flags"] for row in await scene.rows("SELECT flags FROM delivery")}
+
+
+@pytest.mark.parametrize("kind", ["urgent", "news"])
+async def test_a_late_answer_makes_unknown_submitted_and_spares_the_second_try(scene: Scene, kind: str) -> None:
+    """Whether that waits for its time or stands in a chunk that somebody holds already; its receipt finds it."""
+    tracking = a_tracking(scene.store)
+    number, (one, two) = await taken(scene, tracking, 2, kind=kind)
+    async with going(tracking.run()):
+        await tracking.emit([unanswered(one), unanswered(two)])
+        assert await counted(scene, number) == {"unknown": 2}
+        assert await flags(scene) == {int(kind == "urgent")}
+        await tracking.emit([Belated(accepted(one, "m1")), arrived("m1")])
+        assert await counted(scene, number) == {"unknown": 1, "delivered": 1}
+        async with scene.connected() as connection:
+            await deliveries.due_retries(connection, 100)
+        await tracking.emit([Belated(accepted(two, "m2"))])
+        assert await counted(scene, number) == {"submitted": 1, "delivered": 1}
+        assert await tried_again(scene, tracking, number) == []
+        await tracking.emit([arrived("m2")])
+    assert await counted(scene, number) == {"delivered": 2}
+    assert await flags(scene) == {0}, "neither was sent twice"
+
+
+async def test_a_late_answer_does_not_hold_a_second_try_that_has_begun_and_says_so(scene: Scene) -> None:
+    """It goes on, and is a possible duplicate whatever becomes of it; refused for now it is not sent a third time."""
+    tracking = a_tracking(scene.store)
+    number, (row,) = await taken(scene, tracking, 1)
+    async with going(tracking.run()):
+        await tracking.emit([unanswered(row)])
+        (again,) = await tried_again(scene, tracking, number)
+        await tracking.emit([Belated(accepted(row, "m1"))])
+        assert await counted(scene, number) == {"in_flight": 1}
+        await tracking.emit([Outcome(again, OutcomeKind.RETRY, "smsc", retry_after_s=0.0)])
+        assert await counted(scene, number) == {"queued": 1}
+        await tracking.emit([Belated(accepted(row, "m1"))])
+        assert await counted(scene, number) == {"submitted": 1}
+        assert await tried_again(scene, tracking, number) == []
+        await tracking.emit([arrived("m1")])
+    assert await counted(scene, number) == {"delivered": 1}
+    assert await flags(scene) == {1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "becomes"), [(OutcomeKind.FAILED, {"failed": 1}), (OutcomeKind.RETRY, {"queued": 1})], ids=str
+)
+async def test_a_late_refusal_is_a_refusal_while_no_other_try_was_recorded(
+    scene: Scene, kind: OutcomeKind, becomes: dict[str, int]
+) -> None:
+    tracking = a_tracking(scene.store)
+    number, (one, two) = await taken(scene, tracking, 2)
+    async with going(tracking.run()):
+        await tracking.emit([unanswered(one), unanswered(two)])
+        late = Outcome(one, kind, "smsc", 8, "ESME_RSYSERR", retry_after_s=0.0)
+        await tracking.emit([Belated(late), Belated(late)])
+        assert await counted(scene, number) == {"unknown": 1, **becomes}
+        again = {row.seq: row for row in await tried_again(scene, tracking, number)}
+        assert set(again) == ({one.seq, two.seq} if kind is OutcomeKind.RETRY else {two.seq})
+        rows = await scene.rows("SELECT flags FROM delivery ORDER BY seq = $1 DESC", one.seq)
+        assert [row["flags"] for row in rows] == [0, 1], "what was refused is no duplicate when it is sent"
+        await tracking.emit([unanswered(again[two.seq])])
+        await tracking.emit([Belated(late._replace(delivery=two))])  # the first try's: of the second nothing is known
+        assert (await counted(scene, number))["unknown"] == 1
+
+
+async def test_a_late_answer_after_the_receipt_or_the_end_changes_no_end(scene: Scene) -> None:
+    tracking = a_tracking(scene.store)
+    number, (one, two) = await taken(scene, tracking, 2)
+    async with going(tracking.run()):
+        await tracking.emit([accepted(one, "m1"), arrived("m1"), unanswered(two)])
+        await tracking.emit([Belated(accepted(one, "m1"))])
+        assert await counted(scene, number) == {"delivered": 1, "unknown": 1}
+        await scene.rows("UPDATE campaign SET state = 'closed' RETURNING id")
+        await tracking.emit([Belated(Outcome(two, OutcomeKind.RETRY, "smsc", 8, "ESME_RSYSERR"))])
+    assert await counted(scene, number) == {"delivered": 1, "failed": 1}
     assert await scene.rows("SELECT * FROM retry") == []
 
 

@@ -33,7 +33,8 @@ def test_what_must_not_happen_is_an_error() -> None:
 
 
 def test_bytes_leave_only_after_the_mark() -> None:
-    assert {state for (state, event), end in DELIVERY.items() if end is D.SUBMITTED} == {D.SUBMITTING}
+    before = {state for (state, event), end in DELIVERY.items() if end is D.SUBMITTED}
+    assert before == {D.SUBMITTING, D.UNKNOWN, D.RETRY_WAIT}  # the last two by an answer that came late
     assert {event for (_, event), end in DELIVERY.items() if end is D.SUBMITTING} == {E.MARK}
     assert {state for (state, event) in DELIVERY if event is E.MARK} == {D.QUEUED, D.RETRY_WAIT, D.UNKNOWN}
 
@@ -42,6 +43,13 @@ def test_a_late_receipt_resolves_what_was_unknown() -> None:
     assert after(D.UNKNOWN, E.ARRIVED) is D.DELIVERED
     assert after(D.UNKNOWN, E.NOT_ARRIVED) is D.FAILED
     assert after(D.UNKNOWN, E.NETWORK_EXPIRED) is D.EXPIRED
+
+
+def test_a_late_answer_resolves_what_was_unknown() -> None:
+    assert after(D.UNKNOWN, E.ACCEPTED) is after(D.RETRY_WAIT, E.ACCEPTED) is D.SUBMITTED
+    assert after(D.UNKNOWN, E.REFUSED) is D.FAILED
+    assert after(D.UNKNOWN, E.TRY_LATER) is D.RETRY_WAIT
+    assert (D.RETRY_WAIT, E.REFUSED) not in DELIVERY, "it is the answer to an earlier try"
 
 
 def test_a_receipt_before_its_response_is_kept() -> None:

@@ -9,6 +9,7 @@ from gateway.smpp.events import (
     TRANSITIONS,
     Accepted,
     Answered,
+    Belated,
     BindConfig,
     Bound,
     Down,
@@ -161,11 +162,24 @@ def test_answers_that_never_come_are_given_up_and_the_window_is_free_again() -> 
     assert session.next_timer() is None
 
 
-def test_a_late_answer_after_giving_up_is_only_a_finding() -> None:
+def test_an_answer_after_its_timer_is_told_with_its_ticket_once() -> None:
     session = bound(response_timeout_s=1.0)
+    one, two, three, four = submit(session, "a", "b", "c", "d")
+    session.receive_data(ok(four, b"w"), 0.5)
+    session.handle_timer(2.0)
+    assert session.events() == [Accepted(["d"], ["w"]), Unanswered(["a", "b", "c"])]
+    late = [ok(two, b"x" * 70), pdu.encode(pdu.SUBMIT_SM_RESP, 0x58, one), pdu.encode(pdu.GENERIC_NACK, 0, three)]
+    session.receive_data(b"".join(late), 2.1)
+    assert session.events() == [Belated("b", "x" * 64, 0), Belated("a", "", 0x58), Belated("c", "", 3)]
+    session.receive_data(ok(two, b"x") + ok(four, b"w"), 2.2)
+    assert session.events() == [Finding("submit_sm_resp that no submit waits for", 2)]
+
+
+def test_an_answer_later_than_anybody_remembers_is_only_a_finding() -> None:
+    session = bound(response_timeout_s=1.0, enquire_link_s=0.0)
     (number,) = submit(session, "a")
     session.handle_timer(2.0)
-    session.receive_data(ok(number, b"x"), 2.1)
+    session.receive_data(ok(number, b"x"), 3_000.0)
     assert session.events() == [Unanswered(["a"]), Finding("submit_sm_resp that no submit waits for", 1)]
 
 

@@ -180,6 +180,33 @@ class QueueMachine(Ground):
         assert again.total == 0
         self.settle(set())
 
+    @precondition(lambda self: any(D.UNKNOWN in batch.state for h in self.holdings for batch in h.told))
+    @rule(data=st.data(), kind=st.sampled_from([K.ACCEPTED, K.FAILED, K.RETRY]), twice=st.booleans())
+    def answered_late(self, data: st.DataObject, kind: K, twice: bool) -> None:
+        """What was told to be unknown has its answer after all, whoever has the row by now."""
+        told = [
+            (h, seq, state) for h in self.holdings for b in h.told for seq, state in zip(b.seq, b.state, strict=True)
+        ]
+        holding, seq, _ = data.draw(st.sampled_from([one for one in told if one[2] == D.UNKNOWN]))
+        lease, row = holding.leased.lease, self.rows[seq]
+        self.marks += 1
+        holding.in_hand[seq] = self.marks
+        late = self.batch_of(holding, {seq: kind}, parts=data.draw(st.integers(1, 3)), settled=False)
+        late.belated, late.tries = True, [lease.attempts.get(seq, 0) + 1]
+        becomes = D(late.state[0])
+        if becomes is D.SUBMITTED:
+            fits = row.state in (D.UNKNOWN, D.RETRY_WAIT)
+        else:
+            fits = row.state is D.UNKNOWN and row.attempt == late.tries[0]
+            self.unknowns[seq] = self.unknowns.get(seq, 0) - fits
+        if becomes is D.RETRY_WAIT and self.state is CampaignState.CLOSING:
+            becomes = D.FAILED
+        recorded = self.run(lambda c: deliveries.record_belated(c, late, self.numbers))
+        assert recorded.total == fits
+        assert not twice or self.run(lambda c: deliveries.record_belated(c, late, self.numbers)).total == 0
+        self.settle({seq} if fits else set(), {BY_OUTCOME[becomes]})
+        assert self.rows[seq].state is (becomes if fits else row.state)
+
     @precondition(lambda self: self.holdings)
     @rule(data=st.data())
     def beat_and_give_back(self, data: st.DataObject) -> None:

@@ -65,6 +65,51 @@ async def test_it_follows_the_database_and_goes_on_without_it() -> None:
         await running
 
 
+@pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(hours=-1)])
+async def test_that_the_databases_clock_was_set_is_noticed_and_forgotten(step: timedelta) -> None:
+    told, ticks = Told(), Ticks()
+    store: Any = told
+    connection: Any = told
+    clock = StoreClock(store, ticks)
+    await clock.read()
+    assert await clock.trusted(connection, 8.0)
+    told.says += step
+    assert clock.settled(8.0), "nobody has looked"
+    assert not await clock.trusted(connection, 8.0), "a transaction that says so is not believed all the same"
+    await clock.read()
+    assert not clock.settled(8.0) and not await clock.trusted(connection, 8.0)
+    ticks.now += 8.0
+    told.says += timedelta(seconds=8)
+    assert clock.settled(8.0) and await clock.trusted(connection, 8.0)
+
+
+@pytest.mark.parametrize(("ago_s", "trusted"), [(0.0, True), (20.0, True), (40.0, False), (-2.0, False)])
+async def test_a_transaction_that_began_a_while_ago_is_trusted(ago_s: float, *, trusted: bool) -> None:
+    """On a machine that stands still for seconds; its now() is the time of its begin."""
+    told, ticks = Told(), Ticks()
+    store: Any = told
+    connection: Any = told
+    clock = StoreClock(store, ticks)
+    await clock.read()
+    told.says = NOON - timedelta(seconds=ago_s)
+    assert await clock.trusted(connection, 8.0) is trusted
+
+
+async def test_an_answer_that_took_long_does_not_look_like_a_clock_that_was_set() -> None:
+    told, ticks = Told(), Ticks()
+    store: Any = told
+    clock = StoreClock(store, ticks)
+    await clock.read()
+
+    async def slow(_statement: str) -> datetime:
+        ticks.now += 30.0
+        return NOON + timedelta(seconds=1)
+
+    told.fetchval = slow  # type: ignore[method-assign]
+    await clock.read()
+    assert clock.settled(8.0)
+
+
 async def test_it_is_the_time_of_the_server(pg: Cluster) -> None:
     store = await Store.open(pg.app_dsn, name="clock")
     try:

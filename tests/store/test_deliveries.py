@@ -343,6 +343,22 @@ async def test_slots_that_nobody_took_are_given_out_while_they_are_young_enough(
     assert -1.0 < wait_s <= 0.0
 
 
+async def test_a_clock_that_was_set_back_holds_up_no_start_and_gives_no_slot_twice(queue: Connection) -> None:
+    """What was given out ahead stays ahead; the next ones follow at once, not when the clock has caught up."""
+    await deliveries.open_gate(queue, "voice", 0.1)
+    before_s, _ = await deliveries.reserve_starts(queue, "voice", 20)
+    await queue.execute("UPDATE rate_gate SET next_at = next_at + $1, asked_at = asked_at + $1", timedelta(hours=1))
+    wait_s, _ = await deliveries.reserve_starts(queue, "voice", 5)
+    assert before_s + 20 * 0.1 - 1e-3 <= wait_s < before_s + 20 * 0.1 + 1.0
+    later_s, _ = await deliveries.reserve_starts(queue, "voice", 5)
+    assert later_s <= wait_s + 5 * 0.1
+    await queue.execute(
+        "UPDATE rate_gate SET next_at = now() + interval '1 minute', asked_at = now() + interval '1 hour'"
+    )
+    wait_s, _ = await deliveries.reserve_starts(queue, "voice", 5)
+    assert -1.0 <= wait_s <= 0.1, "what was given out has passed since, whatever the clock says"
+
+
 async def test_no_trigger_has_the_rows_of_the_hot_path_locked_before_they_change(queue: Connection) -> None:
     before_row_update = 1 | 2 | 16  # pg_trigger.tgtype: FOR EACH ROW, BEFORE, UPDATE
     found = await queue.fetch(

@@ -9,6 +9,7 @@ import pytest
 from gateway.errors import SchemaError, StoreUnavailable
 from gateway.store.embedded import Cluster
 from gateway.store.migrate import Migration, load, migrate, pending, quoted
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.both_servers
 
@@ -73,6 +74,46 @@ async def test_a_database_newer_than_the_program_is_refused(empty_pg: Cluster, t
     for ask in (forward(empty_pg, both[:1]), pending(empty_pg.owner_dsn, migrations=both[:1])):
         with pytest.raises(SchemaError, match="0002_step, which this program does not know"):
             await ask
+
+
+async def test_a_file_gives_way_while_a_table_is_held_and_comes_in_between(empty_pg: Cluster, tmp_path: Path) -> None:
+    """Whoever reads behind it waits no longer than for one try; it says who holds the table."""
+    both, said = written(tmp_path, FIRST, SECOND), list[str]()
+    await forward(empty_pg, both[:1])
+    holder = await asyncpg.connect(empty_pg.owner_dsn, server_settings={"application_name": "a long report"})
+    reader = await asyncpg.connect(empty_pg.app_dsn, command_timeout=60)
+    try:
+        holding = holder.transaction()
+        await holding.start()
+        await holder.fetch("SELECT * FROM thing")
+        held = empty_pg.owner_dsn, empty_pg.app_role, empty_pg.app_password
+        moving = asyncio.create_task(migrate(*held, migrations=both, progress=said.append, pauses_s=[0.5] * 1000))
+        asked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'thing'::regclass"
+        await until(lambda: value(empty_pg.admin_dsn, asked))
+        assert await reader.fetchval("SELECT count(*) FROM thing") == 0, "it stood behind the file, and came through"
+        assert not moving.done()
+        await until(lambda: len(said) > 1)
+        await holding.rollback()
+        assert await moving == ["0002_step"]
+    finally:
+        await holder.close()
+        await reader.close()
+    assert said[0] == "0002_step" and "waits: tables are held by a long report (pid" in said[1]
+
+
+async def test_a_table_that_stays_held_is_left_as_it_was(empty_pg: Cluster, tmp_path: Path) -> None:
+    both = written(tmp_path, FIRST, "CREATE TABLE other (); ALTER TABLE thing ADD note text;")
+    await forward(empty_pg, both[:1])
+    holder = await asyncpg.connect(empty_pg.owner_dsn)
+    try:
+        async with holder.transaction():
+            await holder.fetch("SELECT * FROM thing")
+            with pytest.raises(SchemaError, match="0002_step could not have its tables; they are held by"):
+                await migrate(empty_pg.owner_dsn, empty_pg.app_role, migrations=both, pauses_s=[])
+    finally:
+        await holder.close()
+    assert await value(empty_pg.owner_dsn, "SELECT to_regclass('other')") is None
+    assert await forward(empty_pg, both) == ["0002_step"]
 
 
 async def test_an_applied_file_that_changed_is_refused(empty_pg: Cluster, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import NameTaken, StoreUnavailable
 from gateway.log import UnitLogger
 from gateway.store.embedded import Cluster
 from gateway.store.presence import CHANNEL, Presence
@@ -105,6 +105,33 @@ async def test_a_node_that_says_nothing_any_more_loses_the_lead_and_its_session(
         looking.cancel()
         await asyncio.wait([looking])
         await frozen.presence.leave()
+
+
+async def test_a_node_that_wakes_when_another_process_has_its_name_ends(pg: Cluster) -> None:
+    """And does not disturb who has it, who is the same node to everybody."""
+    frozen, other = Node(pg.app_dsn, "one", silent_s=1.0), Node(pg.app_dsn, "one")
+    number = await frozen.presence.enter()
+    async with running(other) as again:  # waits for the server to end the session of whoever is frozen
+        assert again == number
+        await becomes(lambda: other.presence.leads == set(DUTIES))
+        with pytest.raises(NameTaken, match="'one'"):
+            async with asyncio.timeout(60):
+                await frozen.presence.run()
+        assert not frozen.presence.leads
+        assert other.presence.leads == set(DUTIES)
+
+
+async def test_a_node_waits_for_its_own_last_session_to_end(pg: Cluster) -> None:
+    """A connection that broke on this side only: the server keeps it, and the name with it, for a while."""
+    node = Node(pg.app_dsn, "one", silent_s=30.0)
+    async with running(node):
+        await becomes(lambda: node.presence.leads == set(DUTIES))
+        kept, node.presence._connection, before = node.presence._connection, None, node.heard
+        assert kept is not None
+        await becomes(lambda: len(node.presence._own) >= 4)
+        await kept.close()
+        await becomes(lambda: node.heard > before)
+        await becomes(lambda: node.presence.leads == set(DUTIES))
 
 
 async def test_a_node_leads_in_nothing_but_its_own_duties(pg: Cluster) -> None:

@@ -23,6 +23,27 @@ async def test_every_statement_can_be_prepared_by_the_application_role(pg: Clust
         await connection.close()
 
 
+async def test_a_column_that_a_later_version_adds_changes_the_result_of_no_statement(pg: Cluster) -> None:
+    """Nodes of this version go on while the next one's migrations run: a prepared statement whose result has changed
+    would fail."""
+    connection = await asyncpg.connect(pg.owner_dsn)
+
+    async def results() -> dict[str, list[str]]:
+        prepared = {name: await connection.prepare(text) for name, text in Queries.load().items()}
+        return {name: [column.name for column in one.get_attributes()] for name, one in prepared.items()}
+
+    try:
+        before = await results()
+        tables = await connection.fetch(
+            "SELECT oid::regclass AS name FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
+            " AND relnamespace = 'public'::regnamespace"
+        )
+        await connection.execute("; ".join(f"ALTER TABLE {table['name']} ADD later int" for table in tables))
+        assert await results() == before
+    finally:
+        await connection.close()
+
+
 # which columns must be in the index condition wherever the table is read: a campaign has a million deliveries, and
 # a provider has had all of them
 SELECTIVE = {"delivery": "seq", "msgref": "msg_id"}

@@ -69,6 +69,7 @@ async def fan_out(
     message_class: MessageClass = MessageClass.URGENT,
     first_seq: int = 1,
     transport: int = 1,
+    texts: Sequence[tuple[str, ChannelName, int]] | None = None,
 ) -> list[NewRows]:
     whom = target if isinstance(target, Slice) else Slice(cells=target.cells, people=[
         number for group in target.groups
@@ -82,7 +83,7 @@ async def fan_out(
         transport=transport,
         message_class=message_class,
         channels=channels,
-        texts=[t for t in TEXTS if t[1] in channels],
+        texts=[t for t in TEXTS if t[1] in channels] if texts is None else texts,
         whom=whom,
     )
 
@@ -221,12 +222,17 @@ async def test_a_person_is_told_in_their_language_or_else_in_the_entitys_first(
 async def test_whom_no_text_speaks_to_is_not_planned(connection: Connection, entity_id: int) -> None:
     await citizens(connection, citizen("a", mobile="+32470", email="a@b"))
     campaign = await made.campaign(connection, entity_id)
-    rows = await registry.fan_out(
-        connection, campaign=campaign, first_seq=1, entity_id=entity_id, transport=1,
-        message_class=MessageClass.URGENT, channels=[SMS, EMAIL], texts=[("nl", EMAIL, 2)],
-        whom=Slice(cells=around(HERE)),
-    )  # fmt: skip
+    whom, text = Slice(cells=around(HERE)), ("nl", EMAIL, 2)
+    rows = await fan_out(connection, campaign, entity_id, whom, channels=[SMS, EMAIL], texts=[text])
     assert rows == [NewRows(EMAIL, 1, 1)]
+
+
+async def test_who_can_not_be_told_by_sms_for_want_of_a_text_is_called(connection: Connection, entity_id: int) -> None:
+    await citizens(connection, citizen("a", mobile="+32470"))
+    campaign = await made.campaign(connection, entity_id)
+    whom, text = Slice(cells=around(HERE)), ("nl", VOICE, 1)
+    rows = await fan_out(connection, campaign, entity_id, whom, channels=[SMS, VOICE], texts=[text])
+    assert rows == [NewRows(VOICE, 1, 1)]
 
 
 async def test_a_place_reaches_citizens_and_a_group_reaches_its_owners_contacts_only(
@@ -259,6 +265,23 @@ async def test_those_told_before_are_told_again_by_the_way_they_were_reached(
     left = {states[1], states[2], states[3], DeliveryState.UNKNOWN}
     assert set(await told(connection, later)) == {(SMS, f"+3247{s}") for s in left}
     assert await connection.fetchval("SELECT min(text_key) FROM delivery WHERE campaign_id = $1", later) == 3
+
+
+async def test_those_told_before_by_another_channel_than_the_campaigns_are_told_once(
+    connection: Connection, entity_id: int
+) -> None:
+    """A few of them are written first, and the slice that follows finds them written."""
+    await citizens(connection, citizen("a", mobile="+32470"), citizen("b", mobile="+32471"))
+    earlier, later = [await made.campaign(connection, entity_id) for _ in range(2)]
+    await fan_out(connection, earlier, entity_id, Target(cells=around(HERE)), channels=[SMS])
+    await connection.execute("UPDATE delivery SET state = 3")
+    added = [
+        await fan_out(
+            connection, later, entity_id, Slice(told=Told(earlier, 1, hi)), channels=[EMAIL], first_seq=lo, texts=TEXTS
+        )
+        for lo, hi in ((1, 1), (2, 99))
+    ]
+    assert added == [[NewRows(SMS, 1, 1)], [NewRows(SMS, 2, 2)]]
 
 
 @pytest.mark.both_servers
@@ -338,6 +361,17 @@ async def test_the_most_urgent_unplanned_campaign_is_planned_first_and_by_one_pl
             assert (await registry.campaign_to_plan(connection))["id"] == news
     await connection.execute("UPDATE campaign SET expires_at = now()")
     assert await registry.campaign_to_plan(connection) is None
+
+
+async def test_of_equals_the_one_with_the_fewest_rows_is_planned_next(connection: Connection, entity_id: int) -> None:
+    """A large group is one step of its plan: by steps done it would come first to its end."""
+    group, area, new = [
+        await made.campaign(connection, entity_id, planned=False, state=CampaignState.PLANNED) for _ in range(3)
+    ]
+    for campaign, reached in ((group, PlanReached(0, 40_001, 7, 40_000)), (area, PlanReached(12, 2_001))):
+        assert await registry.slice_done(connection, campaign, before=0, reached=reached, planned=False)
+    order = [(await registry.campaign_to_plan(connection, left_out))["id"] for left_out in ([], [new], [new, area])]
+    assert order == [new, area, group]
 
 
 async def test_a_citizen_known_by_key_is_changed_and_those_after_a_key_are_dropped(connection: Connection) -> None:

@@ -12,8 +12,9 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.channels.base import Said
 from gateway.errors import StoreUnavailable
-from gateway.model import Outcome, Receipt, ReceiptKind
+from gateway.model import Receipt, ReceiptKind
 from gateway.web.callbacks import CALLS_REMEMBERED, CallbackSource, VoiceCallbacks, callback_source, signature
 from tests.channels.voice_line import Tracking, listening, trunk, voice
 
@@ -307,7 +308,7 @@ async def test_a_callback_that_can_not_be_recorded_is_answered_503_and_counts_wh
     class Away(Tracking):
         away = True
 
-        async def emit(self, batch: Sequence[Outcome | Receipt]) -> None:
+        async def emit(self, batch: Sequence[Said]) -> None:
             if self.away:
                 raise StoreUnavailable
             await super().emit(batch)
@@ -325,7 +326,7 @@ async def test_the_answer_waits_until_the_receipt_is_durable() -> None:
     durable = asyncio.Event()
 
     class Slow(Tracking):
-        async def emit(self, batch: Sequence[Outcome | Receipt]) -> None:
+        async def emit(self, batch: Sequence[Said]) -> None:
             await durable.wait()
             await super().emit(batch)
 
@@ -338,7 +339,7 @@ async def test_the_answer_waits_until_the_receipt_is_durable() -> None:
 
 
 async def test_the_memory_of_calls_is_bounded() -> None:
-    async def emit(_: Sequence[Outcome | Receipt]) -> None:
+    async def emit(_: Sequence[Said]) -> None:
         return
 
     callbacks = VoiceCallbacks({"sim": source()}, emit)

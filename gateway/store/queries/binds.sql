@@ -6,10 +6,11 @@ ON CONFLICT (provider, node) DO UPDATE SET leads = EXCLUDED.leads, lease_until =
 
 -- name: places
 -- Of each provider $2: how many nodes take part, how many of them come before node $1 ($3: it leads), and when the first
--- of the others would be gone.
+-- of the others would be gone. A lease that ends later than any may be (300 s) was made by a clock that was ahead.
 SELECT provider, count(*) AS nodes, count(*) FILTER (WHERE (NOT leads, node) < (NOT $3::boolean, $1::int)) AS place,
     extract(epoch FROM min(lease_until) FILTER (WHERE node <> $1) - now())::float8 AS change_s
-FROM bind_taker WHERE provider = ANY ($2::text[]) AND lease_until > now() GROUP BY provider;
+FROM bind_taker WHERE provider = ANY ($2::text[]) AND lease_until > now() AND lease_until < now() + interval '6 minutes'
+GROUP BY provider;
 
 -- name: keep_binds
 -- Prolong the leases of node $1; the ones that come back are still its own.
@@ -24,12 +25,13 @@ RETURNING b.provider, b.ordinal;
 WITH free AS (
     SELECT o.ordinal FROM generate_series(1, $3::int) o (ordinal)
     LEFT JOIN bind_lease b ON b.provider = $2 AND b.ordinal = o.ordinal
-    WHERE o.ordinal <> ALL ($4::int[]) AND (b.node IS NULL OR b.node = $1 OR b.lease_until < now())
+    WHERE o.ordinal <> ALL ($4::int[]) AND (b.node IS NULL OR b.node = $1 OR b.lease_until < now()
+        OR b.lease_until > now() + interval '6 minutes')
     ORDER BY o.ordinal LIMIT $5)
 INSERT INTO bind_lease AS b (provider, ordinal, node, lease_until)
 SELECT $2, ordinal, $1, now() + $6::interval FROM free
 ON CONFLICT (provider, ordinal) DO UPDATE SET node = EXCLUDED.node, epoch = b.epoch + 1, lease_until = EXCLUDED.lease_until
-WHERE b.node IS NULL OR b.node = $1 OR b.lease_until < now()
+WHERE b.node IS NULL OR b.node = $1 OR b.lease_until < now() OR b.lease_until > now() + interval '6 minutes'
 RETURNING ordinal, epoch;
 
 -- name: give_back_binds

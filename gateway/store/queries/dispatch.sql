@@ -154,6 +154,60 @@ p AS (
     FROM n WHERE campaign_id = $1 AND channel = $2 AND shard = $3)
 SELECT n.total, n.submitted, n.failed, n.cancelled, n.expired, n.unknown, n.retry_wait FROM n;
 
+-- name: record_belated
+-- What the peers answered after their rows were recorded as unknown: no lease guards these, their states do. Taken: the
+-- row is submitted, and a second try that waits does not begin; one that began and waits again ($5, 7) is spared, too, and
+-- one in flight (1) goes on. Refused: only while the try that was refused is the last one that was recorded ($10). A row
+-- whose second try had not begun is no possible duplicate any more. Message ids are kept in any case, for the receipts.
+WITH u AS (
+    SELECT DISTINCT ON (u.seq) u.* FROM unnest(
+        $4::int[], $5::timestamptz[], $6::smallint[], $7::smallint[], $8::int[], $9::text[], $10::int[])
+        AS u (seq, due, state, flag, code, detail, tries) ORDER BY u.seq, u.state),
+l AS MATERIALIZED (
+    SELECT s.seq FROM chunk k CROSS JOIN LATERAL unnest(k.seqs) AS s (seq)
+    WHERE k.campaign_id = $1 AND k.lo < 0 AND k.state IN (0, 1) AND k.seqs && $4::int[]),
+o AS MATERIALIZED (
+    SELECT d.campaign_id, d.seq, d.state AS was, u.due, u.flag, u.code, u.detail, d.transport, d.entity_id,
+        d.seq IN (SELECT seq FROM l) AS listed,
+        CASE WHEN u.state = 7 AND c.state IN ('closing', 'closed') THEN 4::smallint ELSE u.state END AS next
+    FROM u JOIN campaign c ON c.id = $1 CROSS JOIN LATERAL (
+        SELECT * FROM delivery d WHERE d.campaign_id = $1 AND d.seq = u.seq
+          AND CASE WHEN u.state = 2 THEN d.state IN (7, 8) ELSE d.state = 8 AND d.attempt = u.tries END
+        FOR NO KEY UPDATE OFFSET 0) d),
+s AS MATERIALIZED (
+    SELECT o.*, o.was = 8 AND (o.listed OR EXISTS (
+        SELECT FROM retry r WHERE r.campaign_id = $1 AND r.seq = o.seq OFFSET 0)) AS spared FROM o),
+x AS (
+    UPDATE delivery d SET state = s.next, code = s.code, detail = s.detail,
+        flags = (d.flags & ~4 | (s.flag & 4)) & CASE WHEN s.spared THEN ~1 ELSE ~0 END,
+        submitted_at = CASE WHEN s.next = 2 THEN now() ELSE d.submitted_at END,
+        done_at = CASE WHEN s.next IN (4, 6) OR s.flag & 4 = 4 THEN now() END
+    FROM s WHERE d.campaign_id = s.campaign_id AND d.seq = s.seq
+    RETURNING d.seq, s.was, s.next, s.flag, s.due, s.listed, d.transport, d.entity_id),
+w AS (
+    DELETE FROM retry r USING x WHERE r.campaign_id = $1 AND r.seq = x.seq AND x.next <> 7),
+r AS (
+    INSERT INTO retry (campaign_id, seq, entity_id, channel, transport, not_before)
+    SELECT $1, x.seq, x.entity_id, $2, x.transport, x.due FROM x WHERE x.next = 7 AND NOT x.listed
+    ON CONFLICT (campaign_id, seq) DO UPDATE SET not_before = EXCLUDED.not_before),
+m AS (
+    INSERT INTO msgref (provider, mask, campaign_id, seq, parts, msg_id)
+    SELECT m.provider, m.mask, $1, m.seq, m.parts, m.msg_id
+    FROM unnest($11::smallint[], $12::int[], $13::int[], $14::smallint[], $15::text[])
+         AS m (provider, mask, seq, parts, msg_id)),
+n AS (
+    SELECT count(*) AS total, count(*) FILTER (WHERE next = 2) AS submitted,
+        count(*) FILTER (WHERE next = 2 AND flag & 4 = 0) AS awaiting, count(*) FILTER (WHERE next = 4) AS failed,
+        count(*) FILTER (WHERE next = 6) AS expired, count(*) FILTER (WHERE next = 7) AS retry_wait,
+        count(*) FILTER (WHERE was = 8) AS from_unknown, count(*) FILTER (WHERE was = 7) AS from_retry
+    FROM x),
+p AS (
+    UPDATE progress SET unknown = progress.unknown - n.from_unknown, submitted = progress.submitted + n.submitted,
+        awaiting = progress.awaiting + n.awaiting, failed = progress.failed + n.failed,
+        expired = progress.expired + n.expired, retry_wait = progress.retry_wait + n.retry_wait - n.from_retry
+    FROM n WHERE campaign_id = $1 AND channel = $2 AND shard = $3 AND n.total > 0)
+SELECT n.total, n.submitted, n.failed, 0::bigint AS cancelled, n.expired, 0::bigint AS unknown, n.retry_wait FROM n;
+
 -- name: end_replaced
 -- SMS that gave way to a later text of campaign $1 at their provider before they arrived ($2, $3: its messages, whose ids
 -- are the same): cancelled. Their receipts are the later ones' from now on.
@@ -337,10 +391,12 @@ DELETE FROM receipt_orphan WHERE at < now() - $1::interval;
 SELECT forget_deliveries($1::interval);
 
 -- name: expired_leases
--- Chunks whose holder is gone: leases past their end, or all of node $1 when it has just started.
+-- Chunks whose holder is gone: leases past their end (or that end later than any may, 300 s: they were made by a clock
+-- that was ahead), or all of node $1 when it has just started.
 SELECT k.campaign_id, k.lo, c.message_class = 'urgent' AS urgent
 FROM campaign c JOIN chunk k ON k.campaign_id = c.id
-WHERE c.state <> 'closed' AND k.state = 1 AND (k.lease_until < now() OR ($2 AND k.node = $1))
+WHERE c.state <> 'closed' AND k.state = 1
+  AND (k.lease_until < now() OR k.lease_until > now() + interval '6 minutes' OR ($2 AND k.node = $1))
 LIMIT 200;
 
 -- name: recover_chunk
@@ -350,7 +406,8 @@ LIMIT 200;
 WITH k AS (
     SELECT campaign_id, lo, channel, transport, entity_id, seqs,
         coalesce(seqs, ARRAY(SELECT generate_series(lo, marked_to))) AS marked FROM chunk
-    WHERE campaign_id = $1 AND lo = $2 AND state = 1 AND (lease_until < now() OR ($4 AND node = $3)) FOR UPDATE),
+    WHERE campaign_id = $1 AND lo = $2 AND state = 1
+      AND (lease_until < now() OR lease_until > now() + interval '6 minutes' OR ($4 AND node = $3)) FOR UPDATE),
 o AS (
     SELECT d.seq, d.flags & 1 = 0 AS first FROM k JOIN delivery d ON d.campaign_id = $1
       AND d.seq = ANY ((SELECT marked FROM k)::int[]) AND d.state = CASE WHEN k.seqs IS NULL THEN 0 ELSE 1 END
@@ -387,6 +444,10 @@ SELECT d.campaign_id, -nextval('retry_chunk')::int, 0, min(d.entity_id), d.chann
 FROM due d JOIN campaign c ON c.id = d.campaign_id
 GROUP BY d.campaign_id, d.channel, d.transport, d.seq / 100000
 RETURNING campaign_id;
+
+-- name: hasten_retries
+-- After the clock was set back: what waits longer than any rule says ($1) was put down by a clock that was ahead.
+UPDATE retry SET not_before = now() WHERE not_before > now() + $1::interval;
 
 -- name: withdraw_chunks
 -- Stop ($2 = 9) or expire ($2 = 8) what is not marked: no row of these chunks can be marked from this commit on.
@@ -455,8 +516,12 @@ SELECT coalesce(sum(rows), 0)::bigint AS rows FROM n;
 
 -- name: reserve_starts
 -- The next slots of one grid for all nodes, one period apart; those that nobody took are lost when they are older than $3.
-UPDATE rate_gate g SET next_at = s.first + $2::int * g.period
-FROM (SELECT greatest(next_at, clock_timestamp() - $3::interval) AS first FROM rate_gate WHERE name = $1 FOR UPDATE) s
+-- When the clock was set back since somebody last asked, what was given out ahead then stays ahead now.
+UPDATE rate_gate g SET next_at = s.first + $2::int * g.period, asked_at = clock_timestamp()
+FROM (
+    SELECT CASE WHEN asked_at > clock_timestamp() THEN clock_timestamp() + greatest(next_at - asked_at, '0')
+                ELSE greatest(next_at, clock_timestamp() - $3::interval) END AS first
+    FROM rate_gate WHERE name = $1 FOR UPDATE) s
 WHERE g.name = $1
 RETURNING s.first, extract(epoch FROM s.first - clock_timestamp())::float8 AS wait_s, extract(epoch FROM g.period)::float8 AS period_s;
 

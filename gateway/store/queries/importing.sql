@@ -100,14 +100,16 @@ WHERE entity_id = $1 AND id = $2;
 
 -- name: import_page
 -- Imports of an entity, newest first; $2: those of somebody's partnerships only.
-SELECT r.*, g.slug AS group_slug, s.slug AS partnership,
+SELECT r.id, r.group_id, r.kind, r.dry_run, r.state, r.reason, r.made_by, r.rows_read, r.rows_done, r.added, r.changed, r.same,
+    r.joined, r.refused, r.duplicates, r.problems, r.started_at, r.ended_at, r.undone_at, r.undone_by, g.slug AS group_slug, s.slug AS partnership,
     r.state = 'running' AND r.seen_at < now() - interval '3 minutes' AS lost FROM import_run r
 LEFT JOIN contact_group g ON g.id = r.group_id LEFT JOIN partnership s ON s.id = r.partnership_id
 WHERE r.entity_id = $1 AND ($2::int[] IS NULL OR r.partnership_id = ANY ($2)) AND r.id < $3 ORDER BY r.id DESC LIMIT $4;
 
 -- name: import_show
 -- One import.
-SELECT r.*, g.slug AS group_slug, s.slug AS partnership,
+SELECT r.id, r.group_id, r.kind, r.dry_run, r.state, r.reason, r.made_by, r.rows_read, r.rows_done, r.added, r.changed, r.same,
+    r.joined, r.refused, r.duplicates, r.problems, r.started_at, r.ended_at, r.undone_at, r.undone_by, g.slug AS group_slug, s.slug AS partnership,
     r.state = 'running' AND r.seen_at < now() - interval '3 minutes' AS lost FROM import_run r
 LEFT JOIN contact_group g ON g.id = r.group_id LEFT JOIN partnership s ON s.id = r.partnership_id
 WHERE r.entity_id = $1 AND ($2::int[] IS NULL OR r.partnership_id = ANY ($2)) AND r.id = $3;

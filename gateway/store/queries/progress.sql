@@ -83,6 +83,12 @@ INSERT INTO provider (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET name = 
 -- The number of a node, made at its first start.
 INSERT INTO node (name) VALUES ($1) ON CONFLICT (name) DO UPDATE SET started_at = now(), seen_at = now() RETURNING id;
 
+-- name: holder_of
+-- The session that holds the lock ($1, the hash of $2) for itself.
+SELECT l.pid FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+    AND l.classid::bigint = $1::bigint AND l.objid::bigint = hashtext($2)::bigint & 4294967295
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database());
+
 -- name: nodes_by_duty
 -- Of each duty $2, how many nodes are present that have it: each holds the lock ($1, the duty's hash), shared with the others.
 SELECT d.duty, count(l.pid) AS nodes

@@ -2,7 +2,9 @@
 
 -- name: token_holder
 -- The entity and realm behind a token's digest, or behind a session's for the entity $2 in the world $3.
-SELECT a.*, (SELECT policy FROM entity WHERE slug = 'platform') AS platform_policy, e.signatures, e.allow_sha1, e.cap_answers,
+SELECT a.token_id, a.realm, a.person_id, a.entity_id, a.slug, a.name, a.kind, a.live, a.languages, a.territory, a.policy,
+    a.suspended, a.revoked, a.expired, a.trained, a.roles, a.partner_roles, a.mandates,
+    (SELECT policy FROM entity WHERE slug = 'platform') AS platform_policy, e.signatures, e.allow_sha1, e.cap_answers,
     ARRAY(SELECT c.der FROM entity_certificate c WHERE c.entity_id = e.id AND c.removed_at IS NULL ORDER BY c.id) AS pinned,
     ARRAY(SELECT c.der FROM entity_certificate c WHERE c.entity_id = e.id AND c.removed_at IS NULL AND c.certifies
           ORDER BY c.id) AS authorities,
@@ -50,30 +52,32 @@ SELECT count(*) FROM contact WHERE registered AND consent_source = $1;
 DELETE FROM contact WHERE registered AND consent_source = $1 AND key > $2;
 
 -- name: fan_out
--- The rows of one slice, in one statement: registered citizens in cells ($12 to $21, the columns of gateway.cap.cover), own
--- contacts ($11: members of a group), or whom the earlier campaign $10 told (rows $22 to $23: reached, in flight, unknown
+-- The rows of one slice, in one statement: registered citizens in cells ($11 to $20, the columns of gateway.cap.cover), own
+-- contacts ($10: members of a group), or whom the earlier campaign $9 told (rows $21 to $22: reached, in flight, unknown
 -- now or once (1), on the line when a call ended (8)); whoever has not opted out of the class, and (unless it is urgent)
--- whose address is not suppressed; one row per channel and address that the campaign does not have; text by the person's
--- language (own), else the entity's first (usual): joined, for a question by person costs as much as the row. People are
--- found by a list of numbers, and whom the campaign has by a list of addresses: an index is walked along a list once.
--- Row numbers go on from $2, channel by channel.
--- $1 campaign, $3 entity, $4 transport, $5 opt-out bit, $6 channels, $7 text languages, $8 text channels, $9 text keys.
+-- whose address is not suppressed; one row per channel and address that the campaign does not have. People are found by a
+-- list of numbers, and whom the campaign has by a list of addresses: an index is walked along a list once. The text is the
+-- one of the channel in the person's language: $8 holds the keys by channel (SMS, voice, e-mail) and language ($7), and
+-- languages that are not in $7 get the first. Row numbers go on from $2, channel by channel; so many were added to each.
+-- $1 campaign, $3 entity, $4 transport, $5 opt-out bit, $6 channels by which a person is told, $23 channels that have texts
+-- (those told before are told the way they were).
 WITH told AS (
     SELECT DISTINCT d.contact_id AS id, d.channel, d.address, t.language
     FROM delivery d JOIN text t ON t.campaign_id = d.campaign_id AND t.key = d.text_key
-    WHERE d.campaign_id = $10 AND d.seq BETWEEN $22 AND $23 AND d.transport = $4 AND d.contact_id <> 0  -- 0: erased
+    WHERE d.campaign_id = $9 AND d.seq BETWEEN $21 AND $22 AND d.transport = $4 AND d.channel = ANY ($23::smallint[])
+      AND d.contact_id <> 0  -- 0: erased
       AND (d.state IN (1, 2, 3, 8) OR d.flags & 9 <> 0 OR (d.state = 0 AND d.seq <= (
         SELECT k.marked_to FROM chunk k WHERE k.campaign_id = d.campaign_id AND k.lo BETWEEN 1 AND d.seq
         ORDER BY k.lo DESC LIMIT 1)))),
 person AS (
     SELECT c.id, c.language, c.mobile, c.landline, c.email FROM contact c
-    WHERE c.id = ANY ($11::bigint[]) AND c.entity_id = $3 AND c.opt_out & $5 = 0
+    WHERE c.id = ANY ($10::bigint[]) AND c.entity_id = $3 AND c.opt_out & $5 = 0
     UNION ALL
     SELECT c.id, c.language, c.mobile, c.landline, c.email FROM contact c
     WHERE c.registered AND c.opt_out & $5 = 0 AND c.id = ANY (ARRAY(
         SELECT a.contact_id
-        FROM unnest($12::bigint[], $13::bigint[], $14::text[]::polygon[], $15::text[]::polygon[], $16::float8[],
-            $17::float8[], $18::float8[], $19::float8[], $20::float8[], $21::float8[]) AS r (lo, hi, ring_a, ring_b, lon_a, lat_a, limit_a, lon_b, lat_b, limit_b)
+        FROM unnest($11::bigint[], $12::bigint[], $13::text[]::polygon[], $14::text[]::polygon[], $15::float8[],
+            $16::float8[], $17::float8[], $18::float8[], $19::float8[], $20::float8[]) AS r (lo, hi, ring_a, ring_b, lon_a, lat_a, limit_a, lon_b, lat_b, limit_b)
         JOIN address a ON a.z BETWEEN r.lo AND r.hi
         WHERE (r.ring_a IS NULL OR point(a.lon * 1e7, a.lat * 1e7) <@ r.ring_a)
           AND (r.ring_b IS NULL OR point(a.lon * 1e7, a.lat * 1e7) <@ r.ring_b)
@@ -92,24 +96,19 @@ reach AS (
       AND NOT (1 = ANY ($6::smallint[]) AND mobile IS NOT NULL) AND NOT (3 = ANY ($6::smallint[]) AND email IS NOT NULL)
     UNION ALL
     SELECT id, channel, address, language FROM told),
-words AS MATERIALIZED (
-    SELECT * FROM unnest($7::text[], $8::smallint[], $9::smallint[]) WITH ORDINALITY AS t (language, channel, key, rank)),
-usual AS MATERIALIZED (SELECT DISTINCT ON (channel) channel, key FROM words ORDER BY channel, rank),
-own AS MATERIALIZED (SELECT DISTINCT ON (channel, language) channel, language, key FROM words ORDER BY channel, language, rank),
 once AS MATERIALIZED (SELECT DISTINCT ON (channel, address) id, channel, address, language FROM reach ORDER BY channel, address, id),
 known AS (
     SELECT d.channel, d.address FROM delivery d
-    WHERE d.campaign_id = $1 AND d.channel = ANY ($6::smallint[]) AND d.address = ANY (ARRAY(SELECT address FROM once))),
-fresh AS (
-    SELECT o.id, o.channel, o.address, coalesce(own.key, usual.key) AS key
-    FROM once o JOIN usual ON usual.channel = o.channel
-    LEFT JOIN own ON own.channel = o.channel AND own.language = o.language
-    WHERE (o.channel, o.address) NOT IN (SELECT channel, address FROM known)),
+    WHERE d.campaign_id = $1 AND d.channel = ANY ($23::smallint[]) AND d.address = ANY (ARRAY(SELECT address FROM once))),
 put AS (
     INSERT INTO delivery (campaign_id, seq, entity_id, contact_id, channel, transport, text_key, address)
-    SELECT $1, $2 - 1 + (row_number() OVER (ORDER BY channel, address))::int, $3, id, channel, $4, key, address FROM fresh
-    RETURNING channel, seq)
-SELECT channel, min(seq) AS lo, max(seq) AS hi FROM put GROUP BY channel ORDER BY channel;
+    SELECT $1, $2 - 1 + (row_number() OVER (ORDER BY channel, address))::int, $3, id, channel, $4,
+        ($8::smallint[])[cardinality($7::text[]) * (channel - 1) + coalesce(array_position($7::text[], language), 1)], address
+    FROM once WHERE (channel, address) NOT IN (SELECT channel, address FROM known)
+    RETURNING channel)
+SELECT count(*) FILTER (WHERE channel = 1) AS sms, count(*) FILTER (WHERE channel = 2) AS voice,
+    count(*) FILTER (WHERE channel = 3) AS email
+FROM put;
 
 -- name: count_targets
 -- How many messages a target would make, by channel and language, without making one.
@@ -158,14 +157,14 @@ SELECT analyze_campaign($1);
 
 -- name: campaign_to_plan
 -- One campaign whose fan-out is not complete. A lock of its own keeps other planners off until the slice is committed; the
--- campaign's row stays free, so that nobody who stops it or counts for it has to wait for a slice. $1: none of these;
--- $2: none less urgent.
+-- campaign's row stays free, so that nobody who stops it or counts for it has to wait for a slice. Of equally urgent ones
+-- the one that has the fewest rows, so that nobody waits for the end of a large one. $1: none of these; $2: none less urgent.
 WITH waiting AS MATERIALIZED (
     SELECT c.id, c.entity_id, c.alert_id, c.mode, c.message_class, c.channels, c.plan, c.plan_cursor, c.next_seq, c.state
     FROM campaign c
     WHERE NOT c.planned AND c.state IN ('planned', 'sending', 'paused') AND c.expires_at > now() AND c.id <> ALL ($1::int[])
       AND c.priority <= $2
-    ORDER BY c.priority, c.plan_cursor, c.next_seq > 1, c.id LIMIT 20)
+    ORDER BY c.priority, c.next_seq, c.id LIMIT 20)
 SELECT * FROM waiting WHERE pg_try_advisory_xact_lock(7230004, id) LIMIT 1;
 
 -- name: plan_reached

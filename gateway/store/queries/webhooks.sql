@@ -6,13 +6,15 @@ INSERT INTO webhook (public_id, entity_id, realm, url, events, note, secret) VAL
 
 -- name: webhook_page
 -- Webhooks of an entity after the one of the name $2.
-SELECT w.*, (SELECT count(*) FROM webhook_delivery d WHERE d.webhook_id = w.id AND d.due_at IS NOT NULL) AS waiting
+SELECT w.id, w.public_id, w.realm, w.url, w.events, w.note, w.created_at, w.delivered_at, w.failures, w.disabled_at, w.disabled_why,
+    (SELECT count(*) FROM webhook_delivery d WHERE d.webhook_id = w.id AND d.due_at IS NOT NULL) AS waiting
 FROM webhook w WHERE w.entity_id = $1 AND w.id > coalesce((SELECT x.id FROM webhook x WHERE x.public_id = $2 AND x.entity_id = $1), 0)
 ORDER BY w.id LIMIT $3;
 
 -- name: webhook_find
 -- One webhook of an entity, which nobody else changes until this transaction ends.
-SELECT w.*, (SELECT count(*) FROM webhook_delivery d WHERE d.webhook_id = w.id AND d.due_at IS NOT NULL) AS waiting
+SELECT w.id, w.public_id, w.realm, w.url, w.events, w.note, w.created_at, w.delivered_at, w.failures, w.disabled_at, w.disabled_why,
+    (SELECT count(*) FROM webhook_delivery d WHERE d.webhook_id = w.id AND d.due_at IS NOT NULL) AS waiting
 FROM webhook w WHERE w.entity_id = $1 AND w.public_id = $2 FOR UPDATE OF w;
 
 -- name: webhook_change
