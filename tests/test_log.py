@@ -106,8 +106,9 @@ def test_a_small_whole_number_under_a_personal_key_is_a_count_and_a_long_one_is_
 def test_a_number_or_an_address_is_replaced_wherever_it_stands(value: object) -> None:
     sink = Sink()
     sink.log.event("x", why=value)
-    assert "470" not in sink.text
-    assert "@" not in sink.text
+    said = str(sink.line()["why"])  # not the whole line: an instant or a thread's number may hold any three digits
+    assert "470" not in said
+    assert "@" not in said
 
 
 @given(st.integers(10**7, 10**15 - 1), st.sampled_from(["+{}", "to +{}.", "(+{})", "tel:+{}"]))

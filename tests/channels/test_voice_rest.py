@@ -412,6 +412,6 @@ async def test_withdrawing_a_campaign_hangs_up_its_calls_and_leaves_others_alone
             await tracking.until(receipts=1)
             ids = {outcome.delivery.address: outcome.message_ids[0] for outcome in tracking.outcomes}
             assert simulator.call(ids["+3222345001"]).status == "canceled"
-            assert simulator.call(ids["+3222345002"]).status == "ringing"
+            assert simulator.call(ids["+3222345002"]).status in ("queued", "ringing")
             assert channel.in_flight == 1
     assert tracking.receipts == [Receipt("sim", ids["+3222345001"], ReceiptKind.FAILED, 487, "canceled")]
