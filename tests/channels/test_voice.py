@@ -362,8 +362,7 @@ async def test_a_wave_of_refusals_opens_the_breaker_and_costs_nobody_an_attempt_
     async with running(channel(driver, breaker=Breaker(rules)), work, tracking):
         await tracking.until(outcomes=8)
         waves[0] = False
-        for seq in range(8, 12):
-            work.put(delivery(seq=seq))
+        work.put(*[delivery(seq=n) for n in range(8, 12)])
         await tracking.until(outcomes=12)
     kinds = tracking.kinds()
     assert kinds[:4] == [kind] * 4  # until there is a wave, busy is busy
