@@ -63,7 +63,7 @@ class PartyCall:
     tag: str
     state: str = RINGING
     last: bytes = b""  # what a repeated INVITE gets, and what is repeated until the ACK
-    resend_s: float = T1_S
+    resend_s: float
     give_up_at: float = 0.0
     due_at: float = 0.0
     cseq: int = 0
@@ -72,12 +72,13 @@ class PartyCall:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
     """Seconds that called parties take; of one call in `listen_to` (a power of two up to 128) the audio is listened
-    to."""
+    to. An answer that is not acknowledged within `t1_s` is repeated (RFC 3261 §17.1.1.1: T1 is an estimate)."""
 
     ring_s: float = 0.1
     key_s: float = 1.0
     hang_up_s: float = 2.0
     listen_to: int = 1
+    t1_s: float = T1_S
 
     def __post_init__(self) -> None:
         if self.listen_to not in (1, 2, 4, 8, 16, 32, 64, 128):
@@ -169,8 +170,9 @@ class CalledParties:
         self._called(request.called)
         number = next(self._number)
         call = PartyCall(
-            invite=request, source=source, outcome=self._outcome(request.called), tag=f"called{number:08x}"
-        )
+            invite=request, source=source, outcome=self._outcome(request.called), tag=f"called{number:08x}",
+            resend_s=self._timing.t1_s,
+        )  # fmt: skip
         self.calls[request.parties.call_id, request.parties.from_tag] = call
         self._provisional(call, 100, "Trying", tag="")
         self._begin(call, now)

@@ -9,7 +9,7 @@ import hmac
 import json
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import aiohttp
 from aiohttp import web
@@ -45,12 +45,14 @@ class VoiceSimulator:
         time_scale: float = 1.0,
         behaviour: VoiceBehaviour | None = None,
         others: Mapping[str, Recorder] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.host, self.port = host, port
         self.behaviour = behaviour or VoiceBehaviour()
         self.outcomes = outcomes or Outcomes()
         self.recorder = recorder or Recorder()
         self._mode = mode
+        self._clock = clock
         self._account_sid = account_sid
         self._auth_token = auth_token
         self._runner = CallRunner(account_sid, auth_token, time_scale, self.behaviour)
@@ -138,7 +140,7 @@ class VoiceSimulator:
             return _problem(500, 20500, "Internal Server Error")
         if outcome == BROKEN:
             return _problem(500, 20500, "Internal Server Error")
-        most, now = behaviour.max_starts_per_s, time.monotonic()
+        most, now = behaviour.max_starts_per_s, self._clock()
         full = most is not None and len(self._starts) >= most and self._starts[-most] > now - 1.0
         if outcome == THROTTLED or full:
             return _problem(429, 20429, "Too Many Requests", {"Retry-After": str(behaviour.retry_after_s)})
@@ -149,7 +151,7 @@ class VoiceSimulator:
     ) -> SimulatedCall:
         mode = fields.get("GatewayMode", "")
         self.recorder.add("voice", to, script.text, mode if mode in MODES else self._mode)
-        self._starts.append(time.monotonic())
+        self._starts.append(self._clock())
         call = SimulatedCall(
             sid=f"CA{len(self._calls):08x}{time.monotonic_ns():024x}",
             to=to,

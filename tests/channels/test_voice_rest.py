@@ -377,12 +377,13 @@ async def test_an_endless_answer_is_cut_off() -> None:
 
 
 async def test_a_ringing_call_is_canceled_and_an_answered_one_completed() -> None:
-    async with provider(time_scale=1.0) as simulator, opened(simulator) as driver:
-        ringing = await driver.place(CALL, yes)
+    long = replace(CALL, text="x" * 450)
+    async with provider(VoiceBehaviour(ring_s=60), time_scale=1.0) as simulator, opened(simulator) as driver:
+        ringing = await driver.place(long, yes)
         assert await driver.hang_up(ringing.call_id)
         assert simulator.call(ringing.call_id).status == "canceled"
     async with provider(VoiceBehaviour(ring_s=0), time_scale=1.0) as simulator, opened(simulator) as driver:
-        answered = await driver.place(CALL, yes)
+        answered = await driver.place(long, yes)
         async with asyncio.timeout(60):
             while simulator.call(answered.call_id).status != "in-progress":
                 await asyncio.sleep(0.01)
@@ -404,7 +405,7 @@ async def test_the_same_reference_twice_is_one_call() -> None:
 
 async def test_withdrawing_a_campaign_hangs_up_its_calls_and_leaves_others_alone() -> None:
     tracking = Tracking()
-    async with provider(time_scale=1.0) as simulator:
+    async with provider(VoiceBehaviour(ring_s=60), time_scale=1.0) as simulator:
         work = Queue([delivery("+3222345001", campaign=1), delivery("+3222345002", campaign=2)])
         async with with_callbacks(simulator, work, tracking) as channel:
             await tracking.until(outcomes=2)

@@ -10,6 +10,7 @@ from gateway.log import unit_logger
 from gateway.store import calls
 from gateway.store.calls import OpenCall
 from tests.support.scene import Scene
+from tests.support.waiting import until
 
 
 async def test_its_own_at_once_and_those_of_others_only_as_leader(
@@ -31,12 +32,11 @@ async def test_its_own_at_once_and_those_of_others_only_as_leader(
         log=unit_logger("test"), every_s=0.01,
     )  # fmt: skip
     task = asyncio.create_task(adopter.run())
+    await until(lambda: adopted)
     await asyncio.sleep(0.1)
     assert (asked, adopted) == ([5], [("call-1", 7, "words")])
     leads = True
-    async with asyncio.timeout(60):
-        while len(asked) < 3:
-            await asyncio.sleep(0.01)
+    await until(lambda: len(asked) >= 3)
     task.cancel()
     assert asked[1] is None
     assert adopted[1:] == [("call-2", 7, "words")]

@@ -21,10 +21,11 @@ def test_more_is_reserved_the_more_was_used_up_to_a_quarter_of_a_second(spent: i
     assert wanted(spent, rate) == slots
 
 
-async def send(allowance: Allowance, left: list[float], until: float) -> None:
+async def send(allowance: Allowance, left: list[float], enough: int) -> None:
     """A node with a backlog."""
     loop = asyncio.get_running_loop()
-    while (now := loop.time()) < until:
+    while len(left) < enough:
+        now = loop.time()
         many = allowance.room(now)
         allowance.spend(many)
         left += [now] * many
@@ -40,8 +41,8 @@ async def test_three_nodes_share_one_rate_and_use_all_of_it(pg: Cluster) -> None
         nodes = [SharedRates(store, {"us": 400.0}, kind="sms", monotonic=loop.time) for _ in range(3)]
         filling = [asyncio.create_task(node.run()) for node in nodes]
         await asyncio.sleep(0)
-        until = loop.time() + 1.5
-        await asyncio.gather(*(send(node.allowances["us"], left, until) for node in nodes))
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(send(node.allowances["us"], left, 500) for node in nodes))
         for task in filling:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -51,8 +52,7 @@ async def test_three_nodes_share_one_rate_and_use_all_of_it(pg: Cluster) -> None
     began = min(left)
     for at in sorted(left)[::20]:
         assert sum(one <= at for one in left) <= 400 * (at - began + 0.1) + 3 * 2
-    assert len(left) >= 100  # how near it comes to 600 is the machine's matter
-    assert 0 < sum(node.allowances["us"].spent for node in nodes) == len(left)
+    assert sum(node.allowances["us"].spent for node in nodes) == len(left)
 
 
 class Row:

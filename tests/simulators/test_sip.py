@@ -214,12 +214,13 @@ async def test_sipp_as_caller_finds_every_outcome_as_its_scenario_expects(
 ) -> None:
     scenario = tmp_path / "caller.xml"
     scenario.write_text(f'<?xml version="1.0"?>\n<scenario name="caller">\n{INVITED}{steps}</scenario>\n')
-    timing = Timing(ring_s=0.05, key_s=0.1, hang_up_s=0.1)
+    timing = Timing(ring_s=0.05, key_s=0.1, hang_up_s=0.1, t1_s=20.0)
     async with SipSimulator(timing=timing) as simulator:
         sipp = await asyncio.create_subprocess_exec(
             "sipp",
             *("-sf", scenario, "-s", number, "-i", "127.0.0.1", "-mi", "127.0.0.1", "-m", "20", "-r", "40"),
-            *("-nostdin", "-timeout", "20", "-timeout_error", "-trace_err", "-t", "u1", simulator.address),
+            *("-nostdin", "-timeout", "60", "-timeout_error", "-trace_err", "-t", "u1", simulator.address),
+            *("-watchdog_interval", "0"),  # that sipp itself stood still is no error
             cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import json
 import struct
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from smpplib import client as smpplib_client
@@ -67,8 +68,10 @@ class Esme:
 
 
 @contextlib.asynccontextmanager
-async def simulated(outcomes: Outcomes | None = None, **behaviour: object) -> AsyncIterator[SmscSimulator]:
-    simulator = SmscSimulator(outcomes=outcomes, behaviour=Behaviour(**behaviour))  # type: ignore[arg-type]
+async def simulated(
+    outcomes: Outcomes | None = None, *, clock: Callable[[], float] = time.monotonic, **behaviour: object
+) -> AsyncIterator[SmscSimulator]:
+    simulator = SmscSimulator(outcomes=outcomes, behaviour=Behaviour(**behaviour), clock=clock)  # type: ignore[arg-type]
     await simulator.start()
     try:
         yield simulator
@@ -211,12 +214,15 @@ async def test_a_response_can_be_delayed_dropped_or_never_come() -> None:
 
 
 async def test_faster_than_allowed_is_throttled() -> None:
-    async with simulated(throttle_per_s=10) as simulator, connected(simulator) as esme:
-        for _ in range(30):
-            esme.submit("32470000001", receipt=0)
-        statuses = [(await esme.read())[1] for _ in range(30)]
-        assert 10 <= statuses.count(0) <= 20
-        assert statuses.count(0x58) == 30 - statuses.count(0) == simulator.refusals
+    now = [100.0]
+    async with simulated(throttle_per_s=10, clock=lambda: now[0]) as simulator, connected(simulator) as esme:
+        for taken in (10, 20):
+            for _ in range(15):
+                esme.submit("32470000001", receipt=0)
+            statuses = [(await esme.read())[1] for _ in range(15)]
+            assert (statuses.count(0), statuses.count(0x58)) == (10, 5)
+            assert (simulator.recorder.count, simulator.refusals) == (taken, taken // 2)
+            now[0] += 1.0
 
 
 async def test_it_can_close_in_mid_stream_and_sends_the_receipts_to_the_next_bind() -> None:
@@ -256,7 +262,9 @@ async def test_a_transmitter_gets_no_receipts_and_a_receiver_does() -> None:
 
 
 async def test_what_is_on_its_way_can_be_given_another_text_by_whoever_sent_it() -> None:
-    async with simulated(Outcomes(delay_s=0.2), refuse_status=5) as simulator, connected(simulator) as esme:
+    now = [100.0]
+    slowly = simulated(Outcomes(delay_s=30), clock=lambda: now[0], refuse_status=5)
+    async with slowly as simulator, connected(simulator) as esme:
         esme.submit("32470000001", "old", mode="exercise")
         message_id = (await esme.read())[3][:-1]
         source = pdu.Address(5, 0, b"Alert")
@@ -265,6 +273,7 @@ async def test_what_is_on_its_way_can_be_given_another_text_by_whoever_sent_it()
             assert (await esme.read())[:2] == (pdu.REPLACE_SM_RESP, status)
         esme.send(pdu.REPLACE_SM, b"\0")
         assert (await esme.read())[:2] == (pdu.REPLACE_SM_RESP, 0x0C)
+        now[0] += 31.0
         assert (await esme.receipt()).message_id == message_id.decode()
         esme.send(pdu.REPLACE_SM, pdu.replace_sm(message_id, source, b"too late"))
         assert (await esme.read())[1] == 0x13

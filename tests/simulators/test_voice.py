@@ -120,9 +120,13 @@ async def test_faults_of_the_api_are_had_by_number(word: str, status: int) -> No
 
 
 async def test_more_starts_in_a_second_than_agreed_are_429() -> None:
-    async with provider(behaviour=VoiceBehaviour(max_starts_per_s=2)) as (simulator, client):
+    now = [100.0]
+    behaviour = VoiceBehaviour(max_starts_per_s=2)
+    async with provider(behaviour=behaviour, clock=lambda: now[0]) as (simulator, client):
         assert [(await client.post(**FORM))[0] for _ in range(4)] == [201, 201, 429, 429]
-        assert len(simulator.starts()) == 2
+        assert simulator.starts() == (100.0, 100.0)
+        now[0] += 1.0
+        assert [(await client.post(**FORM))[0] for _ in range(3)] == [201, 201, 429]
 
 
 async def test_the_same_reference_is_the_same_call() -> None:
@@ -160,16 +164,19 @@ async def test_canceled_ends_a_ringing_call_only_and_completed_any() -> None:
 
 
 async def test_what_an_answered_call_says_can_be_changed_and_no_other() -> None:
-    words = "<Response><Say>Andere woorden.</Say></Response>"
-    async with provider(behaviour=VoiceBehaviour(ring_s=0.2)) as (simulator, client):
-        _, call, _ = await client.post(**FORM)
+    words, long = "<Response><Say>Andere woorden.</Say></Response>", "x" * 450
+    form = FORM | {"Twiml": f"<Response><Say>{long}</Say></Response>"}
+    async with provider(behaviour=VoiceBehaviour(ring_s=60.0)) as (simulator, client):
+        _, call, _ = await client.post(**form)
+        assert (await client.post(f"/{call['sid']}.json", Twiml=words))[0] == 400
+    async with provider(behaviour=VoiceBehaviour(ring_s=0.0)) as (simulator, client):
+        _, call, _ = await client.post(**form)
         path, one = f"/{call['sid']}.json", simulator.call(call["sid"])
-        assert (await client.post(path, Twiml=words))[0] == 400
         async with asyncio.timeout(60):
             while one.status != "in-progress":
                 await asyncio.sleep(0.01)
         assert (await client.post(path, Twiml="no TwiML"))[0] == 400
-        assert one.script.text == "Blijf binnen."
+        assert one.script.text == long
         assert (await client.post(path, Twiml=words))[0] == 200
         assert one.script.text == "Andere woorden."
 
