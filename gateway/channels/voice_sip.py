@@ -184,9 +184,11 @@ class SipDriver:
                 first = await line.news.get()
         except TimeoutError:
             # RFC 3261 §17.1.1.2 would wait 32 s; a call that nobody has acknowledged is dropped and tried elsewhere
-            way.link.up = False
-            self._hang_up(line, "silent")
-            return Placed(OutcomeKind.UNKNOWN, detail="no answer from trunk", trunk=True), False
+            if line.news.empty():
+                way.link.up = False
+                self._hang_up(line, "silent")
+                return Placed(OutcomeKind.UNKNOWN, detail="no answer from trunk", trunk=True), False
+            first = line.news.get_nowait()  # it came while this process stood still
         while isinstance(first, Progress) and first.code < RINGING:
             first = await line.news.get()  # the trunk has it; until it rings, is refused, or the ring time ends
         return self._judged(way, line, first)

@@ -19,6 +19,7 @@ from gateway.model import Mode, OutcomeKind, Transport
 from gateway.simulators.recorder import Outcomes
 from gateway.simulators.sip import SipSimulator
 from gateway.simulators.voice import VoiceSimulator
+from gateway.simulators.voice_call import VoiceBehaviour
 from tests.channels.ari_server import AriServer
 from tests.channels.test_voice_ari import ari_trunk
 from tests.channels.voice_line import BODY, trunk, voice
@@ -34,12 +35,14 @@ CALL = Call(
     transport=Transport.SIMULATED,
     needed_s=4.0,
 )
+RINGING = replace(CALL, to="+3222345677")
+"""A telephone that rings until the call is over, with every peer."""
 
 
 @asynccontextmanager
 async def rest() -> AsyncIterator[tuple[VoiceDriver, Callable[[], int]]]:
     """The REST driver with its peer, and how many calls the peer saw."""
-    async with VoiceSimulator() as simulator:
+    async with VoiceSimulator(behaviour=VoiceBehaviour(ring_s=60)) as simulator:
         driver = RestDriver(trunk(simulator.url), voice())
         await driver.open()
         yield driver, lambda: len(simulator.starts())
@@ -165,7 +168,7 @@ async def test_a_started_call_can_be_hung_up_and_an_unknown_one_can_not(opened: 
         return True
 
     async with opened() as (driver, _):
-        placed = await driver.place(CALL, leave)
+        placed = await driver.place(RINGING, leave)
         assert await driver.hang_up(placed.call_id)
         assert not await driver.hang_up("unknown")
         driver.forget(placed.call_id)
@@ -184,7 +187,7 @@ async def test_every_end_is_reported_once_with_the_id_of_its_call(opened: Callab
 
     async with opened() as (driver, _):
         watching = asyncio.create_task(driver.watch(report))
-        placed = await driver.place(CALL, leave)
+        placed = await driver.place(RINGING, leave)
         await asyncio.sleep(0)
         await driver.hang_up(placed.call_id)
         await until(lambda: bool(ends))

@@ -1,6 +1,9 @@
 """The SIP driver against called parties on this machine: every outcome, fail-over, deadlines, nothing left ringing."""
 
 import asyncio
+import socket
+import threading
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -143,14 +146,18 @@ async def test_a_server_that_is_silent_is_passed_over_and_each_try_asks_for_its_
 
 
 async def test_a_server_that_is_congested_is_left_alone_for_as_long_as_it_asks() -> None:
+    now = [1000.0]
     async with SipSimulator() as second, rig(after=(second.port,)) as on:
+        on.driver._clock = lambda: now[0]
         placed = await on.driver.place(call("+32220000009"), leave)
         assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.RETRY, "congestion", True)
         assert (len(on.simulator.starts()), len(second.starts())) == (1, 1)
-        assert on.driver._ways[0].rest_until > on.driver._clock() + 1
+        assert [way.rest_until for way in on.driver._ways] == [1002.0, 1002.0]
         placed = await on.driver.place(call("+32220000000"), leave)
         assert placed.kind is OutcomeKind.UNSENT  # both asked for two seconds
         assert len(second.starts()) == 1
+        now[0] = 1002.0
+        assert (await on.driver.place(call("+32220000000"), leave)).kind is OutcomeKind.ACCEPTED
 
 
 async def test_a_server_that_asks_for_a_day_is_tried_again_after_five_minutes() -> None:
@@ -248,6 +255,41 @@ async def test_a_trunk_that_nobody_serves_is_unknown_by_rule_and_nothing_is_left
     placed = await driver.place(call("+32220000000"), leave)
     assert (placed.kind, placed.detail, placed.trunk) == (OutcomeKind.UNKNOWN, "no answer from trunk", True)
     await driver.close()
+
+
+async def test_an_answer_that_came_while_the_process_stood_still_counts() -> None:
+    """Otherwise a telephone that rings would be let go, and called again by another server."""
+
+    def answering(far: socket.socket) -> None:
+        while data := far.recvfrom(65_536):
+            request = parse(data[0])
+            assert isinstance(request, SipRequest)
+            code, phrase = (180, "Ringing") if request.method == "INVITE" else (200, "OK")
+            far.sendto(respond(request, code, phrase, source=data[1], to_tag="x"), data[1])
+            if request.method == "INVITE":
+                answered.set()
+                return
+
+    async def then_stall() -> bool:
+        asyncio.get_running_loop().call_soon(stalled)
+        return True
+
+    def stalled() -> None:
+        assert answered.wait(60)
+        time.sleep(0.6)
+
+    answered = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        far.bind(("127.0.0.1", 0))
+        driver = SipDriver(sip_trunk(far.getsockname()[1], answer_timeout_s=0.5), sounding())
+        await driver.open()
+        await until(lambda: all(way.link.connected for way in driver._ways))
+        thread = threading.Thread(target=answering, args=(far,))
+        thread.start()
+        placed = await driver.place(call("+32220000000"), then_stall)
+        await asyncio.to_thread(thread.join)
+        assert (placed.kind, placed.code, driver._ways[0].link.up) == (OutcomeKind.ACCEPTED, 180, True)
+        await driver.close()
 
 
 async def test_a_text_without_a_voice_does_not_leave() -> None:
