@@ -190,10 +190,10 @@ def test_whatever_is_logged_is_one_line(facts: dict[str, Any]) -> None:
 
 def test_huge_values_are_cut_in_bounded_time() -> None:
     sink = Sink()
-    started = time.perf_counter()
+    started = time.process_time()
     sink.log.event("x", why="a" * 1_000_000, other="1" * 1_000_000, more="+1" * 500_000)
     sink.logger.info("%s", "+1 " * 500_000)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert len(sink.text) < 15_000
 
 

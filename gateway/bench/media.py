@@ -36,7 +36,7 @@ async def streams(count: int = STREAMS, seconds: float = SECONDS) -> Mapping[str
                 await media.open(str(n), HOST, PORTS)
                 media.play(str(n), sink.getsockname(), {"law": PCMA, "event": 101, "text": str(text)})
             await asyncio.sleep(1.0)
-            before, began = await media.figures(), time.monotonic()
+            began, before = time.monotonic(), await media.figures()
             await asyncio.sleep(seconds)
             after, took_s = await media.figures(), time.monotonic() - began
         finally:

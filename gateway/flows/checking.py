@@ -16,6 +16,7 @@ from gateway.cap.findings import Finding
 from gateway.cap.parse import Limits
 from gateway.cap.signature import SignatureVerdict, verify
 from gateway.cap.trust import Trust
+from gateway.ending import before
 from gateway.processes import kill, worker_pool
 
 Read = TypeVar("Read")
@@ -68,8 +69,7 @@ class Checker:
             for _ in range(2):  # a worker may have died before this document came: only the second death is its doing
                 try:
                     await worker.ready()
-                    async with asyncio.timeout(self._deadline_s):
-                        return await worker.run(work, *arguments)
+                    return await before(self._deadline_s, worker.run(work, *arguments))
                 except BrokenExecutor:
                     continue
                 except TimeoutError:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from gateway.cap.feed_check import Examination, examine
 from gateway.cap.findings import error
+from gateway.ending import before
 
 MOST_WAITING = 8
 
@@ -46,10 +47,9 @@ class Examiner:
         job = loop.run_in_executor(self._worker, _run, self._work, raw, lenient, profile, received_at)
         ended = False
         try:
-            async with asyncio.timeout(self._deadline_s):
-                found = await job
-                ended = True
-                return found
+            found = await before(self._deadline_s, job)
+            ended = True
+            return found
         except BrokenExecutor:
             return _broken("the document broke the parser that read it")
         except TimeoutError:

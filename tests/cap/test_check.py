@@ -199,9 +199,9 @@ def test_real_alerts_of_feeds_are_mended_but_for_the_known_ones() -> None:
 @needs_real
 def test_no_real_alert_takes_long() -> None:
     for path in real_alerts():
-        begun = time.monotonic()
+        begun = time.process_time()
         check(path.read_bytes(), lenient=True)
-        assert time.monotonic() - begun < 2, path.name
+        assert time.process_time() - begun < 2, path.name
 
 
 def test_a_verdict_says_what_was_read_also_when_it_is_a_refusal() -> None:

@@ -18,6 +18,7 @@ from gateway.flows.checking import Checker
 from tests.cap.signed import authority
 from tests.flows.feed_server import atom, linked
 from tests.support.scene import an_alert, document
+from tests.support.waiting import until
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 GOOD = document(an_alert(at=NOW))
@@ -94,12 +95,12 @@ async def test_a_document_that_hangs_is_refused_after_the_deadline_and_its_worke
 
 
 async def test_others_do_not_suffer_from_a_document_that_hangs(checker: Checker) -> None:
-    checker._deadline_s = 3.0
     first = pids(checker)[0]
     os.kill(first, signal.SIGSTOP)
-    verdicts = await asyncio.gather(*(checker.check(GOOD, NOW) for _ in range(20)))
-    assert sum(verdict.valid for verdict in verdicts) == 19
-    assert sum(refused(verdict, "took longer") for verdict in verdicts if not verdict.valid) == 1
+    judging = [asyncio.create_task(checker.check(GOOD, NOW)) for _ in range(20)]
+    await until(lambda: sum(task.done() for task in judging) == 19)
+    os.kill(first, signal.SIGKILL)
+    assert all(verdict.valid for verdict in await asyncio.gather(*judging))  # the last one, by a new worker
 
 
 async def test_a_document_that_breaks_its_worker_twice_is_refused() -> None:
@@ -176,11 +177,7 @@ async def test_closing_ends_every_process() -> None:
     before = pids(checker)
     assert len(before) == 2
     checker.close()
-    for _ in range(200):
-        if not any(_alive(pid) for pid in before):
-            break
-        await asyncio.sleep(0.01)
-    assert not any(_alive(pid) for pid in before)
+    await until(lambda: not any(_alive(pid) for pid in before))
 
 
 def _alive(pid: int) -> bool:

@@ -60,7 +60,7 @@ def test_of_a_web_address_only_the_host_is_read(text: str, aloud: str) -> None:
 
 
 def test_hostile_texts_are_cleaned_in_bounded_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for text in (
         "https://" * 50_000,
         "www." * 100_000,
@@ -69,4 +69,4 @@ def test_hostile_texts_are_cleaned_in_bounded_time() -> None:
         "https://" + "a-" * 200_000,
     ):
         spoken(cleaned(text), ENGLISH)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5

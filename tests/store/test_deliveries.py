@@ -319,7 +319,7 @@ async def test_many_nodes_lease_every_chunk_once(store: Store, queue: Connection
 
 
 async def test_many_nodes_reserve_every_start_once(store: Store, queue: Connection) -> None:
-    await deliveries.open_gate(queue, "trunk", 0.05)
+    await deliveries.open_gate(queue, "trunk", 10.0)
 
     async def reserve() -> tuple[float, float]:
         async with store.queue.acquire() as connection:
@@ -328,17 +328,17 @@ async def test_many_nodes_reserve_every_start_once(store: Store, queue: Connecti
 
     waits = sorted(wait_s + asked_at for wait_s, asked_at in await asyncio.gather(*(reserve() for _ in range(20))))
     total_s = await queue.fetchval("SELECT extract(epoch FROM next_at - clock_timestamp())::float8 FROM rate_gate")
-    assert total_s > 20 * 2 * 0.05 - 1.0, "slots were given twice"
-    assert waits[-1] - waits[0] > 19 * 2 * 0.05 - 1.0
+    assert total_s > 20 * 2 * 10.0 - 15.0, "slots were given twice"
+    assert waits[-1] - waits[0] > 19 * 2 * 10.0 - 15.0
 
 
 async def test_slots_that_nobody_took_are_given_out_while_they_are_young_enough(queue: Connection) -> None:
-    await deliveries.open_gate(queue, "lane", 0.001)
+    await deliveries.open_gate(queue, "lane", 0.1)
     await queue.execute("UPDATE rate_gate SET next_at = clock_timestamp() - interval '1 hour'")
     wait_s, period_s = await deliveries.reserve_starts(queue, "lane", 1_000, 1_000.0)
-    assert (-1_001 < wait_s <= -1_000.0, period_s) == (True, 0.001)
+    assert (-1_001 < wait_s <= -1_000.0, period_s) == (True, 0.1)
     wait_s, _ = await deliveries.reserve_starts(queue, "lane", 1_000, 1_000.0)
-    assert -1_000 < wait_s <= -999.0 + 1e-3, "a slot is given out once"
+    assert -1_000 < wait_s <= -900.0 + 1e-3, "a slot is given out once"
     wait_s, _ = await deliveries.reserve_starts(queue, "lane", 1)
     assert -1.0 < wait_s <= 0.0
 
