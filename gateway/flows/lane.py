@@ -183,11 +183,14 @@ class Lane:
         self._look_whether_able()
 
     def _look_whether_able(self) -> None:
-        """What nobody can take for a while goes back as unsent: after a crash it would have been unknown."""
+        """What nobody can take for a while goes back as unsent: after a crash it would have been unknown. So does the
+        rest of the leases: another node may be able."""
         now = self._monotonic()
         if self._able():
             self._able_at = now
-        elif now - self._able_at >= UNABLE_S and self._waiting():
+        elif now - self._able_at >= UNABLE_S:
+            for held in self.held():
+                held.gone = True
             self._give_back(lambda _: True)
 
     def _give_back(self, chosen: Callable[[Delivery], bool]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.flows.dispatch import Dispatcher
 from gateway.flows.fence import Fence
-from gateway.flows.lane import Lane
+from gateway.flows.lane import UNABLE_S, Lane
 from gateway.log import unit_logger
 from gateway.model import ChannelName, DeliveryState, Outcome, OutcomeKind, Transport
 from gateway.store import deliveries, progress
@@ -29,6 +29,7 @@ from tests.support.sending import (
     going,
     states,
 )
+from tests.support.waiting import until
 
 LIVE_SMS = (ChannelName.SMS, Transport.LIVE)
 
@@ -317,6 +318,26 @@ async def test_drain_waits_for_the_answers_and_for_their_record(scene: Scene) ->
         DeliveryState.SUBMITTED: 20,
         DeliveryState.RETRY_WAIT: 30,
     }
+
+
+async def test_a_node_from_which_nothing_can_leave_keeps_no_chunk_from_those_that_can(scene: Scene) -> None:
+    """Its last bind is gone: what it has leased goes to others, the ready rows and those that were not marked yet."""
+    number, rig, other = await a_sms_campaign(scene), Rig(scene), Rig(scene, node=2)
+    await rig.leased(number)
+    rig.lane._able = lambda: False
+
+    async def given_back() -> bool:
+        await rig.dispatcher.beat_once()
+        return {chunk["state"] for chunk in await chunks(scene, number)} == {0}
+
+    async with going(rig.tracking.run()):
+        assert not await given_back()
+        rig.ticks.now += UNABLE_S
+        await rig.dispatcher._look()
+        await until(given_back)
+    async with other.at_work():
+        await eventually(scene, number, {DeliveryState.SUBMITTED: 250})
+    assert len({delivery.address for delivery in other.channel.sent}) == 250
 
 
 async def test_drain_waits_for_what_the_store_is_leasing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
