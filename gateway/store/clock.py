@@ -29,6 +29,9 @@ class StoreClock:
         self._steady = steady
         self._every_s = every_s
         self._read: tuple[datetime, float] | None = None
+        self._doubt_s = (
+            0.0  # what was read may be wrong by so much: it was said at any moment of the question
+        )
         self._set_at = float("-inf")
 
     def __call__(self) -> datetime:
@@ -43,7 +46,7 @@ class StoreClock:
         after = self._steady()
         if self._read is not None and not self._expected(said, before, after):
             self._set_at = after
-        self._read = said, (before + after) / 2
+        self._read, self._doubt_s = (said, (before + after) / 2), (after - before) / 2
 
     def settled(self, for_s: float) -> bool:
         """Whether the database's clock was not set for so long, as far as was noticed."""
@@ -73,5 +76,5 @@ class StoreClock:
         return said + timedelta(seconds=steady - at)
 
     def _expected(self, said: datetime, before: float, after: float) -> bool:
-        step = timedelta(seconds=STEP_S)
+        step = timedelta(seconds=STEP_S + self._doubt_s)
         return self._at(before) - step < said < self._at(after) + step

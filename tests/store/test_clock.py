@@ -119,3 +119,32 @@ async def test_it_is_the_time_of_the_server(pg: Cluster) -> None:
         assert clock() == pytest.approx(datetime.now(UTC), abs=timedelta(seconds=10))
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("answered_after_s", [0.0, 5.0])
+async def test_a_process_that_stood_still_while_it_asked_does_not_take_the_clock_for_set(
+    answered_after_s: float,
+) -> None:
+    """The database answered at the beginning or at the end of five seconds, and always truly."""
+    told, ticks = Told(), Ticks()
+    store: Any = told
+    connection: Any = told
+    began = ticks.now
+
+    async def slowly(_statement: str) -> datetime:
+        said = NOON + timedelta(seconds=ticks.now - began + answered_after_s)
+        ticks.now += 5.0
+        return said
+
+    told.fetchval = slowly  # type: ignore[method-assign]
+    clock = StoreClock(store, ticks)
+    await clock.read()
+    del told.fetchval
+    for _ in range(2):
+        told.says = NOON + timedelta(seconds=ticks.now - began)
+        assert await clock.trusted(connection, 8.0)
+        await clock.read()
+        assert clock.settled(8.0)
+    told.says += timedelta(seconds=2)
+    await clock.read()
+    assert not clock.settled(8.0)
