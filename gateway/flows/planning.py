@@ -3,7 +3,8 @@
 Knows: the order of a fan-out (groups, areas, then those told before) and how large a slice may be. Every slice is one
 transaction with its cursor, so a planner that dies is continued by the next one. A few come before everything else, so
 that sending begins at once: of an area who lives nearest to its centre, of those told before the first ones. Then the
-cursor stays, and the slice that follows finds them written. Never knows: channels, rights, CAP.
+cursor stays, and the slice that follows finds them written. While a slice is written, the people of the next one are
+read. Never knows: channels, rights, CAP.
 """
 
 import asyncio
@@ -11,24 +12,27 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from gateway.cap.area import centre
 from gateway.cap.cells import Cell, about, intersect, nearest_first
 from gateway.cap.cover import cover_union
 from gateway.errors import StoreUnavailable
+from gateway.flows.ahead import Ahead
 from gateway.log import UnitLogger
 from gateway.model import CampaignState, ChannelName, MessageClass, Mode, Transport
 from gateway.policy.audience import PRIORITY, shape_from_json
-from gateway.store import alerts, contacts, registry
+from gateway.store import alerts, contacts, fan_out
 from gateway.store.deliveries import TRANSPORT_CODES
-from gateway.store.pool import Store
-from gateway.store.registry import PlanReached, Slice, Told
+from gateway.store.fan_out import Found, PlanReached, Slice, Told
+from gateway.store.pool import Connection, Store
 
 FIRST_SLICE_ROWS = 2_000
 SLICE_ROWS = 100_000
 TOLD_ROWS = MEMBERS = 20_000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
+START = PlanReached(0, 0)
 URGENT, ANY = PRIORITY[MessageClass.URGENT], max(PRIORITY.values())
 PLANNED_TRANSPORT = {Mode.LIVE: Transport.LIVE, Mode.EXERCISE: Transport.SIMULATED, Mode.TEST: Transport.SIMULATED}
 
@@ -46,6 +50,15 @@ class Step:
     group: int | None = None
     told: Told | None = None
     parts: Sequence[Cell] = ()
+
+
+class Piece(NamedTuple):
+    """Who belongs to the next slice, by which step they are told, and how far the campaign is planned once they are
+    written (but for the number of the next row)."""
+
+    step: Step
+    found: Found
+    then: PlanReached
 
 
 class Planner:
@@ -69,14 +82,19 @@ class Planner:
         self._steps: OrderedDict[int, Sequence[Step]] = OrderedDict()
         self._rows_per_cell: dict[int, float] = {}
         self._at: dict[int, Any] = {}  # by hand: the campaign whose slice it writes
+        self._ahead: dict[int, Ahead[Piece | None]] = {}  # by hand: the slice after the one that it writes
         self._failed: dict[int, tuple[int, float]] = {}  # campaign -> failures in a row, when it is tried again
         self.wake = asyncio.Event()
 
     async def run(self) -> None:
         """Plan until cancelled."""
-        async with asyncio.TaskGroup() as hands:
-            for least in (ANY, URGENT):
-                hands.create_task(self._plan(least))
+        try:
+            async with asyncio.TaskGroup() as hands:
+                for least in (ANY, URGENT):
+                    hands.create_task(self._plan(least))
+        finally:
+            for ahead in self._ahead.values():
+                ahead.drop()
 
     async def _plan(self, least: int) -> None:
         """One hand: looks by itself every half second, and at once when woken."""
@@ -98,37 +116,32 @@ class Planner:
 
     async def slice(self, least: int = ANY) -> bool:
         """Write one slice of one campaign, none less urgent than `least`; False when none waits to be planned."""
+        ahead = self._ahead.setdefault(least, Ahead(self._store, self._monotonic))
         async with self._store.transaction() as connection:
-            self._at[least] = row = await registry.campaign_to_plan(connection, self._left_out(), least=least)
+            last, row = self._at.get(least), await fan_out.campaign_to_plan(connection, self._left_out(), least=least)
+            self._at[least] = row
             if row is None:
+                ahead.drop()
                 return False
             steps = await self._steps_of(row)
-            before = await registry.plan_reached(connection, row["id"])
-            reached = await self._write_next(connection, row, steps, before)
+            before = await fan_out.plan_reached(connection, row["id"])
+            piece = await ahead.take((row["id"], before._replace(next_seq=0)))
+            piece = piece or await self._find(connection, row, steps, before)
+            # campaigns that take turns are read when it is their turn
+            if piece and last and last["id"] == row["id"] and piece.then.cursor < len(steps):
+                ahead.ask((row["id"], piece.then), partial(self._find, row=row, steps=steps, at=piece.then))
+            reached = await self._write(connection, row, piece, before) if piece else before
             done = reached.cursor >= len(steps)
-            kept = await registry.slice_done(connection, row["id"], before=before.cursor, reached=reached, planned=done)
+            kept = await fan_out.slice_done(connection, row["id"], before=before.cursor, reached=reached, planned=done)
             if not kept:  # stopped, or planned on by another node, while the slice was written
                 await connection.execute("ROLLBACK AND CHAIN")
                 return True
         self._failed.pop(row["id"], None)
-        self._learn(row["id"], steps[before.cursor : reached.cursor], reached.next_seq - before.next_seq, done=done)
+        if done:
+            self._steps.pop(row["id"], None)
+            self._rows_per_cell.pop(row["id"], None)
+            self._log.event("campaign_planned", campaign=row["id"])
         return True
-
-    async def _write_next(self, connection: Any, row: Any, steps: Sequence[Step], at: PlanReached) -> PlanReached:
-        """Insert the next slice; returns how far the campaign is planned with it."""
-        if at.next_seq == 1 and (few := await self._write_few(connection, row, steps)):
-            return at._replace(next_seq=1 + few)
-        batch = self._batch(row["id"], steps, at.cursor)
-        if not batch:
-            return at
-        if batch[0].group is None:
-            added = await self._write(connection, row, batch, at.next_seq)
-            reached = PlanReached(at.cursor + len(batch), at.next_seq + added)
-        else:
-            reached = await self._write_members(connection, row, batch[0], at)
-        if at.cursor == 0 and not at.after:
-            await registry.analyze_campaign(connection, row["id"])
-        return reached
 
     def _left_out(self) -> list[int]:
         """Campaigns that failed lately and are not tried yet."""
@@ -177,76 +190,95 @@ class Planner:
             end += 1
         return steps[cursor:end]
 
-    def _learn(self, campaign: int, batch: Sequence[Step], added: int, *, done: bool) -> None:
-        if done:
-            self._steps.pop(campaign, None)
-            self._rows_per_cell.pop(campaign, None)
-            self._log.event("campaign_planned", campaign=campaign)
-        elif batch and batch[0].cell:
+    async def _find(self, connection: Connection, row: Any, steps: Sequence[Step], at: PlanReached) -> Piece | None:
+        """Read whom the next slice reaches; None when there is no next one."""
+        if at.next_seq == 1 and (few := await self._find_few(connection, row, steps)):
+            return few
+        batch = self._batch(row["id"], steps, at.cursor)
+        if not batch:
+            return None
+        if batch[0].group is not None:
+            return await self._find_members(connection, row, batch[0], at)
+        found = await self._read(connection, row, batch)
+        if batch[0].cell:
             # never grow more than eightfold: the next cells may be a city
-            before = self._rows_per_cell.get(campaign, FIRST_SLICE_ROWS / 8)
-            self._rows_per_cell[campaign] = max(added / len(batch), before / 8)
+            before = self._rows_per_cell.get(row["id"], FIRST_SLICE_ROWS / 8)
+            self._rows_per_cell[row["id"]] = max(found.messages / len(batch), before / 8)
+        return Piece(batch[0], found, PlanReached(at.cursor + len(batch), 0))
 
-    async def _write_few(self, connection: Any, row: Any, steps: Sequence[Step]) -> int:
-        """Insert a few of the first step: who lives next to the centre of the area, or the first ones of those told
-        before; returns how many."""
+    async def _find_few(self, connection: Connection, row: Any, steps: Sequence[Step]) -> Piece | None:
+        """A few of the first step: who lives next to the centre of the area, or the first ones of those told before."""
         if not steps or steps[0].group is not None:
-            return 0
+            return None
         if (told := steps[0].told) is not None:
-            return await self._write(connection, row, [replace(steps[0], told=told._replace(hi=FIRST_SLICE_ROWS))], 1)
+            few = [replace(steps[0], told=told._replace(hi=FIRST_SLICE_ROWS))]
+            found = await self._read(connection, row, few)
+            return Piece(steps[0], found, START) if found.messages else None
         whole = steps[0].cell
         assert whole is not None
         for part in steps[0].parts:
-            added = await self._write(connection, row, [replace(steps[0], cell=part)], 1)
-            if added:  # as many to each of its size, which keeps the next slice from being a city
+            found = await self._read(connection, row, [replace(steps[0], cell=part)])
+            if found.messages:  # as many to each of its size, which keeps the next slice from being a city
                 share = (part.hi - part.lo + 1) / (whole.hi - whole.lo + 1)
-                self._rows_per_cell[row["id"]] = max(added / share, FIRST_SLICE_ROWS / 8)
-                return added
-        return 0
+                self._rows_per_cell[row["id"]] = max(found.messages / share, FIRST_SLICE_ROWS / 8)
+                return Piece(steps[0], found, START)
+        return None
 
-    async def _write_members(self, connection: Any, row: Any, step: Step, at: PlanReached) -> PlanReached:
-        """Insert the next members of a group, by number."""
+    async def _find_members(self, connection: Connection, row: Any, step: Step, at: PlanReached) -> Piece:
+        """The next members of a group, by number."""
         assert step.group is not None
         after = at.after if at.group == step.group else 0
         most = MEMBERS if after else FIRST_SLICE_ROWS
         people = await contacts.numbers_of_group(connection, row["entity_id"], step.group, after, most)
-        next_seq = at.next_seq + await self._write(connection, row, [step], at.next_seq, people)
+        found = await self._read(connection, row, [step], people)
         if len(people) < most:
-            return PlanReached(at.cursor + 1, next_seq)
-        return PlanReached(at.cursor, next_seq, step.group, people[-1])
+            return Piece(step, found, PlanReached(at.cursor + 1, 0))
+        return Piece(step, found, PlanReached(at.cursor, 0, step.group, people[-1]))
 
-    async def _write(
-        self, connection: Any, row: Any, batch: Sequence[Step], next_seq: int, people: Sequence[int] = ()
-    ) -> int:
-        """Insert the rows of one slice and cut them into chunks; returns how many."""
-        first = batch[0]
-        texts = row["plan"]["variants"][first.variant]["texts"] if row["plan"]["variants"] else []
-        new = await registry.fan_out(
+    async def _read(self, connection: Connection, row: Any, batch: Sequence[Step], people: Sequence[int] = ()) -> Found:
+        """The people of these steps."""
+        return await fan_out.find(
             connection,
-            campaign=row["id"],
-            first_seq=next_seq,
             entity_id=row["entity_id"],
-            transport=TRANSPORT_CODES[first.transport],
+            transport=TRANSPORT_CODES[batch[0].transport],
             message_class=MessageClass(row["message_class"]),
             channels=[ChannelName(c) for c in row["plan"]["channels"]],
-            texts=[(language, ChannelName(channel), key) for language, channel, key in texts],
-            whom=Slice(
-                cells=[s.cell for s in batch if s.cell],
-                people=people,
-                told=first.told,
-            ),
+            texts=_texts(row, batch[0]),
+            whom=Slice(cells=[s.cell for s in batch if s.cell], people=people, told=batch[0].told),
+        )
+
+    async def _write(self, connection: Connection, row: Any, piece: Piece, before: PlanReached) -> PlanReached:
+        """Insert the rows of one slice and cut them into chunks; returns how far the campaign is planned with it."""
+        transport = TRANSPORT_CODES[piece.step.transport]
+        new = await fan_out.write(
+            connection,
+            campaign=row["id"],
+            first_seq=before.next_seq,
+            entity_id=row["entity_id"],
+            transport=transport,
+            texts=_texts(row, piece.step),
+            found=piece.found,
         )
         for rows in new:
-            await registry.insert_chunks(
+            await fan_out.insert_chunks(
                 connection,
                 campaign=row["id"],
                 entity_id=row["entity_id"],
                 rows=rows,
-                transport=TRANSPORT_CODES[first.transport],
-                exercise_group=first.exercise_group,
+                transport=transport,
+                exercise_group=piece.step.exercise_group,
                 size=self._chunk_rows[rows.channel],
             )
-        return sum(rows.hi - rows.lo + 1 for rows in new)
+        if before.cursor == 0 and not before.after and piece.then != START:
+            await fan_out.analyze_campaign(connection, row["id"])
+        return piece.then._replace(next_seq=before.next_seq + sum(rows.hi - rows.lo + 1 for rows in new))
+
+
+def _texts(row: Any, step: Step) -> list[tuple[str, ChannelName, int]]:
+    """The texts of the variant of the alert that a step tells."""
+    variants = row["plan"]["variants"]
+    texts = variants[step.variant]["texts"] if variants else []
+    return [(language, ChannelName(channel), key) for language, channel, key in texts]
 
 
 def steps_of_plan(plan: Mapping[str, Any], mode: Mode) -> list[Step]:

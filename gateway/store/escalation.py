@@ -5,9 +5,9 @@ campaign escalates (policy.timing), channels.
 """
 
 from gateway.model import ChannelName
-from gateway.store import registry
+from gateway.store import fan_out
+from gateway.store.fan_out import NewRows
 from gateway.store.pool import Connection
-from gateway.store.registry import NewRows
 from gateway.store.sql import Queries
 
 _SQL = Queries.load("escalation")
@@ -27,7 +27,7 @@ async def escalate_chunk(connection: Connection, campaign: int, lo: int, *, size
     row = await connection.fetchrow(_SQL["escalate_chunk"], campaign, lo, first)
     if row is None or not row["rows"]:
         return 0
-    await registry.insert_chunks(
+    await fan_out.insert_chunks(
         connection,
         campaign=campaign,
         entity_id=facts["entity_id"],

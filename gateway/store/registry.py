@@ -1,4 +1,4 @@
-"""Who may alert and who is alerted: tokens, entities, groups, geocodes, and the fan-out of a campaign into deliveries.
+"""Who may alert and who is alerted: tokens, entities, groups, geocodes, citizens.
 
 Knows: the tables of migrations/0001. Never knows: rights (it only reports them), texts, channels' protocols.
 """
@@ -6,7 +6,6 @@ Knows: the tables of migrations/0001. Never knows: rights (it only reports them)
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import time
-from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from gateway.cap.area import Ring
@@ -35,45 +34,11 @@ class Group(NamedTuple):
     agreement: str = "none"
 
 
-class NewRows(NamedTuple):
-    """The rows lo..hi of one channel that a slice added."""
-
-    channel: ChannelName
-    lo: int
-    hi: int
-
-
-class Told(NamedTuple):
-    """Those whom rows lo..hi of an earlier campaign reached, or may have."""
-
-    campaign: int
-    lo: int
-    hi: int
-
-
 class Target(NamedTuple):
     """Whom an alert reaches: citizens in cells, own contacts in groups."""
 
     cells: Sequence[Cell] = ()
     groups: Sequence[int] = ()
-
-
-class Slice(NamedTuple):
-    """Whom one slice of a fan-out reaches: citizens in cells, own contacts by number, or those told before."""
-
-    cells: Sequence[Cell] = ()
-    people: Sequence[int] = ()
-    told: Told | None = None
-
-
-class PlanReached(NamedTuple):
-    """Steps of a plan that are done, the number of the next row, and of the group at the cursor the last contact who is
-    planned."""
-
-    cursor: int
-    next_seq: int
-    group: int = 0
-    after: int = 0
 
 
 class Citizen(NamedTuple):
@@ -246,98 +211,6 @@ async def count_targets(
         *as_columns(target.cells),
     )
     return {(CHANNELS[row["channel"]], row["language"]): row["messages"] for row in rows}
-
-
-async def fan_out(
-    connection: Connection,
-    *,
-    campaign: int,
-    first_seq: int,
-    entity_id: int,
-    transport: int,
-    message_class: MessageClass,
-    channels: Sequence[ChannelName],
-    texts: Sequence[tuple[str, ChannelName, int]],
-    whom: Slice,
-) -> list[NewRows]:
-    """Write the deliveries of one slice: one per channel and endpoint that this campaign does not have yet.
-
-    `texts` are (language, channel, key), the entity's preferred language first. Returns what was added, by channel.
-    """
-    told = whom.told or Told(0, 0, -1)
-    languages, keys = _text_keys(texts)
-    texted = {CHANNEL_CODES[channel] for _, channel, _ in texts}
-    added: Any = await connection.fetchrow(
-        _SQL["fan_out"],
-        campaign,
-        first_seq,
-        entity_id,
-        transport,
-        OPT_OUT_BITS[message_class],
-        [CHANNEL_CODES[c] for c in channels if CHANNEL_CODES[c] in texted],
-        languages,
-        keys,
-        told.campaign,
-        list(whom.people),
-        *as_columns(whom.cells),
-        told.lo,
-        told.hi,
-        sorted(texted),
-    )
-    ends = list(accumulate(added, initial=first_seq))
-    return [
-        NewRows(channel, lo, to - 1) for channel, (lo, to) in zip(CHANNEL_CODES, pairwise(ends), strict=True) if lo < to
-    ]
-
-
-def _text_keys(texts: Sequence[tuple[str, ChannelName, int]]) -> tuple[list[str], list[int]]:
-    """The languages, and the key of each channel's text in each: where it has none, of its first."""
-    languages = list(dict.fromkeys(language for language, _, _ in texts))
-    own = {(channel, language): key for language, channel, key in reversed(texts)}
-    usual = {channel: key for _, channel, key in reversed(texts)}
-    return languages, [own.get((c, language), usual.get(c, 0)) for c in CHANNEL_CODES for language in languages]
-
-
-async def insert_chunks(
-    connection: Connection,
-    *,
-    campaign: int,
-    entity_id: int,
-    rows: NewRows,
-    transport: int,
-    exercise_group: bool,
-    size: int,
-) -> None:
-    """Cut new rows into chunks of `size` and count them as planned and queued."""
-    code = CHANNEL_CODES[rows.channel]
-    await connection.execute(
-        _SQL["insert_chunks"], campaign, rows.lo, rows.hi, entity_id, code, transport, exercise_group, size
-    )
-
-
-async def analyze_campaign(connection: Connection, campaign: int) -> None:
-    """Statistics for the campaign's fresh partition, inside its first slice's transaction."""
-    await connection.execute(_SQL["analyze_campaign"], campaign)
-
-
-async def campaign_to_plan(connection: Connection, left_out: Sequence[int] = (), *, least: int = 32_767) -> Any:
-    """The most urgent campaign whose fan-out is not complete, locked until this transaction ends, or None; none of
-    `left_out`, none less urgent than the priority `least`."""
-    return await connection.fetchrow(_SQL["campaign_to_plan"], list(left_out), least)
-
-
-async def plan_reached(connection: Connection, campaign: int) -> PlanReached:
-    """How far a locked campaign is planned."""
-    row: Any = await connection.fetchrow(_SQL["plan_reached"], campaign)
-    return PlanReached(*row)
-
-
-async def slice_done(
-    connection: Connection, campaign: int, *, before: int, reached: PlanReached, planned: bool
-) -> bool:
-    """Move the cursor together with the slice; False: it was overtaken, nothing of the slice may stay."""
-    done = reached.cursor, reached.next_seq, planned, reached.group, reached.after
-    return await connection.fetchval(_SQL["slice_done"], campaign, before, *done) is not None
 
 
 async def texts_to_send(connection: Connection, campaign: int) -> list[Any]:

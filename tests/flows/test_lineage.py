@@ -12,8 +12,8 @@ from gateway.cap.model import CapAlert, CapReference, MsgType, Status
 from gateway.flows import lineage
 from gateway.flows.answers import Answer
 from gateway.model import CampaignState, DeliveryState, Realm
-from gateway.store import registry
-from gateway.store.registry import PlanReached
+from gateway.store import fan_out
+from gateway.store.fan_out import PlanReached
 from tests.support.scene import Entity, Scene, an_alert, area, asking, citizen, follow_up, square, with_infos
 
 FIRST, SECOND, THIRD = "+32470000001", "+32470000002", "+32470000003"
@@ -504,9 +504,9 @@ async def test_a_stop_is_never_lost_to_a_planner_that_starts_at_that_moment(scen
     answer = await scene.post(by_sms(), commune)
     number = (await scene.campaign(answer))["id"]
     async with scene.store.transaction() as planner:
-        assert await registry.campaign_to_plan(planner)  # a slice is being written
+        assert await fan_out.campaign_to_plan(planner)  # a slice is being written
         assert await _stopped(scene, number, commune.id) is CampaignState.CLOSING
-        kept = await registry.slice_done(planner, number, before=0, reached=PlanReached(1, 1), planned=True)
+        kept = await fan_out.slice_done(planner, number, before=0, reached=PlanReached(1, 1), planned=True)
         assert not kept
     assert await states(scene) == [("closing", "stopped")]
 

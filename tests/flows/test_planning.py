@@ -1,6 +1,7 @@
 """Planning: which steps a campaign has, in which order they are written, and that no crash loses or doubles one."""
 
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from gateway.cap.cells import quad_of
 from gateway.cap.model import MsgType
 from gateway.errors import StoreUnavailable
 from gateway.flows import planning
+from gateway.flows.ahead import Ahead
 from gateway.flows.planning import Planner, area_cells, steps_of_plan
 from gateway.log import unit_logger
-from gateway.model import CampaignState, ChannelName, DeliveryState, Mode, Transport
+from gateway.model import CampaignState, ChannelName, DeliveryState, MessageClass, Mode, Transport
 from gateway.policy.contacts import GroupFilter
-from gateway.store import contacts, registry
-from gateway.store.registry import Told
+from gateway.store import contacts, fan_out, registry
+from gateway.store.fan_out import Told
 from tests.support.scene import Scene, an_alert, asking, citizen, follow_up
 from tests.support.sending import a_campaign, going, states
 
@@ -109,6 +111,18 @@ async def planned_rows(scene: Scene, campaign: int) -> list[int]:
     return [row["seq"] for row in rows]
 
 
+async def living_there(scene: Scene, campaign: int) -> int:
+    """How many live where a campaign's plan says, counted at once."""
+    rows = await scene.rows("SELECT plan FROM campaign WHERE id = $1", campaign)
+    plan = rows[0]["plan"]
+    cells = area_cells(plan["variants"][0]["shapes"], plan["territory"])
+    async with scene.connected() as connection:
+        found = await registry.count_targets(
+            connection, 0, MessageClass.URGENT, [ChannelName.SMS], registry.Target(cells=cells)
+        )
+    return sum(found.values())
+
+
 async def test_a_slice_and_its_cursor_are_one_transaction(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A planner that dies after it wrote the rows leaves none; the next one writes each once, numbered without gaps."""
     campaign = await posted(scene, 300)
@@ -119,7 +133,7 @@ async def test_a_slice_and_its_cursor_are_one_transaction(scene: Scene, monkeypa
     cursors = []
     for _ in range(200):
         with monkeypatch.context() as patch:
-            patch.setattr(registry, "slice_done", dies)
+            patch.setattr(fan_out, "slice_done", dies)
             with pytest.raises(RuntimeError):
                 await a_planner(scene).slice()
         before = await planned_rows(scene, campaign)
@@ -244,7 +258,7 @@ async def test_who_found_a_campaign_before_another_wrote_its_first_rows_goes_on_
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     campaign = await posted(scene, 200)
-    real = registry.campaign_to_plan
+    real = fan_out.campaign_to_plan
     async with scene.connected() as connection, connection.transaction():
         stale = await real(connection)
     assert await a_planner(scene).slice()
@@ -255,7 +269,7 @@ async def test_who_found_a_campaign_before_another_wrote_its_first_rows_goes_on_
         return stale
 
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "campaign_to_plan", finds)
+        patch.setattr(fan_out, "campaign_to_plan", finds)
         assert await a_planner(scene).slice()
     rows = await planned_rows(scene, campaign)
     assert len(rows) > len(few) and rows == list(range(1, len(rows) + 1))
@@ -308,6 +322,54 @@ async def test_a_paused_campaign_is_planned_and_stays_paused(scene: Scene) -> No
     assert (rows[0]["state"], rows[0]["planned"]) == ("paused", True)
 
 
+async def test_the_people_of_the_next_slice_are_read_while_this_one_is_written(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the second slice in a row on; everybody is written once, numbered without gaps."""
+    campaign = await posted(scene, 300)
+    find, write, read = fan_out.find, fan_out.write, asyncio.Event()
+    writers, readers = list[Any](), list[Any]()
+
+    async def finds(connection: Any, **more: Any) -> Any:
+        readers.append(connection)
+        read.set()
+        return await find(connection, **more)
+
+    async def writes(connection: Any, **more: Any) -> Any:
+        writers.append(connection)
+        if len(writers) == 2:
+            read.clear()
+            await read.wait()
+        return await write(connection, **more)
+
+    monkeypatch.setattr(fan_out, "find", finds)
+    monkeypatch.setattr(fan_out, "write", writes)
+    planner = a_planner(scene)
+    async with asyncio.timeout(60):
+        while await planner.slice():
+            pass
+    assert len({id(connection) for connection in (*writers[:2], readers[-1])}) > 1
+    assert len(readers) == len(writers) >= 3, "nobody was read twice"
+    assert await planned_rows(scene, campaign) == list(range(1, 1 + await living_there(scene, campaign)))
+
+
+async def test_campaigns_that_take_turns_are_not_read_ahead(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    entity = await scene.entity()
+    await scene.citizens(*(citizen(n, lon=4.315 + n % 20 / 1500, lat=50.808 + n // 20 / 1500) for n in range(100)))
+    for name in ("one", "two"):
+        await scene.post(asking(an_alert(name), channels="sms"), entity)
+    asked = list[object]()
+    monkeypatch.setattr(Ahead, "ask", lambda self, what, read: asked.append(what))
+    planner, turns = a_planner(scene), list[int]()
+    for _ in range(4):
+        before = {r["id"]: r["next_seq"] for r in await scene.rows("SELECT id, next_seq FROM campaign")}
+        assert await planner.slice()
+        after = {r["id"]: r["next_seq"] for r in await scene.rows("SELECT id, next_seq FROM campaign")}
+        turns += [number for number in after if after[number] != before[number]]
+    assert len(set(turns)) == 2
+    assert len(asked) == sum(a == b for a, b in pairwise(turns))
+
+
 async def test_everybody_planned_waits_in_the_queue(scene: Scene) -> None:
     campaign = await a_campaign(scene, await scene.entity(), 40)
     assert await states(scene, campaign) == {DeliveryState.QUEUED: 40}
@@ -316,7 +378,7 @@ async def test_everybody_planned_waits_in_the_queue(scene: Scene) -> None:
 async def test_the_planner_outlives_a_store_that_goes_away(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told, looks again, and plans."""
     campaign = await posted(scene, 10)
-    planner, real, failures = a_planner(scene), registry.campaign_to_plan, iter([1, 2])
+    planner, real, failures = a_planner(scene), fan_out.campaign_to_plan, iter([1, 2])
 
     async def away(connection: Any, left_out: Any, **least: int) -> Any:
         if next(failures, None):
@@ -324,7 +386,7 @@ async def test_the_planner_outlives_a_store_that_goes_away(scene: Scene, monkeyp
             raise ConnectionResetError
         return await real(connection, left_out, **least)
 
-    monkeypatch.setattr(registry, "campaign_to_plan", away)
+    monkeypatch.setattr(fan_out, "campaign_to_plan", away)
     with pytest.raises(StoreUnavailable):
         await planner.slice()
     async with going(planner.run()):
@@ -351,7 +413,7 @@ async def test_an_urgent_campaign_does_not_wait_for_the_end_of_anothers_slice(
     await scene.citizens(*(citizen(n) for n in range(10)))
     alert = asking(an_alert("news"), **{"channels": "sms", "class": "news"})
     news = await scene.campaign(await scene.post(alert, entity))
-    writing, real = asyncio.Event(), registry.fan_out
+    writing, real = asyncio.Event(), fan_out.write
 
     async def never_ends(connection: Any, **more: Any) -> Any:
         if more["campaign"] == news["id"]:
@@ -359,7 +421,7 @@ async def test_an_urgent_campaign_does_not_wait_for_the_end_of_anothers_slice(
             await asyncio.Event().wait()
         return await real(connection, **more)
 
-    monkeypatch.setattr(registry, "fan_out", never_ends)
+    monkeypatch.setattr(fan_out, "write", never_ends)
     planner = a_planner(scene)
     async with going(planner.run()), asyncio.timeout(30):
         await writing.wait()
@@ -378,14 +440,14 @@ async def test_a_campaign_that_can_not_be_planned_is_held_and_keeps_nobody_waiti
     await scene.citizens(*(citizen(n) for n in range(10)))
     poison = await scene.campaign(await scene.post(asking(an_alert("poison"), channels="sms"), entity))
     other = await scene.campaign(await scene.post(asking(an_alert("other"), channels="sms"), entity))
-    real, broken, now = registry.fan_out, [True], [0.0]
+    real, broken, now = fan_out.write, [True], [0.0]
 
     async def fails(connection: Any, **more: Any) -> Any:
         if more["campaign"] == poison["id"] and broken[0]:
             raise ZeroDivisionError
         return await real(connection, **more)
 
-    monkeypatch.setattr(registry, "fan_out", fails)
+    monkeypatch.setattr(fan_out, "write", fails)
     chunks = dict.fromkeys(ChannelName, 30)
     planner = Planner(
         scene.store, chunk_rows=chunks, sliced=lambda: None, log=unit_logger("test.planning"), monotonic=lambda: now[0]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.model import CampaignState, ChannelName, Closure, EntityKind, MessageClass, Mode, Purpose, Realm
-from gateway.store import admin, alerts, registry
+from gateway.store import admin, alerts, fan_out, registry
 from gateway.store.alerts import NewAlert, NewCampaign, NewText
 from gateway.store.pool import Connection
 
@@ -132,11 +132,11 @@ async def rows(
             lo,
             hi,
         )
-        await registry.insert_chunks(
+        await fan_out.insert_chunks(
             connection,
             campaign=campaign_id,
             entity_id=entity_id,
-            rows=registry.NewRows(channel, lo, hi),
+            rows=fan_out.NewRows(channel, lo, hi),
             transport=transport,
             exercise_group=False,
             size=size,

@@ -65,5 +65,7 @@ async def test_a_person_goes_and_the_counts_stay(connection: Connection) -> None
     assert len(rows) == 3
     assert ("erased:2", 0, None) in [tuple(row) for row in rows]
     assert "+32470000001" not in str(rows)
-    assert await connection.fetchval("SELECT done_at IS NOT NULL FROM erasure")
+    assert not await connection.fetchval("SELECT done_at IS NOT NULL FROM erasure"), "a planner may have found them"
+    await connection.execute("UPDATE erasure SET asked_at = now() - interval '11 minutes'")
     assert await erasing.forget(connection) == 0
+    assert await connection.fetchval("SELECT done_at IS NOT NULL FROM erasure")

@@ -8,9 +8,11 @@ import pytest
 from gateway.model import ChannelName, MessageClass
 from gateway.store import admin, registry, suppression
 from gateway.store.embedded import Cluster
+from gateway.store.fan_out import Slice
 from gateway.store.pool import Connection
-from gateway.store.registry import Slice, Target
+from gateway.store.registry import Target
 from tests.store import made
+from tests.store.reach import tell
 
 EMAIL = ChannelName.EMAIL
 DAYS = "UPDATE suppression SET last_at = last_at - interval '31 days'"
@@ -115,10 +117,7 @@ async def test_a_suppressed_address_gets_urgent_alerts_and_nothing_else(connecti
         counted = await registry.count_targets(connection, entity_id, of, [EMAIL], Target(groups=[group]))
         assert sum(counted.values()) == reached
         campaign = await made.campaign(connection, entity_id, channels=[EMAIL], message_class=of)
-        new = await registry.fan_out(
-            connection, campaign=campaign, first_seq=1, entity_id=entity_id, transport=1, message_class=of,
-            channels=[EMAIL], texts=[("nl", EMAIL, 0)], whom=Slice(people=members),
-        )  # fmt: skip
+        new = await tell(connection, campaign, entity_id, Slice(people=members), channels=[EMAIL], message_class=of)
         assert sum(rows.hi - rows.lo + 1 for rows in new) == reached
 
 

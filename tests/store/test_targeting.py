@@ -21,9 +21,11 @@ from gateway.cap.cover import cover_union
 from gateway.model import ChannelName, MessageClass
 from gateway.store import admin, registry
 from gateway.store.embedded import Cluster
+from gateway.store.fan_out import NewRows, Slice
 from gateway.store.pool import Connection
-from gateway.store.registry import Citizen, Slice, Target
+from gateway.store.registry import Citizen, Target
 from tests.store import made
+from tests.store.reach import tell
 from tests.support.database import Servers
 
 T = TypeVar("T")
@@ -83,18 +85,11 @@ class Country:
         names = {row["address"].split("@")[0] for row in found}
         return [f"p{n}" in names for n in range(len(self.points))] + [f"more{n}" in names for n in range(len(more))]
 
-    async def _fan_out(self, cells: Sequence[Cell], first_seq: int) -> list[registry.NewRows]:
-        return await registry.fan_out(
-            self.connection,
-            campaign=self.campaign,
-            first_seq=first_seq,
-            entity_id=self.entity_id,
-            transport=0,
-            message_class=MessageClass.NEWS,
-            channels=EMAIL,
-            texts=[("nl", ChannelName.EMAIL, 0)],
-            whom=Slice(cells=cells),
-        )
+    async def _fan_out(self, cells: Sequence[Cell], first_seq: int) -> list[NewRows]:
+        return await tell(
+            self.connection, self.campaign, self.entity_id, Slice(cells=cells), channels=EMAIL, transport=0,
+            message_class=MessageClass.NEWS, first_seq=first_seq, texts=[("nl", ChannelName.EMAIL, 0)],
+        )  # fmt: skip
 
     def close(self) -> None:
         self.run(self.leave.__aexit__(None, None, None))

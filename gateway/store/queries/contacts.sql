@@ -209,6 +209,7 @@ UPDATE delivery d SET address = 'erased:' || d.seq, contact_id = 0, detail = NUL
 FROM campaign c WHERE d.contact_id = ANY ($1::bigint[]) AND c.id = d.campaign_id AND c.state = 'closed';
 
 -- name: erasure_done
--- Nothing names them any more; how many are done.
+-- Nothing names them any more, and who was found by a planner before they left is written or left out by now.
 UPDATE erasure e SET done_at = now() WHERE e.contact_id = ANY ($1::bigint[]) AND e.done_at IS NULL
+  AND e.asked_at < now() - interval '10 minutes'
   AND NOT EXISTS (SELECT FROM delivery d WHERE d.contact_id = ANY ($1::bigint[]) AND d.contact_id = e.contact_id);
