@@ -29,9 +29,7 @@ class StoreClock:
         self._steady = steady
         self._every_s = every_s
         self._read: tuple[datetime, float] | None = None
-        self._doubt_s = (
-            0.0  # what was read may be wrong by so much: it was said at any moment of the question
-        )
+        self._doubt_s = 0.0  # what was read may be wrong by so much: it was said at any moment of the question
         self._set_at = float("-inf")
 
     def __call__(self) -> datetime:
