@@ -30,23 +30,53 @@ async def until(holds: Any, *, within_s: float = PATIENCE_S, every_s: float = 0.
 
 
 class Stalls:
-    """How long this loop stood still at worst: who was not served meanwhile is right to ask again."""
+    """How long this loop stood still, at worst and in all: who was not served meanwhile is right to ask again, and no
+    promise is kept by a machine that stands still."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_s: float) -> None:
         self.worst_s = 0.0
+        self._every_s = every_s
+        self._over_s = 0.0
+        self._due_at = time.monotonic() + every_s
 
-    async def _watch(self, every_s: float) -> None:
+    @property
+    def total_s(self) -> float:
+        """All stalls that were long enough to be one, with the one that has just ended."""
+        return self._over_s + self._counted(time.monotonic())
+
+    def clock(self) -> float:
+        """Seconds of a clock that stands still when this process does."""
+        return time.monotonic() - self.total_s
+
+    def _counted(self, now: float) -> float:
+        late_s = now - self._due_at
+        return late_s if late_s > STALL_S else 0.0
+
+    async def _watch(self) -> None:
         while True:
-            began = time.monotonic()
-            await asyncio.sleep(every_s)
-            self.worst_s = max(self.worst_s, time.monotonic() - began - every_s)
+            self._due_at = time.monotonic() + self._every_s
+            await asyncio.sleep(self._every_s)
+            now = time.monotonic()
+            self.worst_s = max(self.worst_s, now - self._due_at)
+            self._over_s += self._counted(now)
+
+
+STALL_S = 0.1
+"""What is shorter is the time that a busy loop takes for its work."""
+
+
+async def awake(seconds: float, *, turn_s: float = 0.05) -> None:
+    """Wait until this process was at work for so long, whatever it stood still in between."""
+    while seconds > 0:
+        await asyncio.sleep(turn_s)
+        seconds -= turn_s
 
 
 @asynccontextmanager
 async def watching_stalls(*, every_s: float = 0.02) -> AsyncIterator[Stalls]:
     """While the block runs."""
-    stalls = Stalls()
-    task = asyncio.create_task(stalls._watch(every_s))
+    stalls = Stalls(every_s)
+    task = asyncio.create_task(stalls._watch())
     try:
         yield stalls
     finally:
