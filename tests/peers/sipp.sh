@@ -14,7 +14,10 @@ start)
   cp "$here/uas.xml" "$DIR/"
   cp /usr/share/sip-tester/dtmf_2833_1.pcap "$DIR/"
   # -ci: its control socket would listen on all addresses
+  # -watchdog_*: it writes down that it stood still for 125 ms and more, and never ends for it
   launch sipp sipp -sf uas.xml -i 127.0.0.1 -p "$port" -bind_local -ci 127.0.0.1 -t u1 -mi 127.0.0.1 -mp "$media" \
+    -watchdog_interval 50 -watchdog_minor_threshold 125 -watchdog_minor_maxtriggers 1000000 \
+    -watchdog_major_maxtriggers 1000000 \
     -rtp_echo -nostdin -nd -l 5000 -buff_size 4194304 -trace_err -error_file uas_err.log -trace_stat -stf uas_stat.csv -fd 1
   wait_udp "$port" 10 sipp
   ;;
