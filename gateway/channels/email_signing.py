@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator
 
+from gateway.ending import before
 from gateway.processes import kill, worker_pool
 from gateway.smtp.message import parse_address
 from gateway.smtp.signing import Form, Key, private, sign
@@ -82,10 +83,9 @@ class Signer:
         batch = [(mail.head, places[mail.form]) for mail in mails]
         for _ in range(2):  # a worker may have died before this batch came
             try:
-                async with asyncio.timeout(DEADLINE_S):
-                    return await asyncio.get_running_loop().run_in_executor(
-                        self._pool, sign_batch, batch, forms, keys, now_s
-                    )
+                loop = asyncio.get_running_loop()
+                signing = loop.run_in_executor(self._pool, sign_batch, batch, forms, keys, now_s)
+                return await before(DEADLINE_S, signing)
             except (BrokenExecutor, TimeoutError):
                 kill(self._pool)
                 self._pool = worker_pool(self._count)

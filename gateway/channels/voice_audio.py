@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.channels.voice_settings import AudioSettings, VoiceSettings, phrase
+from gateway.ending import before
 from gateway.errors import GatewayError
 from gateway.sip import g711
 from gateway.sip.sdp import PCMA, PCMU
@@ -159,8 +160,7 @@ class Announcer:
             stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            async with asyncio.timeout(self._audio.timeout_s):
-                code = await process.wait()
+            code = await before(self._audio.timeout_s, process.wait())
         except TimeoutError:
             code = -1
         finally:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.channels.voice_outcomes import Heard
-from gateway.ending import within
+from gateway.ending import before, within
 
 OPEN_TIMEOUT_S = 5.0
 STOP_TIMEOUT_S = 3.0
@@ -76,8 +76,7 @@ class MediaProcess:
         self._ends[key] = asyncio.get_running_loop().create_future()
         try:
             self._tell({"do": "open", "id": key, "host": host, "first": ports[0], "last": ports[1]})
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                return await port
+            return await before(OPEN_TIMEOUT_S, port)
         except (TimeoutError, MediaDown) as error:
             self._ends.pop(key, None)
             raise MediaDown(str(error) or "no answer") from error
@@ -103,8 +102,7 @@ class MediaProcess:
             return Heard()
         self._quietly({"do": "close", "id": key})
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                return await end
+            return await before(OPEN_TIMEOUT_S, end)
         except TimeoutError:
             return Heard()
         finally:
@@ -114,8 +112,7 @@ class MediaProcess:
         """How the playing goes: see voice_player.Player.figures. Raises MediaDown."""
         self._figures = asyncio.get_running_loop().create_future()
         self._tell({"do": "figures"})
-        async with asyncio.timeout(OPEN_TIMEOUT_S):
-            return await self._figures
+        return await before(OPEN_TIMEOUT_S, self._figures)
 
     def _tell(self, what: Mapping[str, Any]) -> None:
         process = self._process

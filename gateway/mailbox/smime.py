@@ -23,6 +23,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
+from gateway.ending import before
 from gateway.mailbox.mime import Entity, Limits, Unreadable, decode, divide, leaves, read_entity
 
 SIGNATURES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
@@ -170,8 +171,7 @@ class OpenSsl:
         )  # fmt: skip
         try:
             _bound(process.pid)
-            async with asyncio.timeout(self._timeout_s):
-                _, said = await process.communicate()
+            _, said = await before(self._timeout_s, process.communicate())
         except TimeoutError:
             return Fault("the signature took too long to verify")
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -80,6 +81,19 @@ async def test_a_text_arrives_whole_in_order_and_on_one_clock(
     heard = await media.close("a")
     assert (heard.readings, heard.packets) == (1, FRAMES)
     assert await media.close("a") == Heard()
+
+
+async def test_what_was_heard_is_known_also_when_this_process_stood_still_at_the_end(
+    media: MediaProcess, over: list[str], peer: socket.socket, sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise whoever heard all of it would be called again."""
+    monkeypatch.setattr("gateway.channels.voice_media.OPEN_TIMEOUT_S", 0.5)
+    asyncio.get_running_loop().call_soon(time.sleep, 1.0)
+    await media.open("a", "127.0.0.1", PORTS)
+    media.play("a", peer.getsockname(), {"law": PCMA, "event": 101, "text": str(sound), "repeat": 1})
+    await until("a", over)
+    asyncio.get_running_loop().call_soon(time.sleep, 1.0)
+    assert (await media.close("a")).readings == 1
 
 
 async def test_a_key_in_the_audio_and_one_by_signalling_both_count(

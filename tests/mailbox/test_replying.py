@@ -127,7 +127,11 @@ async def test_what_is_owed_is_sent_once_to_the_registered_address(ground: Stand
     post = Post()
     replier = Replier(ground.scene.store, post, log=unit_logger("test.replying"))
     task = asyncio.create_task(replier.run())
-    await until(lambda: post.sent)
+
+    async def noted() -> bool:
+        return all(answer["sent_at"] for answer in await ground.answers())
+
+    await until(noted)
     replier.wake.set()
     await asyncio.sleep(0.1)
     task.cancel()
