@@ -107,11 +107,16 @@ class Metrics(Collector):
             ["mode", "channel", "outcome"],
         )  # fmt: skip
         self._sms_parts = Numbers(counter, "gateway_sms_parts_submitted", "SMS parts written to a bind", ["bind"])
+        self._late = Numbers(
+            counter, "gateway_late_answers", "Answers after the response timer, by whether they say anything new",
+            ["channel", "found"],
+        )  # fmt: skip
         self._calls = Numbers(counter, "gateway_calls_started", "Calls started", ["trunk"])
         self._emails = Numbers(counter, "gateway_emails_accepted", "E-mails that a relay took over", ["relay"])
         self._mails = Numbers(counter, "gateway_mails", "Mails read, by verdict and reason", ["verdict", "reason"])
         self._feed = Numbers(counter, "gateway_feed_requests", "Requests for the public feed, by answer", ["status"])
         self._mails.add(("taken", ""), 0)
+        self.late_answers(ChannelName.SMS, resolved=0, spare=0)
         for channel in ChannelName:
             for outcome in OUTCOMES:
                 self._deliveries.set((channel.value, outcome), 0)
@@ -176,6 +181,12 @@ class Metrics(Collector):
     def sms_parts(self, bind: str, n: int) -> None:
         """n parts were written to a bind."""
         self._sms_parts.add((bind,), n)
+
+    def late_answers(self, channel: ChannelName, *, resolved: int, spare: int) -> None:
+        """Answers that came after the response timer: of so many deliveries they resolved what had become of them, of
+        so many it was known already, or another try goes on."""
+        self._late.add((channel.value, "resolved"), resolved)
+        self._late.add((channel.value, "spare"), spare)
 
     def calls(self, trunk: str, n: int = 1) -> None:
         """n calls were started on a trunk."""

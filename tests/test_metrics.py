@@ -31,6 +31,7 @@ PUBLISHED = {
     "gateway_bind_up": {"bind"},
     "gateway_bind_held": {"bind"},
     "gateway_sms_breaker_open": {"provider"},
+    "gateway_late_answers_total": {"channel", "found"},
     "gateway_sms_canary_age_seconds": {"canary"},
     "gateway_sms_canary_delivery_seconds": {"canary"},
     "gateway_email_domains_slowed": {"transport"},

@@ -243,6 +243,7 @@ class Tracking:
 
     async def _resolved(self, connection: Connection, batch: Columns, recorded: Recorded) -> None:
         """Count what late answers changed. Less than all of them is nothing odd: a receipt may have come first."""
+        self._metrics.late_answers(batch.channel, resolved=recorded.total, spare=len(batch.seq) - recorded.total)
         if recorded.submitted:
             await self._submitted(connection, batch.campaign)
         self._moved(batch.channel, recorded)

@@ -245,7 +245,8 @@ async def flags(scene: Scene) -> set[int]:
 @pytest.mark.parametrize("kind", ["urgent", "news"])
 async def test_a_late_answer_makes_unknown_submitted_and_spares_the_second_try(scene: Scene, kind: str) -> None:
     """Whether that waits for its time or stands in a chunk that somebody holds already; its receipt finds it."""
-    tracking = a_tracking(scene.store)
+    metrics = Metrics()
+    tracking = a_tracking(scene.store, metrics)
     number, (one, two) = await taken(scene, tracking, 2, kind=kind)
     async with going(tracking.run()):
         await tracking.emit([unanswered(one), unanswered(two)])
@@ -259,8 +260,12 @@ async def test_a_late_answer_makes_unknown_submitted_and_spares_the_second_try(s
         assert await counted(scene, number) == {"submitted": 1, "delivered": 1}
         assert await tried_again(scene, tracking, number) == []
         await tracking.emit([arrived("m2")])
+        await tracking.emit([Belated(accepted(two, "m2"))])
     assert await counted(scene, number) == {"delivered": 2}
     assert await flags(scene) == {0}, "neither was sent twice"
+    said = metrics.render()[0].decode()
+    assert 'gateway_late_answers_total{channel="sms",found="resolved"} 2.0' in said
+    assert 'gateway_late_answers_total{channel="sms",found="spare"} 1.0' in said
 
 
 async def test_a_late_answer_does_not_hold_a_second_try_that_has_begun_and_says_so(scene: Scene) -> None:
