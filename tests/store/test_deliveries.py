@@ -304,6 +304,18 @@ async def test_a_retry_made_into_a_chunk_while_its_campaign_stops_is_swept(queue
     assert await states(queue, campaign) == [D.CANCELLED]
 
 
+async def test_what_a_holder_who_is_gone_had_marked_is_swept_also_after_the_clock_was_set_back(
+    queue: Connection, entity_id: int
+) -> None:
+    campaign = await a_campaign(queue, entity_id, rows=1)
+    await marked(queue, campaign)
+    await deliveries.withdraw_chunks(queue, campaign, expired=False)
+    assert await deliveries.sweep(queue, campaign, expired=False) == 0, "its answer may still come"
+    await queue.execute("UPDATE chunk SET lease_until = now() + interval '1 hour'")
+    assert await deliveries.sweep(queue, campaign, expired=False) == 1
+    assert await states(queue, campaign) == [D.UNKNOWN]
+
+
 async def test_many_nodes_lease_every_chunk_once(store: Store, queue: Connection, entity_id: int) -> None:
     campaign = await a_campaign(queue, entity_id, rows=200)
 

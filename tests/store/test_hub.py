@@ -204,6 +204,18 @@ async def test_a_change_is_announced_once_to_the_subscribers_of_its_feed(ground:
     assert (await ground.counts())["waiting"] == 0
 
 
+async def test_a_lease_of_a_clock_that_was_ahead_holds_nothing(ground: Ground) -> None:
+    await ground.subscribe(A)
+    await ground.announce(1)
+    await ground.wish(B)
+    assert len(await ground.due()) == len(await ground.leased()) == 1
+    assert await ground.due() == await ground.leased() == []
+    async with ground.transaction() as connection:
+        for table in ("websub_subscription", "websub_request"):
+            await connection.execute(f"UPDATE {table} SET leased_until = now() + interval '1 hour'")
+    assert len(await ground.due()) == len(await ground.leased()) == 1
+
+
 async def test_what_changes_during_a_delivery_is_delivered_after_it(ground: Ground) -> None:
     await ground.subscribe(A)
     await ground.announce(1)

@@ -55,3 +55,12 @@ async def test_the_record_says_that_a_secret_was_replaced_and_not_which(connecti
     )
     assert [event["act"] for event in events] == ["webhook.insert", "webhook.update"]
     assert "whsec" not in str(list(map(dict, events)))
+
+
+async def test_a_lease_of_a_clock_that_was_ahead_holds_nothing(connection: Connection) -> None:
+    entity = await made.entity(connection)
+    row = await webhooks.find(connection, entity, await put(connection, entity))
+    await webhooks.enqueue(connection, row["id"], entity, "webhook.ping", "{}")
+    leased = [len(await webhooks.lease(connection, 9, 60.0)) for _ in range(2)]
+    await connection.execute("UPDATE webhook_delivery SET leased_until = now() + interval '1 hour'")
+    assert [*leased, len(await webhooks.lease(connection, 9, 60.0))] == [1, 0, 1]

@@ -486,7 +486,7 @@ SELECT (SELECT count(*) FROM k) AS chunks, (SELECT count(*) FROM x) AS rows;
 -- Marked rows of withdrawn chunks whose holder is gone and whose answer will not come: unknown.
 WITH k AS (
     SELECT campaign_id, channel, seqs, coalesce(seqs, ARRAY(SELECT generate_series(lo, marked_to))) AS marked FROM chunk
-    WHERE campaign_id = $1 AND state IN (8, 9) AND (lease_until IS NULL OR lease_until < now())
+    WHERE campaign_id = $1 AND state IN (8, 9) AND (lease_until IS NULL OR lease_until NOT BETWEEN now() AND now() + interval '6 minutes')
       AND (seqs IS NOT NULL OR marked_to >= lo)
     FOR UPDATE SKIP LOCKED),
 x AS (

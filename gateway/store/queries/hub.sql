@@ -23,10 +23,11 @@ UPDATE websub_request SET due_at = NULL, settled = 'replaced' WHERE topic = $1 A
 INSERT INTO websub_request (mode, topic, feed, callback, host, secret, lease_s) VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: lease_requests
--- Take wishes that are due, oldest first, for $2 seconds; other nodes pass over them.
+-- Take wishes that are due, oldest first, for $2 seconds; other nodes pass over them. Who holds one for longer than twice that held
+-- it when the clock was ahead.
 WITH due AS (
     SELECT id FROM websub_request
-    WHERE due_at <= now() AND (leased_until IS NULL OR leased_until < now())
+    WHERE due_at <= now() AND (leased_until IS NULL OR leased_until NOT BETWEEN now() AND now() + make_interval(secs => 2 * $2))
     ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )
 UPDATE websub_request r SET leased_until = now() + make_interval(secs => $2), epoch = r.epoch + 1, attempts = r.attempts + 1
@@ -101,7 +102,7 @@ RETURNING s.id;
 -- Take subscribers that wait for content, for $2 seconds, those that answered last time first; other nodes pass over them.
 WITH due AS (
     SELECT id FROM websub_subscription
-    WHERE due_at <= now() AND expires_at > now() AND (leased_until IS NULL OR leased_until < now())
+    WHERE due_at <= now() AND expires_at > now() AND (leased_until IS NULL OR leased_until NOT BETWEEN now() AND now() + make_interval(secs => 2 * $2))
     ORDER BY failures, due_at LIMIT $1 FOR UPDATE SKIP LOCKED
 )
 UPDATE websub_subscription s SET leased_until = now() + make_interval(secs => $2), epoch = s.epoch + 1

@@ -44,10 +44,11 @@ SELECT id, public_id, type, created_at, attempts, due_at, status, settled, done_
 WHERE webhook_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3;
 
 -- name: webhook_lease
--- Take what is due for $2 seconds, for those first who answered last time; other nodes pass over it.
+-- Take what is due for $2 seconds, for those first who answered last time; other nodes pass over it. Who holds it for longer than
+-- twice that held it when the clock was ahead.
 WITH due AS (
     SELECT d.id FROM webhook_delivery d JOIN webhook w ON w.id = d.webhook_id
-    WHERE d.due_at <= now() AND w.disabled_at IS NULL AND (d.leased_until IS NULL OR d.leased_until < now())
+    WHERE d.due_at <= now() AND w.disabled_at IS NULL AND (d.leased_until IS NULL OR d.leased_until NOT BETWEEN now() AND now() + make_interval(secs => 2 * $2))
     ORDER BY w.failures, d.due_at, d.id LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE webhook_delivery d SET leased_until = now() + make_interval(secs => $2), epoch = d.epoch + 1, attempts = d.attempts + 1
