@@ -1,7 +1,6 @@
 """Administration of the store, on a real server."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,12 +18,6 @@ from gateway.store.pool import Connection
 
 pytestmark = pytest.mark.both_servers
 RING = Ring(((4.0, 50.0), (5.0, 50.0), (5.0, 51.0), (4.0, 50.0)))
-
-
-@pytest.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as connection:
-        yield connection
 
 
 async def entity(connection: Connection, slug: str = "brugge", kind: EntityKind = EntityKind.TYPE1) -> int:

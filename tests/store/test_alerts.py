@@ -2,13 +2,12 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
 from gateway.model import CampaignState, ChannelName, Closure, Realm
-from gateway.store import admin, alerts
+from gateway.store import alerts
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection, Store
 from tests.store import made
@@ -46,17 +45,6 @@ PLACES = {"place_municipality", "place_municipality_name", "place_street", "plac
 
 SAID = ("alert", "alert_reference", "campaign_event", "report", "msgref")
 """What was said stays said."""
-
-
-@pytest.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as connection:
-        yield connection
-
-
-@pytest.fixture
-async def entity_id(connection: Connection) -> int:
-    return await made.entity(connection)
 
 
 @pytest.mark.both_servers

@@ -1,25 +1,15 @@
 """Agreement in the store: once for each need, void when the seal is another, never by the author."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from gateway.model import CampaignState, Realm, Role
-from gateway.store import admin, approvals, persons
-from gateway.store.embedded import Cluster
+from gateway.store import approvals, persons
 from gateway.store.pool import Connection
 from tests.store import made
 from tests.support.people import put_person
 
 SEAL, OTHER = b"s" * 32, b"o" * 32
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 async def held(connection: Connection, entity: int) -> dict[str, object]:

@@ -5,11 +5,10 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from gateway.model import ChannelName, MessageClass
 from gateway.policy.archive import FILES, RESTORED, ArchiveReader, ArchiveWriter, BadArchive
@@ -45,12 +44,6 @@ NOT_TAKEN = {
     },
 }  # fmt: skip
 """Columns of what is put back that stay behind."""
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 @pytest.fixture

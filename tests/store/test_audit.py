@@ -1,23 +1,15 @@
 """The audit record in the database: written by what happens, linked at commit, not to be changed."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from gateway.model import CampaignState, Realm
 from gateway.store import admin, alerts, audit
 from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection, Store
 from tests.store import made
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 async def broken(connection: Connection) -> list[str]:

@@ -1,22 +1,11 @@
 """Leases of binds on a real server: one holder each, taken over when they end, never back by an old holder."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
-from gateway.store import admin, binds, progress
+from gateway.store import binds, progress
 from gateway.store.binds import BindKey, Place
-from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection
 
 LEASE_S = 60.0
 ONE, TWO = BindKey("smsc", 1), BindKey("smsc", 2)
-
-
-@pytest.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as connection:
-        yield connection
 
 
 async def nodes(connection: Connection, *names: str) -> list[int]:

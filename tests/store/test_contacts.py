@@ -1,22 +1,11 @@
 """Contacts in the store: kept within a partnership or the whole entity, citizens never."""
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
-
 from gateway.policy.contacts import wanted
 from gateway.policy.importing import ImportedContact
 from gateway.store import admin, contacts, persons
-from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection
 from tests.store import made
 from tests.support.scene import citizen, put_citizens
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 async def put(connection: Connection, entity: int, key: str, within: list[int] | None = None, **more: object) -> object:

@@ -8,7 +8,6 @@ prints what each took, beside what two million additions cost this machine's Pyt
 import os
 import random
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
@@ -74,12 +73,6 @@ def calibration() -> str:
     while number < 2_000_000:
         number += 1
     return f"2M additions in Python: {(time.process_time() - began) * 500:.0f} ns each; load {os.getloadavg()[0]:.1f}"
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 @pytest.mark.long

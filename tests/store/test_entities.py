@@ -1,23 +1,13 @@
 """Entities in the store: the tree, the papers, terms."""
 
-from collections.abc import AsyncIterator
 from datetime import date
-
-import pytest_asyncio
 
 from gateway.model import EntityKind, Role
 from gateway.policy.onboarding import missing
 from gateway.store import admin, entities, persons
-from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection
 from tests.store import made
 from tests.support.people import put_person
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 async def test_the_tree_is_read_from_any_place_in_it(connection: Connection) -> None:

@@ -1,23 +1,12 @@
 """One person's data: shown whole, gone for good, counts kept."""
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
-
 from gateway.model import ChannelName
 from gateway.policy.importing import ImportedContact, Place
 from gateway.store import admin, erasing
-from gateway.store.embedded import Cluster
 from gateway.store.erasing import as_told
 from gateway.store.importing import ImportInto, begin, put_batch
 from gateway.store.pool import Connection
 from tests.store import made
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 async def a_person(connection: Connection) -> tuple[int, int]:

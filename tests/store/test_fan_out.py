@@ -1,6 +1,6 @@
 """Who is alerted how: one message per channel and endpoint, in slices, on real servers."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import asyncpg
 import pytest
@@ -15,17 +15,6 @@ from gateway.store.pool import Connection
 from gateway.store.registry import Target
 from tests.store import made
 from tests.store.reach import EMAIL, HERE, SMS, TEXTS, THERE, VOICE, around, citizen, citizens, group_of, tell
-
-
-@pytest.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as connection:
-        yield connection
-
-
-@pytest.fixture
-async def entity_id(connection: Connection) -> int:
-    return await made.entity(connection)
 
 
 async def told(connection: Connection, campaign: int) -> list[tuple[ChannelName, str]]:

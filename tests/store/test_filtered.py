@@ -1,18 +1,16 @@
 """Members of filtered groups: page by page the same people that the view of all groups has, for any filter."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from gateway.model import ChannelName
 from gateway.policy.contacts import GroupFilter
 from gateway.policy.importing import ImportedContact, Place
 from gateway.store import admin, contacts, filtered, persons
 from gateway.store.contacts import FoundGroup
-from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection, confine
 from tests.store import made
 
@@ -20,12 +18,6 @@ PEOPLE, GROUPS = 150, 40
 LANGUAGES, POSTCODES, TOWNS = ("nl", "fr", "de"), ("8000", "8200", "9000", ""), ("Brugge", "BRUGGE", "Gent", "")
 TAGS = ("key", "volunteer", "floor=0", "bénévole")
 WEST, SOUTH = 3.2, 51.2
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 def people(chance: random.Random) -> list[ImportedContact]:

@@ -209,7 +209,7 @@ async def test_a_lease_of_a_clock_that_was_ahead_holds_nothing(ground: Ground) -
     await ground.announce(1)
     await ground.wish(B)
     assert len(await ground.due()) == len(await ground.leased()) == 1
-    assert await ground.due() == await ground.leased() == []
+    assert (await ground.due(), await ground.leased()) == ([], [])
     async with ground.transaction() as connection:
         for table in ("websub_subscription", "websub_request"):
             await connection.execute(f"UPDATE {table} SET leased_until = now() + interval '1 hour'")

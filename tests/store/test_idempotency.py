@@ -1,23 +1,14 @@
 """Claims of requests: one at a time, and what is older than a day goes."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest_asyncio
-
-from gateway.store import admin, idempotency
+from gateway.store import idempotency
 from gateway.store.embedded import Cluster
 from gateway.store.idempotency import Slot
 from gateway.store.pool import Connection, Store
 from tests.store import made
 
 ASKED, OTHER = bytes(32), bytes([1] * 32)
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 async def slot(connection: Connection) -> Slot:

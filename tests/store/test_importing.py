@@ -1,14 +1,10 @@
 """Imports in the store: what they change is noted and taken back, and what others changed since stays."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import pytest_asyncio
-
 from gateway.policy.importing import ImportedContact, Place
 from gateway.store import admin, contacts, importing, persons
-from gateway.store.embedded import Cluster
 from gateway.store.importing import Imported, ImportInto
 from gateway.store.pool import Connection
 from tests.store import made
@@ -18,12 +14,6 @@ SHOWN = """SELECT c.key, c.name, c.language, c.mobile, c.email, c.opt_out, c.pos
     c.import_id, a.label, a.lon,
     ARRAY(SELECT group_id FROM group_member m WHERE m.contact_id = c.id ORDER BY 1) AS groups
     FROM contact c LEFT JOIN address a ON a.contact_id = c.id ORDER BY c.key"""
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 def person(key: str, **more: Any) -> ImportedContact:

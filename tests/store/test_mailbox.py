@@ -1,7 +1,6 @@
 """What is kept of alerts by mail, on a real server."""
 
 import secrets
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import asyncpg
@@ -10,7 +9,6 @@ import pytest
 from gateway.model import EntityKind, Realm
 from gateway.policy.mailproof import MailSource, ProofKind
 from gateway.store import admin, mailbox
-from gateway.store.embedded import Cluster
 from gateway.store.mailbox import OwedAnswer, SettledMail, Spot
 from gateway.store.pool import Connection
 
@@ -20,12 +18,6 @@ WANTED = MailSource(
     domain="Commune.example", answers=True, reply_address="duty@commune.example",
 )  # fmt: skip
 SPOT = Spot("alerts", 77, 5)
-
-
-@pytest.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as connection:
-        yield connection
 
 
 async def token(connection: Connection, realm: Realm = Realm.LIVE) -> int:

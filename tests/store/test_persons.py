@@ -1,17 +1,15 @@
 """Persons in the store: one identity, what waits, what the database itself forbids, many members."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from gateway.model import ChannelName, MessageClass, Realm, Role
-from gateway.store import admin, persons, registry
-from gateway.store.embedded import Cluster
+from gateway.store import persons, registry
 from gateway.store.persons import Grant, NewMandate
 from gateway.store.pool import Connection
 from tests.store import made
@@ -19,12 +17,6 @@ from tests.support.people import put_person
 from tests.support.waiting import stretched
 
 WAITING = Grant("person:1", None)
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 async def joined(connection: Connection, entity: int, email: str = "an@x.example", **more: object) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 import pytest
@@ -79,12 +79,13 @@ async def test_who_waits_for_a_name_and_is_cancelled_leaves_no_session(pg: Clust
 @pytest.mark.both_servers
 async def test_one_node_leads_and_another_takes_the_lead_when_it_leaves(pg: Cluster) -> None:
     first, second = Node(pg.app_dsn, "one"), Node(pg.app_dsn, "two")
-    async with running(second):
+    async with AsyncExitStack() as present:
+        await present.enter_async_context(running(second))
         await becomes(lambda: second.presence.leads == set(DUTIES))
         async with running(first):
-            await second.presence.leave()
+            assert not first.presence.leads
+            await present.aclose()
             await becomes(lambda: first.presence.leads == set(DUTIES))
-    assert first.presence.leads
 
 
 async def test_a_node_that_says_nothing_any_more_loses_the_lead_and_its_session(pg: Cluster) -> None:

@@ -1,28 +1,15 @@
 """Counts, ends and reports, on a real server."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.model import CampaignState, ChannelName, Closure
-from gateway.store import admin, alerts, deliveries, progress
-from gateway.store.embedded import Cluster
+from gateway.store import alerts, deliveries, progress
 from gateway.store.pool import Connection
 from tests.store import made
 
 SMS, VOICE, EMAIL = ChannelName.SMS, ChannelName.VOICE, ChannelName.EMAIL
-
-
-@pytest.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as connection:
-        yield connection
-
-
-@pytest.fixture
-async def entity_id(connection: Connection) -> int:
-    return await made.entity(connection)
 
 
 @pytest.mark.both_servers

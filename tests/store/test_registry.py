@@ -1,28 +1,11 @@
 """Who may alert, and who is alerted how: tokens, groups, one message per channel and endpoint, on real servers."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from gateway.cap.area import Ring
 from gateway.model import MessageClass, Realm
 from gateway.policy.outlines import Outline
 from gateway.store import admin, registry
-from gateway.store.embedded import Cluster
 from gateway.store.pool import Connection
-from tests.store import made
 from tests.store.reach import SMS, THERE, citizen, citizens
-
-
-@pytest.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as connection:
-        yield connection
-
-
-@pytest.fixture
-async def entity_id(connection: Connection) -> int:
-    return await made.entity(connection)
 
 
 async def test_a_citizen_known_by_key_is_changed_and_those_after_a_key_are_dropped(connection: Connection) -> None:

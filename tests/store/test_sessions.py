@@ -1,9 +1,6 @@
 """Sessions in the store: what is kept, what goes, and that two at once do no harm."""
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
 
 from gateway.model import Realm
 from gateway.store import admin, persons, registry, sessions
@@ -15,12 +12,6 @@ from tests.store import made
 from tests.support.browser import invited
 
 LASTING = Lasting(3600, 43200)
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 async def a_member(connection: Connection, slug: str = "brugge") -> tuple[int, int]:

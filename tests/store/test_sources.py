@@ -1,15 +1,13 @@
 """Sources on a real server."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from gateway.model import Realm
-from gateway.store import admin, alerts, sources
-from gateway.store.embedded import Cluster
+from gateway.store import alerts, sources
 from gateway.store.pool import Connection
 from gateway.store.sources import NewEntry, NewSourceAlert, Receipt, Source
 from tests.store import made
@@ -17,12 +15,6 @@ from tests.store import made
 pytestmark = pytest.mark.both_servers
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 URL = "https://a.example/feed"
-
-
-@pytest.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as connection:
-        yield connection
 
 
 async def a_source(connection: Connection, slug: str = "brugge", **more: Any) -> Source:

@@ -1,12 +1,10 @@
 """What came back for mails, and whom it silences, on a real server."""
 
-from collections.abc import AsyncIterator
-
 import asyncpg
 import pytest
 
 from gateway.model import ChannelName, MessageClass
-from gateway.store import admin, registry, suppression
+from gateway.store import registry, suppression
 from gateway.store.embedded import Cluster
 from gateway.store.fan_out import Slice
 from gateway.store.pool import Connection
@@ -16,17 +14,6 @@ from tests.store.reach import tell
 
 EMAIL = ChannelName.EMAIL
 DAYS = "UPDATE suppression SET last_at = last_at - interval '31 days'"
-
-
-@pytest.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as connection:
-        yield connection
-
-
-@pytest.fixture
-async def entity_id(connection: Connection) -> int:
-    return await made.entity(connection)
 
 
 async def sent(connection: Connection, entity_id: int, of: MessageClass = MessageClass.NEWS, mails: int = 5) -> int:

@@ -1,20 +1,9 @@
 """Ways to sign in in the store: what is used up, what goes with a new beginning."""
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
-
-from gateway.store import admin, persons, sessions, ways
-from gateway.store.embedded import Cluster
+from gateway.store import persons, sessions, ways
 from gateway.store.persons import Grant
 from gateway.store.pool import Connection
 from tests.store import made
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 async def a_person(connection: Connection, slug: str = "brugge") -> tuple[int, int]:

@@ -1,19 +1,8 @@
 """Webhooks in the store: what waits, what is forgotten, what an entity sees."""
 
-from collections.abc import AsyncIterator
-
-import pytest_asyncio
-
-from gateway.store import admin, webhooks
-from gateway.store.embedded import Cluster
+from gateway.store import webhooks
 from gateway.store.pool import Connection
 from tests.store import made
-
-
-@pytest_asyncio.fixture
-async def connection(pg: Cluster) -> AsyncIterator[Connection]:
-    async with admin.connected(pg.app_dsn) as found:
-        yield found
 
 
 async def put(connection: Connection, entity: int) -> str:
