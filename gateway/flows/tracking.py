@@ -21,7 +21,7 @@ from gateway.model import ChannelName, Delivery, DeliveryState, Receipt, Receipt
 from gateway.policy.reasons import ON_THE_LINE
 from gateway.policy.retry import RetryRules, back_off_s
 from gateway.store import deliveries, progress
-from gateway.store.columns import AcceptedColumns, Received, Recorded
+from gateway.store.columns import AcceptedColumns, OutcomeColumns, Received, Recorded
 from gateway.store.deliveries import RECEIPT_STATES
 from gateway.store.pool import GONE, NEVER, Connection, Store
 
@@ -220,6 +220,8 @@ class Tracking:
             if batch.replaced:
                 await deliveries.end_replaced(connection, batch, numbers)
         await self._count(connection, batch, recorded)
+        if recorded.total < len(batch.seq):
+            await self._fenced(connection, batch)
 
     async def _number(self, connection: Connection, provider: str) -> int:
         if provider not in self._providers:
@@ -237,9 +239,16 @@ class Tracking:
             times = [self._sampled.pop((batch.campaign, seq), None) for seq in batch.seq]
             self._metrics.submit_seconds(batch.channel, [now - t for t in times if t is not None])
         self._moved(batch.channel, recorded)
-        if recorded.total < len(batch.seq):
-            missing = len(batch.seq) - recorded.total
-            self._log.warning("outcomes_fenced", campaign=batch.campaign, channel=batch.channel, rows=missing)
+
+    async def _fenced(self, connection: Connection, batch: OutcomeColumns) -> None:
+        """Somebody else took chunks over while this node was frozen or cut off, and what it had sent is unknown. What a
+        peer is known to have taken is not sent again, unless that has begun."""
+        lost = await deliveries.chunks_lost(connection, batch)
+        taken = batch.taken_out_of(lost)
+        if lost:
+            self._log.warning("outcomes_fenced", campaign=batch.campaign, channel=batch.channel, chunks=len(lost))
+        if taken.seq:
+            await self._resolved(connection, taken, await deliveries.record_belated(connection, taken, {}))
 
     async def _resolved(self, connection: Connection, batch: Columns, recorded: Recorded) -> None:
         """Count what late answers changed. Less than all of them is nothing odd: a receipt may have come first."""

@@ -3,6 +3,7 @@
 Knows: the shape of batches. Never knows: SQL, why a row gets its state.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -43,6 +44,15 @@ class OutcomeColumns:
         first = set(self.seq[:middle])
         cut = next((n for n, seq in enumerate(self.ids_seq) if seq not in first), len(self.ids_seq))
         return self._part(slice(middle), slice(cut)), self._part(slice(middle, None), slice(cut, None))
+
+    def taken_out_of(self, chunks: Collection[int]) -> "OutcomeColumns":
+        """Rows of these chunks that a peer took, as belated ones; their message ids are kept already."""
+        rows = [n for n, lo in enumerate(self.lo) if lo in chunks and self.state[n] == DeliveryState.SUBMITTED]
+        taken = OutcomeColumns(campaign=self.campaign, channel=self.channel, belated=True, tries=[0] * len(rows))
+        for name in _OF_ROWS:
+            if name != "tries":
+                setattr(taken, name, [getattr(self, name)[n] for n in rows])
+        return taken
 
     def _part(self, rows: slice, ids: slice) -> "OutcomeColumns":
         chunks = dict.fromkeys(self.chunks, False)

@@ -83,15 +83,8 @@ async def lease_chunks(
     lease_s: float,
 ) -> list[Leased]:
     """Take up to `limit` ready chunks of one campaign and lane."""
-    rows = await connection.fetch(
-        _SQL["lease_chunks"],
-        campaign,
-        CHANNEL_CODES[channel],
-        TRANSPORT_CODES[transport],
-        node,
-        limit,
-        timedelta(seconds=lease_s),
-    )
+    lane = campaign, CHANNEL_CODES[channel], TRANSPORT_CODES[transport]
+    rows = await connection.fetch(_SQL["lease_chunks"], *lane, node, limit, timedelta(seconds=lease_s))
     return [_leased(row, campaign, channel, transport) for row in rows]
 
 
@@ -206,6 +199,13 @@ def _ids(batch: OutcomeColumns, providers: Mapping[str, int]) -> tuple[list[Any]
     """The message ids of a batch, as the statements that keep them want them."""
     numbers, texts = [providers[name] for name in batch.ids_provider], [_storable(text) for text in batch.ids_text]
     return numbers, batch.ids_mask, batch.ids_seq, batch.ids_parts, texts
+
+
+async def chunks_lost(connection: Connection, batch: OutcomeColumns) -> set[int]:
+    """Which chunks of a batch somebody else has taken over."""
+    los, epochs = ([key[n] for key in batch.chunks] for n in (0, 1))
+    rows = await connection.fetch(_SQL["chunks_lost"], batch.campaign, los, epochs)
+    return {row["lo"] for row in rows}
 
 
 async def end_replaced(connection: Connection, batch: OutcomeColumns, providers: Mapping[str, int]) -> int:

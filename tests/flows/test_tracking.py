@@ -322,6 +322,26 @@ async def test_a_late_answer_after_the_receipt_or_the_end_changes_no_end(scene: 
     assert await scene.rows("SELECT * FROM retry") == []
 
 
+async def test_what_a_peer_took_from_a_holder_who_lost_its_lease_is_not_sent_again(scene: Scene) -> None:
+    """It was frozen while its peer answered. What was refused or is on its way again is the next holder's to decide."""
+    tracking = a_tracking(scene.store)
+    number, (one, two, three) = await taken(scene, tracking, 3)
+    await scene.rows("UPDATE chunk SET lease_until = now() - interval '1 second' RETURNING lo")
+    async with scene.connected() as connection:
+        ((campaign, lo, urgent),) = await deliveries.expired_leases(connection, 99, own=False)
+        await deliveries.recover_chunk(connection, campaign, lo, node=99, own=False, urgent=urgent, grace_s=0)
+    assert await counted(scene, number) == {"unknown": 3}
+    async with going(tracking.run()):
+        refused = Outcome(two, OutcomeKind.FAILED, "smsc", 11, "ESME_RINVDSTADR")
+        await tracking.emit([accepted(one, "m1"), refused])
+        assert await counted(scene, number) == {"submitted": 1, "unknown": 2}
+        assert {row.seq for row in await tried_again(scene, tracking, number)} == {two.seq, three.seq}
+        await tracking.emit([accepted(three, "m3")])
+        assert await counted(scene, number) == {"submitted": 1, "in_flight": 2}
+        await tracking.emit([arrived("m1")])
+        assert await counted(scene, number) == {"delivered": 1, "in_flight": 2}
+
+
 async def test_what_is_timed_and_never_ends_is_forgotten(scene: Scene) -> None:
     tracking = a_tracking(scene.store)
     _, (row,) = await taken(scene, tracking, 1)

@@ -208,6 +208,11 @@ p AS (
     FROM n WHERE campaign_id = $1 AND channel = $2 AND shard = $3 AND n.total > 0)
 SELECT n.total, n.submitted, n.failed, 0::bigint AS cancelled, n.expired, 0::bigint AS unknown, n.retry_wait FROM n;
 
+-- name: chunks_lost
+-- Of the chunks $2 that were held under the epochs $3, those that somebody else has taken over.
+SELECT v.lo, v.epoch FROM unnest($2::int[], $3::int[]) AS v (lo, epoch)
+EXCEPT SELECT k.lo, k.epoch FROM chunk k WHERE k.campaign_id = $1 AND k.lo = ANY ($2::int[]);
+
 -- name: end_replaced
 -- SMS that gave way to a later text of campaign $1 at their provider before they arrived ($2, $3: its messages, whose ids
 -- are the same): cancelled. Their receipts are the later ones' from now on.
