@@ -3,6 +3,7 @@
 GatewayError
 ├── SettingsError      the configuration is wrong; carries every mistake at once
 ├── StoreUnavailable   PostgreSQL can not be reached or can not write now: answer 503, try again
+│   ├── RolledBack     PostgreSQL has undone this: it may be done again at once
 │   └── NameTaken      another process runs under this node's name
 └── SchemaError        the database is of another version than this program
 """
@@ -24,6 +25,10 @@ class SettingsError(GatewayError):
 
 class StoreUnavailable(GatewayError):
     """The store can not take this now; nothing was accepted."""
+
+
+class RolledBack(StoreUnavailable):
+    """The store has undone all of this (a deadlock, a statement that a migration made invalid); it may be done again."""
 
 
 class NameTaken(StoreUnavailable):

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -30,7 +31,7 @@ from gateway.policy.compose import Composed, ComposeRules
 from gateway.policy.declaration import is_asked
 from gateway.policy.rights import Authority, Refusal
 from gateway.store import alerts, declarations, progress
-from gateway.store.pool import Connection, Store, confine
+from gateway.store.pool import Connection, Store, again, confine
 
 ERROR_STATUS = {"XML": 400, "S40": 400, "S41": 400, "SIZE": 413}
 VERDICTS = {200: "repeated", 201: "accepted", 409: "conflict"}
@@ -91,10 +92,7 @@ class Intake:
         received = Received(raw=raw, verdict=verdict, authority=authority, source=source, proof=proof)
         # one content at a time: a hundred posts of it cost one judgement and hold one session of the store
         async with self._turns.setdefault(received.fingerprint(), asyncio.Lock()):
-            answer = await self._known_already(received)
-            if answer is None:
-                # everything that takes long is done before the transaction begins
-                answer = await self._file(received, await self._judged(verdict, proof, authority, now, hold=hold))
+            answer = await again(partial(self._answer, received, now, hold=hold))
         return self._told(answer, authority, source)
 
     async def refuse_unread(self, refusal: Refusal, authority: Authority, source: str) -> Answer:
@@ -126,6 +124,14 @@ class Intake:
         )
         if answer.status == 201:
             self._accepted()
+        return answer
+
+    async def _answer(self, received: Received, now: datetime, *, hold: bool) -> Answer:
+        """Everything that takes long is done before the one transaction begins."""
+        answer = await self._known_already(received)
+        if answer is None:
+            verdict, proof, authority = received.verdict, received.proof, received.authority
+            answer = await self._file(received, await self._judged(verdict, proof, authority, now, hold=hold))
         return answer
 
     async def _judged(

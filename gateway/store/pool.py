@@ -6,20 +6,22 @@ Knows: connections, how their plans are pinned, which errors mean "not now". Nev
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import RolledBack, StoreUnavailable
 
 if TYPE_CHECKING:  # the classes are generic for type checkers only
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
+
+Done = TypeVar("Done")
 
 # a plan made while a partition was empty scans the campaign for ever after: plans of queue statements use indexes only
 PINNED = {
@@ -40,6 +42,10 @@ ARRAYS = """SELECT $1::int[], $2::bigint[], $3::smallint[], $4::text[], $5::bool
     $8::numeric[], $9::bytea[]"""
 CONFINE = """SELECT set_config('gateway.entity', $1, true), set_config('gateway.actor', $2, true),
     set_config('role', session_user || '_tenant', true)"""
+UNDONE = (
+    asyncpg.exceptions.InvalidCachedStatementError,  # a migration changed what it returns; prepared anew the next time
+    asyncpg.exceptions.TransactionRollbackError,  # deadlock, serialisation: rolled back, may be repeated
+)
 GONE = (
     OSError,
     TimeoutError,
@@ -50,8 +56,7 @@ GONE = (
     asyncpg.exceptions.InsufficientResourcesError,  # disk full, too many connections
     asyncpg.exceptions.ReadOnlySQLTransactionError,  # a standby that has not been promoted
     asyncpg.exceptions.PostgresIOError,
-    asyncpg.exceptions.InvalidCachedStatementError,  # a migration changed what it returns; prepared anew the next time
-    asyncpg.exceptions.TransactionRollbackError,  # deadlock, serialisation: rolled back, may be repeated
+    *UNDONE,
 )
 """Errors after which the same statement may be tried again: nothing of it was committed, or it is safe to repeat."""
 
@@ -122,6 +127,8 @@ class Store:
                 yield connection
         except NEVER:
             raise
+        except UNDONE as error:
+            raise RolledBack(f"PostgreSQL has undone this: {type(error).__name__}") from error
         except GONE as error:
             if isinstance(error, asyncpg.exceptions.DiskFullError):
                 self._no_room_at = self._monotonic()
@@ -146,12 +153,23 @@ class Store:
     async def connection(self) -> AsyncIterator[Connection]:
         """A session that plans freely, for questions. Raises StoreUnavailable like `transaction`."""
         try:
-            async with self.ask.acquire(timeout=5) as connection:
+            async with self.ask.acquire(timeout=self._free_timeout_s) as connection:
                 yield connection
         except NEVER:
             raise
+        except UNDONE as error:
+            raise RolledBack(f"PostgreSQL has undone this: {type(error).__name__}") from error
         except GONE as error:
             raise StoreUnavailable(f"PostgreSQL can not answer now: {type(error).__name__}") from error
+
+
+async def again(work: Callable[[], Awaitable[Done]], tries: int = 4) -> Done:
+    """What the work comes to; it is done again from its beginning when the server has undone it, which it then has to
+    bear: at most one of its transactions may change anything."""
+    for _ in range(tries - 1):
+        with suppress(RolledBack):
+            return await work()
+    return await work()
 
 
 async def confine(connection: Connection, entity_id: int, actor: str = "") -> None:

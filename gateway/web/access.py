@@ -5,6 +5,7 @@ asked, SQL; whether it may be done is for policy.
 """
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 
 from aiohttp import web
@@ -15,7 +16,7 @@ from gateway.policy.rights import Authority
 from gateway.policy.security import may_come
 from gateway.store import registry, sessions
 from gateway.store.persons import digest_of
-from gateway.store.pool import Store
+from gateway.store.pool import Store, again
 from gateway.store.sessions import Session, State
 from gateway.web import repeating
 from gateway.web.bodies import Handler
@@ -108,8 +109,11 @@ class Access:
             return _unknown()
         if len(token) >= MOST_TOKEN_CHARACTERS:
             return _unknown()
+        return await again(partial(self._of_token, token.strip())) or _unknown()
+
+    async def _of_token(self, token: str) -> Authority | None:
         async with self._store.connection() as connection:
-            return await registry.authority_of_token(connection, token.strip()) or _unknown()
+            return await registry.authority_of_token(connection, token)
 
     def _secret(self, request: web.Request) -> str:
         """What the asker came with: the header of a token, else the cookie of a session."""

@@ -3,6 +3,7 @@
 Knows: the node it belongs to, as a few questions. Never knows: thresholds (config/prometheus/rules.yml has them).
 """
 
+import asyncio
 from typing import Protocol
 
 from aiohttp import web
@@ -59,9 +60,9 @@ class Health:
         """It can store, and at least one way out is up (a node without dispatch needs none)."""
         problems = ["stopping"] if self.stopping else []
         try:
-            async with self._node.store.connection() as connection:
+            async with asyncio.timeout(5), self._node.store.connection() as connection:
                 await connection.fetchval("SELECT 1", timeout=2)
-        except StoreUnavailable:
+        except (StoreUnavailable, TimeoutError):
             problems.append("the database does not answer")
         if self._node.store.full:
             problems.append("the database has no room")

@@ -14,8 +14,10 @@ from gateway.model import CampaignState, ChannelName, EntityKind, MessageClass, 
 from gateway.policy.audience import Variant, read_wishes, variants
 from gateway.policy.compose import Composed
 from gateway.policy.rights import Authority, EntityPolicy
+from gateway.store import admin
+from gateway.store.embedded import Cluster
 from gateway.store.registry import Group
-from tests.support.scene import HOME, an_alert, document, follow_up
+from tests.support.scene import HOME, Scene, an_alert, document, follow_up
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 ALERT = an_alert(at=AT)
@@ -99,3 +101,17 @@ def test_the_answer_says_where_to_go_on() -> None:
     assert (body["state"], body["mode"], body["channels"]) == ("held", "live", ["sms", "email"])
     assert body["links"]["cap"] == "https://x.example/v1/alerts/al_1/cap"
     assert {"alert", "cap", "campaign", "events", "report"} == set(body["links"])
+
+
+async def test_an_alert_is_taken_though_the_server_has_undone_it_twice(scene: Scene, pg: Cluster) -> None:
+    """A migration may wait for what the transaction holds while this waits for what the migration holds."""
+    async with admin.connected(pg.owner_dsn) as owner:
+        await owner.execute(
+            "CREATE SEQUENCE tries; CREATE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ "
+            "BEGIN IF nextval('tries') < 3 THEN RAISE 'deadlock' USING ERRCODE = '40P01'; END IF; RETURN NEW; END $$; "
+            "CREATE TRIGGER undo BEFORE INSERT ON alert FOR EACH ROW EXECUTE FUNCTION undo()"
+        )
+        answer = await scene.post(an_alert(), await scene.entity())
+        assert answer.status == 201
+        assert await owner.fetchval("SELECT last_value FROM tries") == 3
+    assert len(await scene.rows("SELECT id FROM alert")) == 1

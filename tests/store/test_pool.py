@@ -1,14 +1,17 @@
 """The pools: pinned and free sessions, and what their errors mean."""
 
+import asyncio
 import re
+from collections import Counter
+from functools import partial
 from typing import Any
 
 import asyncpg
 import pytest
 
-from gateway.errors import StoreUnavailable
+from gateway.errors import RolledBack, StoreUnavailable
 from gateway.store.embedded import Cluster
-from gateway.store.pool import ARRAYS, GONE, PINNED, PoolLimits, Store, with_password
+from gateway.store.pool import ARRAYS, GONE, PINNED, PoolLimits, Store, again, with_password
 from gateway.store.sql import Queries
 
 KIND = re.compile(r"\$\d+(?:::text)?::(\w+)\[\]")
@@ -125,3 +128,39 @@ def test_a_password_replaces_the_one_of_the_dsn() -> None:
     assert with_password(dsn, "n/w@") == "postgresql://gateway:n%2Fw%40@db.example/gateway?sslmode=require"
     assert with_password(dsn, "") == dsn
     assert with_password("", "x") == ""
+
+
+async def test_of_two_that_wait_for_each_other_the_one_that_is_undone_is_done_again(pg: Cluster) -> None:
+    store = await Store.open(pg.app_dsn)
+    met, tries = asyncio.Barrier(2), Counter[int]()
+
+    async def crossed(first: int, second: int) -> int:
+        tries[first] += 1
+        async with store.transaction() as connection:
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", first)
+            if tries[first] == 1:
+                await met.wait()
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", second)
+        return first
+
+    try:
+        work = partial(crossed, 1, 2), partial(crossed, 2, 1)
+        assert await asyncio.gather(*map(again, work)) == [1, 2]
+        assert sorted(tries.values()) == [1, 2]
+        tries.clear()
+        ends = await asyncio.gather(*(one() for one in work), return_exceptions=True)
+        assert [type(end) for end in ends].count(RolledBack) == 1
+    finally:
+        await store.close()
+
+
+async def test_what_is_undone_again_and_again_is_said_to_be_so() -> None:
+    tries = []
+
+    async def work() -> None:
+        tries.append(1)
+        raise RolledBack
+
+    with pytest.raises(RolledBack):
+        await again(work, tries=3)
+    assert len(tries) == 3
