@@ -28,7 +28,7 @@ class StoreUnavailable(GatewayError):
 
 
 class RolledBack(StoreUnavailable):
-    """The store has undone all of this (a deadlock, a statement that a migration made invalid); it may be done again."""
+    """PostgreSQL has undone all of this (a deadlock, a plan that a migration made invalid); it may be done again."""
 
 
 class NameTaken(StoreUnavailable):
