@@ -1,10 +1,10 @@
-"""What the SMS channel hands on: one batch per loop turn, and the peer's acknowledgements once a batch is durable.
+"""What the SMS channel hands on: answers and receipts of a loop turn, and acknowledgements once those are durable.
 
 Knows: outcomes, receipts, which link waits for which acknowledgement. Never knows: what they mean.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import NamedTuple
 
 from gateway.channels.base import Emit, Said
@@ -23,8 +23,8 @@ class _Owed(NamedTuple):
 
 
 class Outbox:
-    """Collects during a loop turn and emits at its end. `recorded` is called after durable batches: once for all that
-    became durable in the same turn.
+    """Collects during a loop turn and emits at its end. `recorded` is called after durable answers: once for all that
+    became durable in the same turn. Answers do not wait for receipts.
 
     `broken` fails when emit does: whoever serves has to end then, because nothing can be made durable.
     """
@@ -35,23 +35,22 @@ class Outbox:
         self._emit = emit
         self._recorded = recorded
         self._owed: list[_Owed] = []
-        self._receipts = 0  # among the items
+        self._receipts: list[Receipt] = []
         self._emitted = 0
         self._due = False
         self._durable: list[_Owed] = []
-        self._untold = False
+        self._roomier = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def unrecorded(self) -> int:
         """How many answers are not durable yet. A receipt that is not is none of them: without our acknowledgement the
         peer says it again, and what it keeps for that has a bound of its own."""
-        return len(self.items) - self._receipts + self._emitted
+        return len(self.items) + self._emitted
 
     def receive(self, receipts: Sequence[Receipt]) -> None:
-        """Receipts, to be handed on in their place among the answers."""
-        self.items += receipts
-        self._receipts += len(receipts)
+        """Receipts, to be handed on behind the answers of this turn."""
+        self._receipts += receipts
 
     def owe(self, link: Link, handles: list[Handle]) -> None:
         """These are acknowledged when everything collected so far is durable."""
@@ -60,20 +59,24 @@ class Outbox:
 
     def hand_on_soon(self) -> None:
         """At the end of this loop turn, once."""
-        if (self.items or self._owed) and not self._due:
+        if (self.items or self._receipts or self._owed) and not self._due:
             self._due = True
             asyncio.get_running_loop().call_soon(self.hand_on)
 
     def hand_on(self) -> None:
-        """One batch of everything collected; batches are emitted in their order."""
+        """What was collected, in its order: a batch of answers, and behind it one of receipts."""
         self._due = False
-        if not self.items and not self._owed:
-            return
-        batch, self.items = self.items, []
-        owed, self._owed = self._owed, []
-        answers, self._receipts = len(batch) - self._receipts, 0
-        self._emitted += answers
-        task = asyncio.create_task(self._record(batch, answers, owed))
+        if self.items:
+            answers, self.items = self.items, []
+            self._emitted += len(answers)
+            self._start(self._answered(answers))
+        if self._receipts or self._owed:
+            receipts, self._receipts = self._receipts, []
+            owed, self._owed = self._owed, []
+            self._start(self._received(receipts, owed))
+
+    def _start(self, recording: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(recording)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -83,17 +86,23 @@ class Outbox:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
 
-    async def _record(self, batch: list[Said], answers: int, owed: list[_Owed]) -> None:
-        """Durable first; only then is the peer told that we have it, and room is made for more."""
-        if batch:
-            await self._emit(batch)
-        self._emitted -= answers
+    async def _answered(self, answers: list[Said]) -> None:
+        """Durable first; only then is there room for more. What became durable in the same turn makes room once."""
+        await self._emit(answers)
+        self._emitted -= len(answers)
+        self._roomier = True
+        await asyncio.sleep(0)
+        if self._roomier:
+            self._roomier = False
+            self._recorded()
+
+    async def _received(self, receipts: list[Receipt], owed: list[_Owed]) -> None:
+        """Durable first; only then is the peer told that we have it, by whoever comes back first in a turn."""
+        if receipts:
+            await self._emit(receipts)
         self._durable += owed
-        self._untold = True
-        await asyncio.sleep(0)  # whatever was durable by the same commit is told by whoever is the first to come back
-        if self._untold:
-            self._untold = False
-            self._tell()
+        await asyncio.sleep(0)
+        self._tell()
 
     def _tell(self) -> None:
         """One write for each link, however many batches its messages came in."""
@@ -103,7 +112,6 @@ class Outbox:
             together.setdefault((link, session), []).extend(handles)
         for (link, session), handles in together.items():
             link.acknowledge(session, handles)
-        self._recorded()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

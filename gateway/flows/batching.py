@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.model import Belated, ChannelName, Lease, Outcome, OutcomeKind, Receipt
+from gateway.model import Belated, ChannelName, Lease, Outcome, OutcomeKind
 from gateway.policy.retry import RetryRules, after_outcome
 from gateway.store.columns import AcceptedColumns, OutcomeColumns
 
-Event = Outcome | Belated | Receipt | Lease
+Answer = Outcome | Belated | Lease
 Columns = AcceptedColumns | OutcomeColumns
 _Touched = dict[int, tuple[Lease, list[Columns]]]  # which batches hold rows of a lease
 
@@ -24,7 +24,6 @@ class Batches(NamedTuple):
     accepted: list[AcceptedColumns]
     decided: list[OutcomeColumns]
     belated: list[OutcomeColumns]
-    receipts: dict[str, list[Receipt]]
 
     def in_order(self) -> list[Columns]:
         """The outcomes, as they are to be written."""
@@ -38,12 +37,11 @@ class Batcher:
         self._rules = rules
         self._grace_s = grace_s
 
-    def sort(self, events: Iterable[Event], now: datetime) -> Batches:
+    def sort(self, events: Iterable[Answer], now: datetime) -> Batches:
         """The columns of these events."""
         accepted: dict[tuple[object, ...], AcceptedColumns] = {}
         decided: dict[tuple[int, ChannelName], OutcomeColumns] = {}
         belated: dict[tuple[int, ChannelName], OutcomeColumns] = {}
-        receipts: dict[str, list[Receipt]] = {}
         leases: _Touched = {}
         at: tuple[object, ...] = ()
         batch: AcceptedColumns | None = None
@@ -63,13 +61,11 @@ class Batcher:
                 batch.lo.append(lease.lo)
                 if ids:
                     batch.ids.append(ids[0])
-            elif isinstance(event, Receipt):
-                receipts.setdefault(event.provider, []).append(event)
             elif isinstance(event, Belated):
                 self._belated(belated, event.outcome, now)
             else:
                 self._decided(decided, leases, event)
-        batches = Batches(list(accepted.values()), list(decided.values()), list(belated.values()), receipts)
+        batches = Batches(list(accepted.values()), list(decided.values()), list(belated.values()))
         _close(batches, leases.values())
         return batches
 

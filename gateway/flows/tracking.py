@@ -1,19 +1,19 @@
 """Tracking: the only writer of delivery state. Outcomes and receipts come in, batches go to the store, in order.
 
-What a caller emits is durable when its awaitable ends. Outcomes are written in their order, and the receipts of a batch
-while the outcomes of the next one are: never before the outcomes that they came with, or they would find nothing.
+What a caller emits is durable when its awaitable ends. Outcomes are written in their order, and receipts beside them,
+never before the outcomes that were handed in before them, or they would find nothing.
 Knows: how batches are written, what the store refuses. Never knows: peers, sockets.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-from gateway.flows.batching import Batcher, Batches, Columns, Event
+from gateway.flows.backlog import Backlog, Entry
+from gateway.flows.batching import Answer, Batcher, Columns
 from gateway.flows.correlation import Correlation, Same
 from gateway.log import UnitLogger
 from gateway.metrics import Metrics
@@ -28,7 +28,7 @@ from gateway.store.pool import GONE, NEVER, Connection, Store
 R = TypeVar("R")
 _MOST_NOTED = 10_000
 _MOST_SAMPLED = 10_000
-Entry = tuple[Sequence[Event], asyncio.Future[None]]
+Event = Answer | Receipt
 _OUTCOME_NAMES = ("submitted", "failed", "cancelled", "expired", "unknown", "retry_wait")
 
 
@@ -54,19 +54,16 @@ class Tracking:
         self._log = log
         self._utcnow = utcnow
         self._monotonic = monotonic
-        self._batch_rows = batch_rows
-        self._linger_s = linger_s
         self._batcher = Batcher(rules, grace_s=grace_s)
         self._known: dict[str, Correlation] = {}
-        self._waiting: deque[Entry] = deque()
-        self._rows = 0
-        self._full = asyncio.Event()
-        self._some = asyncio.Event()
+        self._outcomes: Backlog[Answer] = Backlog(batch_rows=batch_rows, linger_s=linger_s)
+        self._receipts: Backlog[Receipt] = Backlog(batch_rows=batch_rows, linger_s=linger_s)
+        self._written_down = 0  # entries of _outcomes that are durable
+        self._further = asyncio.Event()
         self._providers: dict[str, int] = {}
         self._noted: set[int] = set()  # campaigns whose first submission is noted
         self._to_note: set[int] = set()
         self._noting = asyncio.Event()
-        self._finishing = False
         self.unrecorded = 0
         self._sampled: dict[tuple[int, int], float] = {}  # (campaign, seq) -> when it was handed out, one in some
 
@@ -82,74 +79,71 @@ class Tracking:
         if not events:
             done.set_result(None)
             return done
-        self._waiting.append((events, done))
-        self._rows += len(events)
         self.unrecorded += len(events)
-        self._some.set()
-        if self._rows >= self._batch_rows:
-            self._full.set()
+        receipts = [event for event in events if isinstance(event, Receipt)]
+        outcomes = [event for event in events if not isinstance(event, Receipt)] if receipts else events
+        if outcomes:
+            self._outcomes.put(Entry(cast("Sequence[Answer]", outcomes), None if receipts else done))
+        if receipts:
+            self._receipts.put(Entry(receipts, done, after=self._outcomes.put_in))
         return done
 
     async def run(self) -> None:
         """Write until `finish`, and then what is left. A hard cancellation loses nothing durable: the marks tell."""
         async with asyncio.TaskGroup() as tasks:
             notes = tasks.create_task(self._keep_notes())
-            behind: asyncio.Task[None] | None = None
-            while not self._finishing or self._waiting:
-                await self._gather()
-                entries = self._take()
-                batches = self._batcher.sort((event for events, _ in entries for event in events), self._utcnow())
-                for batch in batches.in_order():
-                    await self._record_all(batch)
-                if behind is not None:
-                    await behind
-                behind = tasks.create_task(self._conclude(batches, entries))
-            if behind is not None:
-                await behind
+            receipts = tasks.create_task(self._write_receipts())
+            await self._write_outcomes()
+            await receipts
             await self._note()
             notes.cancel()
 
     def finish(self) -> None:
         """Nobody hands in any more: `run` ends when all is written."""
-        self._finishing = True
-        self._some.set()
+        self._outcomes.finish()
+        self._receipts.finish()
 
-    async def _gather(self) -> None:
-        """Return when there is a batch to write."""
-        await self._some.wait()
-        if not self._full.is_set() and not self._finishing:
-            try:
-                async with asyncio.timeout(self._linger_s):
-                    await self._full.wait()
-            except TimeoutError:
-                pass
+    async def _write_outcomes(self) -> None:
+        while not self._outcomes.over:
+            await self._outcomes.gather()
+            entries = self._outcomes.take()
+            batches = self._batcher.sort((event for entry in entries for event in entry.events), self._utcnow())
+            for batch in batches.in_order():
+                await self._record_all(batch)
+            self._written_down += len(entries)
+            self._further.set()
+            self._durable(entries)
 
-    def _take(self) -> list[Entry]:
-        """The next entries, as many as make a batch."""
-        taken, rows = [], 0
-        while self._waiting and rows < self._batch_rows:
-            entry = self._waiting.popleft()
-            taken.append(entry)
-            rows += len(entry[0])
-        self._rows -= rows
-        if not self._waiting:
-            self._some.clear()
-        if self._rows < self._batch_rows:
-            self._full.clear()
-        return taken
+    async def _write_receipts(self) -> None:
+        """Never before the outcomes that were handed in before them, or they would find nothing."""
+        while not self._receipts.over:
+            await self._receipts.gather()
+            while self._receipts.first_after() > self._written_down:
+                self._further.clear()
+                await self._further.wait()
+            entries = self._receipts.take(lambda entry: entry.after <= self._written_down)
+            by_provider: dict[str, list[Receipt]] = {}
+            for entry in entries:
+                for receipt in entry.events:
+                    by_provider.setdefault(receipt.provider, []).append(receipt)
+            for provider, receipts in by_provider.items():
+                await self._conclude(provider, receipts)
+            self._durable(entries)
 
-    async def _conclude(self, batches: Batches, entries: Sequence[Entry]) -> None:
-        """The receipts of a batch whose outcomes are durable; then whoever waits for it is told."""
-        for provider, receipts in batches.receipts.items():
-            await self._keep_lengths(provider, [one for one in receipts if one.seconds > 0])
-            same, others = self._correlation(provider).sort(receipts)
-            for group in same:
-                others += await self._written(partial(self._settle, group))
-            await self._receive_all(provider, others)
-        for events, done in entries:
+    def _durable(self, entries: Sequence[Entry[Any]]) -> None:
+        """Tell whoever waits for these."""
+        for events, done, _ in entries:
             self.unrecorded -= len(events)
-            if not done.done():
+            if done is not None and not done.done():
                 done.set_result(None)
+
+    async def _conclude(self, provider: str, receipts: Sequence[Receipt]) -> None:
+        """Receipts of one provider: those whose rows are known all at once, the others one by one."""
+        await self._keep_lengths(provider, [one for one in receipts if one.seconds > 0])
+        same, others = self._correlation(provider).sort(receipts)
+        for group in same:
+            others += await self._written(partial(self._settle, group))
+        await self._receive_all(provider, others)
 
     async def _keep_lengths(self, provider: str, receipts: Sequence[Receipt]) -> None:
         """How long calls lasted, before their end is told: the campaign may close with it."""

@@ -9,12 +9,12 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from gateway.model import CampaignState, ChannelName, Closure, MessageClass, Mode, Purpose, Realm, SignatureVerdict
+from gateway.store.deliveries import SHARDS
 from gateway.store.pool import Connection
 from gateway.store.registry import CHANNEL_CODES
 from gateway.store.sql import Queries
 
 _SQL = Queries.load("alerts")
-SHARDS = 2  # count rows per channel: 0 for the planner and the sweeps, 1 for tracking; more would only cost reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +219,7 @@ async def insert_campaign(connection: Connection, campaign: NewCampaign) -> None
         [t.parts for t in texts],
     )
     codes = [CHANNEL_CODES[c] for c in campaign.channels]
-    await connection.execute(_SQL["insert_progress"], campaign.id, campaign.entity_id, codes, SHARDS)
+    await connection.execute(_SQL["insert_progress"], campaign.id, campaign.entity_id, codes, len(SHARDS))
     await insert_event(connection, campaign.id, campaign.entity_id, "accepted", campaign.state, campaign.author)
 
 

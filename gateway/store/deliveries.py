@@ -18,8 +18,8 @@ from gateway.store.sql import Queries
 _SQL = Queries.load("dispatch")
 _SEPARATOR = "\x1f"
 LONGEST_CALL_S = 86_400
-PLANNER_SHARD = 0
-TRACKING_SHARD = 1
+# count rows of a channel: who writes beside others has one of its own, so that none waits for another's commit
+PLANNER_SHARD, OUTCOME_SHARD, LANE_SHARD, RECEIPT_SHARD = SHARDS = range(4)
 TRANSPORT_CODES = {Transport.SIMULATED: 0, Transport.LIVE: 1}
 TRANSPORTS = {code: name for name, code in TRANSPORT_CODES.items()}
 RECEIPT_STATES = {
@@ -114,7 +114,7 @@ async def mark_range(connection: Connection, lease: Lease, to: int, rows: int, *
         to,
         rows,
         CHANNEL_CODES[lease.channel],
-        TRACKING_SHARD,
+        LANE_SHARD,
         timedelta(seconds=lease_s),
     )
     return marked == 1
@@ -128,7 +128,7 @@ async def mark_listed(connection: Connection, lease: Lease, seqs: Sequence[int],
         lease.lo,
         lease.epoch,
         list(seqs),
-        TRACKING_SHARD,
+        LANE_SHARD,
         timedelta(seconds=lease_s),
     )
     return set(marked or ())
@@ -158,7 +158,7 @@ async def record_outcomes(connection: Connection, batch: OutcomeColumns, provide
         _SQL["record_outcomes"],
         batch.campaign,
         CHANNEL_CODES[batch.channel],
-        TRACKING_SHARD,
+        OUTCOME_SHARD,
         [lo for lo, _ in keys],
         [epoch for _, epoch in keys],
         [batch.chunks[key] for key in keys],
@@ -181,7 +181,7 @@ async def record_belated(connection: Connection, batch: OutcomeColumns, provider
         _SQL["record_belated"],
         batch.campaign,
         CHANNEL_CODES[batch.channel],
-        TRACKING_SHARD,
+        OUTCOME_SHARD,
         batch.seq,
         batch.due,
         batch.state,
@@ -217,7 +217,7 @@ async def end_replaced(connection: Connection, batch: OutcomeColumns, providers:
         batch.campaign,
         [providers[batch.ids_provider[n]] for n in taken],
         [_storable(batch.ids_text[n]) for n in taken],
-        TRACKING_SHARD,
+        OUTCOME_SHARD,
     )
     return ended
 
@@ -232,7 +232,7 @@ async def record_accepted(connection: Connection, batch: AcceptedColumns, provid
         _SQL["record_accepted"],
         batch.campaign,
         CHANNEL_CODES[batch.channel],
-        TRACKING_SHARD,
+        OUTCOME_SHARD,
         [lo for lo, _ in keys],
         [epoch for _, epoch in keys],
         [batch.chunks[key] for key in keys],
@@ -253,7 +253,7 @@ async def record_arrived(
 ) -> tuple[Received, list[int]]:
     """Settle SMS of one part by their rows; returns what changed, and the rows that need `record_receipts`."""
     row = await connection.fetchrow(
-        _SQL["record_arrived"], campaign, _int_array(seqs), state, _int4(code), TRACKING_SHARD
+        _SQL["record_arrived"], campaign, _int_array(seqs), state, _int4(code), RECEIPT_SHARD
     )
     assert row is not None
     counts = dict.fromkeys(RECEIVED_AS, 0) | {RECEIVED_BY_STATE[state]: row["total"]}
@@ -304,7 +304,7 @@ async def record_receipts(
         list(states),
         [_int4(code) for code in codes],
         list(due),
-        TRACKING_SHARD,
+        RECEIPT_SHARD,
         keep_orphans,
         max_attempts,
         [None] * len(ids) if details is None else [_storable(detail) if detail else None for detail in details],

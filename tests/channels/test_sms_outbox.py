@@ -13,6 +13,7 @@ from gateway.smpp.events import BindConfig
 from gateway.smpp.link import Endpoint, Link
 from gateway.smpp.session import Session
 from tests.channels.sms_world import deliveries, words
+from tests.support.waiting import until
 
 
 def receipt(n: int) -> Receipt:
@@ -25,16 +26,24 @@ TAKEN = [
 
 
 class Store:
-    """Durable when told."""
+    """Durable when told: all of it, or one batch by its place."""
 
     def __init__(self) -> None:
         self.batches: list[list[Said]] = []
         self.durable = asyncio.Event()
         self.recorded = 0
+        self._ends: list[asyncio.Event] = []
 
     async def emit(self, batch: Sequence[Said]) -> None:
         self.batches.append(list(batch))
-        await self.durable.wait()
+        mine = asyncio.Event()
+        self._ends.append(mine)
+        await asyncio.wait(
+            [asyncio.ensure_future(one.wait()) for one in (mine, self.durable)], return_when=asyncio.FIRST_COMPLETED
+        )
+
+    def end(self, place: int) -> None:
+        self._ends[place].set()
 
     def count(self) -> None:
         self.recorded += 1
@@ -58,13 +67,30 @@ async def test_a_loop_turn_is_one_batch_and_batches_keep_their_order() -> None:
     store.durable.set()
     for turn in range(3):
         for n in range(4):
-            outbox.items.append(receipt(turn * 4 + n))
+            outbox.receive([receipt(turn * 4 + n)])
             outbox.hand_on_soon()
         await asyncio.sleep(0)
     await outbox.settled()
     assert store.batches == [[receipt(turn * 4 + n) for n in range(4)] for turn in range(3)]
-    assert store.recorded == 3
     assert outbox.unrecorded == 0
+
+
+async def test_answers_go_before_the_receipts_of_their_turn_and_make_room_without_them() -> None:
+    store = Store()
+    outbox = Outbox(store.emit, store.count)
+    outbox.receive([receipt(1)])
+    outbox.items += TAKEN[:2]
+    outbox.receive([receipt(2)])
+    outbox.hand_on_soon()
+    await until(lambda: len(store.batches) == 2)
+    assert store.batches == [TAKEN[:2], [receipt(1), receipt(2)]]
+    assert (outbox.unrecorded, store.recorded) == (2, 0)
+    store.end(0)
+    await until(lambda: store.recorded == 1)
+    assert outbox.unrecorded == 0
+    store.end(1)
+    await outbox.settled()
+    assert store.recorded == 1
 
 
 async def test_answers_that_are_not_durable_count_and_receipts_do_not() -> None:
@@ -81,13 +107,13 @@ async def test_answers_that_are_not_durable_count_and_receipts_do_not() -> None:
     store.durable.set()
     await outbox.settled()
     assert outbox.unrecorded == 0
-    assert store.batches == [[*TAKEN[:2], receipt(1)], [receipt(2), TAKEN[2]]]
+    assert store.batches == [TAKEN[:2], [receipt(1)], [TAKEN[2]], [receipt(2)]]
 
 
 async def test_the_peer_is_acknowledged_after_the_batch_and_not_before() -> None:
     store, (link, session) = Store(), bound()
     outbox = Outbox(store.emit, store.count)
-    outbox.items.append(receipt(1))
+    outbox.receive([receipt(1)])
     outbox.owe(link, [(pdu.DELIVER_SM_RESP, 7)])
     await outbox.settled(0.01)
     assert session.data_to_send() == b""
@@ -111,6 +137,17 @@ async def test_batches_that_are_durable_together_are_acknowledged_in_one_write()
     store.durable.set()
     await outbox.settled()
     assert written == [b"".join(pdu.encode(pdu.DELIVER_SM_RESP, 0, number, b"\0") for number in (7, 8))]
+
+
+async def test_answers_that_are_durable_together_make_room_once() -> None:
+    store = Store()
+    outbox = Outbox(store.emit, store.count)
+    for answer in TAKEN:
+        outbox.items.append(answer)
+        outbox.hand_on()
+    await until(lambda: len(store.batches) == 3)
+    store.durable.set()
+    await outbox.settled()
     assert store.recorded == 1
 
 
@@ -139,7 +176,7 @@ async def test_a_failing_store_is_told_once() -> None:
 
     outbox = Outbox(emit, lambda: None)
     for n in range(2):
-        outbox.items.append(receipt(n))
+        outbox.receive([receipt(n)])
         outbox.hand_on()
     await outbox.settled()
     with pytest.raises(OSError, match="disk full"):

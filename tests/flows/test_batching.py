@@ -15,8 +15,6 @@ from gateway.model import (
     Mode,
     Outcome,
     OutcomeKind,
-    Receipt,
-    ReceiptKind,
     Text,
     Transport,
 )
@@ -41,7 +39,7 @@ def an_outcome(lease: Lease, seq: int, kind: OutcomeKind, ids: int = 1, provider
     return Outcome(Delivery(lease, seq, "+32470000000", TEXT), kind, provider, detail="ESME_ROK", message_ids=named)
 
 
-def sort(*events: Outcome | Belated | Receipt | Lease) -> Batches:
+def sort(*events: Outcome | Belated | Lease) -> Batches:
     return Batcher(RULES, grace_s=1.0).sort(events, NOW)
 
 
@@ -97,10 +95,8 @@ def test_a_late_answer_is_written_after_all_others_and_counted_by_no_lease() -> 
     assert [half.belated for half in batch.halves()] == [True, True]
 
 
-def test_receipts_are_sorted_by_provider_and_a_bare_lease_ends_its_chunk() -> None:
-    receipts = [Receipt(name, "1", ReceiptKind.DELIVERED) for name in "aba"]
-    found = sort(*receipts, a_lease(5, 0))
-    assert {name: len(told) for name, told in found.receipts.items()} == {"a": 2, "b": 1}
+def test_a_bare_lease_ends_its_chunk() -> None:
+    found = sort(a_lease(5, 0))
     assert [batch.chunks for batch in found.decided] == [{(5, 1): True}]
 
 

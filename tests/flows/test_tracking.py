@@ -385,8 +385,7 @@ async def test_finish_writes_all_that_was_handed_in(scene: Scene) -> None:
 
 
 async def test_a_full_batch_does_not_linger(scene: Scene) -> None:
-    tracking = a_tracking(scene.store, batch_rows=5)
-    tracking._linger_s = 3600
+    tracking = a_tracking(scene.store, batch_rows=5, linger_s=3600)
     number, rows = await taken(scene, tracking, 5)
     async with going(tracking.run()):
         await tracking.emit([accepted(row) for row in rows])

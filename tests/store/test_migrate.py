@@ -183,3 +183,14 @@ def test_files_must_be_named_and_numbered(tmp_path: Path) -> None:
 
 async def test_the_schema_of_this_program_is_applied_whole(pg: Cluster) -> None:
     assert await pending(pg.app_dsn) == []
+
+
+async def test_campaigns_that_are_being_sent_keep_their_counts_and_have_all_count_rows(empty_pg: Cluster) -> None:
+    """0126: whoever counts beside the others has a row of its own, also of what was accepted before."""
+    every = load()
+    await forward(empty_pg, tuple(one for one in every if one.number < 126))
+    older = "INSERT INTO progress (campaign_id, channel, shard, entity_id, queued) VALUES "
+    await value(empty_pg.admin_dsn, older + "(7, 1, 0, 1, 5), (7, 1, 1, 1, -2)")
+    await forward(empty_pg, every)
+    found = "SELECT array_agg((shard, queued)::text ORDER BY shard) FROM progress WHERE campaign_id = 7"
+    assert await value(empty_pg.admin_dsn, found) == ["(0,5)", "(1,-2)", "(2,0)", "(3,0)"]

@@ -29,6 +29,17 @@ async def test_counts_are_the_sum_of_their_shards_and_retries_are_queued(
     assert set(await progress.queue_depths(connection)) == {(SMS, "urgent", 4), (EMAIL, "urgent", 0)}
 
 
+async def test_a_node_of_the_version_before_makes_two_count_rows_and_the_database_adds_the_others(
+    connection: Connection, entity_id: int
+) -> None:
+    campaign = await made.campaign(connection, entity_id, channels=[SMS])
+    shards = "SELECT array_agg(shard ORDER BY shard) FROM progress WHERE campaign_id = $1"
+    assert await connection.fetchval(shards, campaign) == list(deliveries.SHARDS)
+    older = "INSERT INTO progress (campaign_id, channel, shard, entity_id) VALUES ($1, 1, 0, $2), ($1, 1, 1, $2)"
+    await connection.execute(older, campaign + 1, entity_id)
+    assert await connection.fetchval(shards, campaign + 1) == list(deliveries.SHARDS)
+
+
 async def test_what_a_closed_campaign_left_unknown_is_told_for_an_hour(connection: Connection, entity_id: int) -> None:
     campaign = await made.campaign(connection, entity_id, channels=[SMS])
     await connection.execute("UPDATE progress SET unknown = 3 WHERE shard = 1")

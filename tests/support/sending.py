@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.channels.base import Emit, Work
-from gateway.flows.batching import Event
 from gateway.flows.fence import Fence
 from gateway.flows.lane import Lane
 from gateway.flows.texts import Texts
-from gateway.flows.tracking import Tracking
+from gateway.flows.tracking import Event, Tracking
 from gateway.log import unit_logger
 from gateway.metrics import Metrics
 from gateway.model import ChannelName, Delivery, Outcome, OutcomeKind, Transport
@@ -57,7 +56,7 @@ def a_tracking(store: Store, metrics: Metrics | None = None, ticks: Ticks | None
         log=unit_logger("test.tracking"),
         utcnow=lambda: datetime.now(UTC),
         monotonic=ticks or Ticks(),
-        linger_s=0.001,
+        linger_s=more.get("linger_s", 0.001),
         grace_s=more.get("grace_s", 0.0),
         batch_rows=int(more.get("batch_rows", 500)),
     )

@@ -5,8 +5,8 @@ SELECT c.id, EXISTS (
     SELECT FROM campaign u JOIN alert a ON a.id = u.alert_id AND a.msg_type = 'Update'
     WHERE u.state IN ('planned', 'sending', 'paused') AND EXISTS (
         SELECT FROM jsonb_array_elements(u.plan -> 'told') t WHERE (t ->> 0)::int = c.id)) AS replacing
-FROM campaign c WHERE c.state = 'closing' AND c.closure = 'stopped' AND EXISTS (
-    SELECT FROM progress p WHERE p.campaign_id = c.id AND p.channel = 1 AND p.submitted > 0);
+FROM campaign c WHERE c.state = 'closing' AND c.closure = 'stopped'
+  AND (SELECT sum(p.submitted) FROM progress p WHERE p.campaign_id = c.id AND p.channel = 1) > 0;
 
 -- name: recallable
 -- SMS of campaign $1 that provider $2 took and nothing is known of since, from message ($3 seq, $4 mask) on.
