@@ -108,7 +108,7 @@ class Metrics(Collector):
         )  # fmt: skip
         self._sms_parts = Numbers(counter, "gateway_sms_parts_submitted", "SMS parts written to a bind", ["bind"])
         self._late = Numbers(
-            counter, "gateway_late_answers", "Answers after the response timer, by whether they say anything new",
+            counter, "gateway_late_answers", "Answers to what was unknown already, by whether they say anything new",
             ["channel", "found"],
         )  # fmt: skip
         self._calls = Numbers(counter, "gateway_calls_started", "Calls started", ["trunk"])

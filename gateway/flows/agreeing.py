@@ -80,16 +80,17 @@ class Agreeing:
             one_hand = await approvals.one_hand(connection, row["entity_id"], row["author"], authority.holder)
         if row["state"] != CampaignState.HELD:
             return _wrong_state(row["state"])
-        needs = approval.gives(authority, row["needs"], row["author"], one_hand=one_hand)
-        refusal = needs if isinstance(needs, Refusal) else _may_let_go(row, authority)
+        gives = approval.gives(authority, row["needs"], row["author"], one_hand=one_hand)
+        refusal = gives if isinstance(gives, Refusal) else _may_let_go(row, authority)
         if refusal is not None:
             return problem(refusal.status, refusal.reason, refusal.message)
-        assert not isinstance(needs, Refusal)
+        assert not isinstance(gives, Refusal)
         messages = await self._count_now(row)
+        large = approval.is_large(authority, MessageClass(row["message_class"]), messages)
         now = approval.seal(row["plan"], texts, messages)
         if now.hex() != (seen or row["seal"].hex()).lower():
-            return await self._changed_since(row, authority, now, messages)
-        return await self._agree(public_id, row, authority, needs, now)
+            return await self._changed_since(row, authority, now, messages, large=large)
+        return await self._agree(public_id, row, authority, gives, now, large=large)
 
     async def break_glass(self, public_id: str, authority: Authority, reason: str) -> Answer:
         """Let a held campaign go without agreement; every approver is told, with the reason."""
@@ -121,25 +122,27 @@ class Agreeing:
             plan["territory"], [number for number, _ in plan["groups"]],
         )  # fmt: skip
 
-    async def _changed_since(self, row: Any, authority: Authority, now: bytes, messages: int) -> Answer:
+    async def _changed_since(self, row: Any, authority: Authority, now: bytes, messages: int, *, large: bool) -> Answer:
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
+            needs = await approvals.needs(connection, row["id"], second=large)
             await _void(connection, row, now, authority)
         return problem(
             409, "changed", "Whom this campaign reaches has changed since you saw it. Look again, and send the seal of "
-            "what you agree to.", seal=now.hex(), messages=messages,
+            "what you agree to.", seal=now.hex(), messages=messages, needs=needs,
         )  # fmt: skip
 
     async def _agree(
-        self, public_id: str, row: Any, authority: Authority, needs: tuple[str, ...], seal: bytes
+        self, public_id: str, row: Any, authority: Authority, gives: tuple[str, ...], seal: bytes, *, large: bool
     ) -> Answer:
         async with self._store.tenant(authority.entity_id, authority.holder) as connection:
             state = await alerts.lock_state(connection, row["id"])  # of two at once the second finds it gone
             if state is not CampaignState.HELD:
                 return _wrong_state(state.value)
+            needs = await approvals.needs(connection, row["id"], second=large)  # it may have grown since it was held
             await _void(connection, row, seal, authority)
-            await approvals.give(connection, row, authority.holder, needs, seal)
+            await approvals.give(connection, row, authority.holder, gives, seal)
             given = {one["need"] for one in await approvals.given(connection, row["id"])}
-            waits = [need for need in row["needs"] if need not in given]
+            waits = [need for need in needs if need not in given]
             if waits:
                 await _note(connection, row, AGREED, authority)
                 return Answer(status=200, body={"campaign": public_id, "state": "held", "needs": waits})

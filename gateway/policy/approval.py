@@ -30,6 +30,12 @@ def asks_for_size(authority: Authority, message_class: MessageClass) -> bool:
     return message_class in dict(authority.policy.approval_above)
 
 
+def is_large(authority: Authority, message_class: MessageClass, messages: int) -> bool:
+    """Whether so many messages ask for a second person."""
+    above = dict(authority.policy.approval_above).get(message_class)
+    return above is not None and messages > above
+
+
 def needed(
     authority: Authority,
     message_class: MessageClass,
@@ -40,10 +46,8 @@ def needed(
 ) -> tuple[str, ...]:
     """The agreements that a campaign needs; `partnerships` are (number, what it asks for) of the groups it names;
     `hold`: a second person in any case."""
-    policy = authority.policy
-    above = dict(policy.approval_above).get(message_class)
-    large = above is not None and messages > above
-    needs = [SECOND] if hold or large or message_class in policy.approval else []
+    large = is_large(authority, message_class, messages)
+    needs = [SECOND] if hold or large or message_class in authority.policy.approval else []
     for number, agreement in sorted(set(partnerships)):
         needs += [f"{who}:{number}" for who in AGREEMENTS[agreement] if not _is(authority, who, number)]
     return tuple(needs)

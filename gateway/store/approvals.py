@@ -35,6 +35,12 @@ async def put_seal(
     await connection.execute(_SQL["approval_seal"], campaign, author, list(needs), seal, messages)
 
 
+async def needs(connection: Connection, campaign: int, *, second: bool) -> list[str]:
+    """What a campaign waits for; `second`: also for a second person from now on."""
+    found: list[str] = await connection.fetchval(_SQL["approval_needs"], campaign, second)
+    return found
+
+
 async def void(connection: Connection, campaign: int, seal: bytes) -> bool:
     """Agreement to anything but this is void. False: there was none."""
     return bool(await connection.fetch(_SQL["approval_void"], campaign, seal))

@@ -9,6 +9,7 @@ import pytest
 from gateway.cap.model import Scope
 from gateway.flows.answers import Answer
 from gateway.model import ChannelName, MessageClass, Realm, Role
+from gateway.policy import approval
 from gateway.policy.importing import ImportedContact
 from gateway.store import admin, approvals, persons
 from gateway.store.persons import Grant, NewMandate
@@ -115,6 +116,39 @@ async def test_what_was_seen_has_changed_so_agreement_is_void(scene: Scene) -> N
     assert report["approved_by"] == [who[2], who[3]], "and not the police for what they agreed to before"
     held = [(entry["what"], entry["by"]) for entry in report["custody"] if entry["state"] == "held"]
     assert held == [("accepted", who[0]), ("agreed", who[1]), ("agreement void", who[2]), ("agreed", who[2])]
+
+
+async def test_what_has_grown_beyond_its_size_asks_for_a_second_person_after_all(scene: Scene) -> None:
+    commune = await scene.entity(policy={"approval_above": {"urgent": 2}}, groups={"g": 2})
+    number, tokens = await partnership(scene, commune, "police")
+    answer = await scene.post(to_group(), commune)
+    assert answer.body["needs"] == [f"police:{number}"]
+    async with scene.connected() as connection:
+        group = (await admin.groups(connection, "commune"))[0].id
+        more = ImportedContact(row=1, key="new", mobile="+32470999999")
+        await admin.import_contacts(connection, commune.id, [more], group_id=group)
+    changed = await approve(scene, answer, tokens["police"])
+    assert (changed.status, changed.body["needs"]) == (409, ["second", f"police:{number}"])
+    seal = changed.body["seal"]
+    police = await approve(scene, answer, tokens["police"], seal)
+    assert (police.body["state"], police.body["needs"]) == ("held", ["second"])
+    assert (await approve(scene, answer, commune, seal)).body["reason"] == "own-alert"
+    assert (await approve(scene, answer, commune.second, seal)).body["state"] == "planned"
+
+
+async def test_who_agrees_to_what_it_has_grown_to_at_once_lets_it_wait_for_the_second_person(scene: Scene) -> None:
+    """The seal of today needs no refusal first: whoever computes it agrees to today's size."""
+    commune = await scene.entity(policy={"approval_above": {"urgent": 2}}, groups={"g": 2, "h": 3})
+    _, tokens = await partnership(scene, commune, "police")
+    answer = await scene.post(to_group(), commune)
+    held = await scene.rows("SELECT id, plan FROM campaign")
+    async with scene.connected() as connection:
+        group = (await admin.groups(connection, "commune"))[0].id
+        more = ImportedContact(row=1, key="new", mobile="+32470999999")
+        await admin.import_contacts(connection, commune.id, [more], group_id=group)
+        seal = approval.seal(held[0]["plan"], await approvals.texts(connection, held[0]["id"]), 3)
+    police = await approve(scene, answer, tokens["police"], seal.hex())
+    assert (police.status, police.body["needs"]) == (200, ["second"])
 
 
 async def reported(scene: Scene, answer: Answer) -> Any:

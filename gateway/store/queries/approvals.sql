@@ -34,6 +34,11 @@ SELECT need, approver, at, reason FROM approval WHERE campaign_id = $1 AND NOT v
 -- Write down what approvers have to agree to.
 UPDATE campaign SET author = $2, needs = $3, seal = $4, sealed_messages = $5 WHERE id = $1;
 
+-- name: approval_needs
+-- What a campaign waits for; with $2 also for a second person from now on.
+UPDATE campaign SET needs = CASE WHEN $2 AND state = 'held' AND 'second' <> ALL (needs) THEN array_prepend('second', needs) ELSE needs END WHERE id = $1
+RETURNING needs;
+
 -- name: approval_tell
 -- A notice for everybody of the entity who might have been asked.
 INSERT INTO notice (entity_id, person_id, word, subject, body)
