@@ -25,7 +25,7 @@ def to_group(identifier: str = "A-1", group: str = "g") -> Any:
     return with_infos(alert, area=())
 
 
-async def approve(scene: Scene, answer: Answer, token: str, seal: str | None = None) -> Answer:
+async def approve(scene: Scene, answer: Answer, token: Entity | str, seal: str | None = None) -> Answer:
     return await scene.campaigns.agreeing.approve(answer.body["campaign"], await scene.authority(token), seal)
 
 
