@@ -29,7 +29,7 @@ from gateway.model import (
 )
 from gateway.smpp import pdu, text, tlv
 from gateway.smpp.receipt import ID_RULES, DeliveryReceipt, Fate
-from gateway.smpp.status import BY_NAME, StatusKind, lookup
+from gateway.smpp.status import BY_NAME, Status, StatusKind, lookup
 
 _E164 = re.compile(r"\+[1-9][0-9]{3,14}")
 _MOST_TEXTS = 1_000
@@ -206,8 +206,10 @@ class Provider:
         return [told._replace(retry_after_s=pause_s) for told in self._answered(ticket, kind, status, row.name)]
 
     def belated(self, ticket: object, status: int, message_id: str) -> list[Belated]:
-        """What the answer to a ticket that was unknown says of its delivery; nothing while another part is unknown, or
-        of what was to take an earlier one's place."""
+        """What the answer to a ticket that was unknown says of its delivery; nothing while another part is unknown.
+        What did not take an earlier one's place has not left, and may leave like any other."""
+        if isinstance(ticket, Replacement):
+            return [Belated(told) for told in self._replaced_late(ticket, lookup(status))]
         if not isinstance(ticket, Delivery | PartTicket):
             return []
         row, known = lookup(status), (self.rule.response(message_id),) if message_id else ()
@@ -216,6 +218,10 @@ class Provider:
         told = Outcome(delivery_of(ticket), kind, self.settings.name, status, row.name, known, settled, pause_s)
         whole = ticket.long.belated(ticket.number, told) if isinstance(ticket, PartTicket) else told
         return [Belated(whole)] if whole is not None and whole.kind is not OutcomeKind.UNKNOWN else []
+
+    def _replaced_late(self, ticket: Replacement, row: Status) -> list[Outcome]:
+        kind = _TAKEN if row.kind is StatusKind.OK else OutcomeKind.RETRY
+        return self._answered(ticket, kind, row.code, row.name)
 
     def unknown(self, tickets: Sequence[object], why: str) -> list[Outcome]:
         """Outcomes of what left and was never answered."""

@@ -206,13 +206,14 @@ class Tracking:
                 return
             batch = batch.one_by_one()
         numbers = {name: await self._number(connection, name) for name in set(batch.ids_provider)}
-        if batch.belated:
-            await self._resolved(connection, batch, await deliveries.record_belated(connection, batch, numbers))
-            return
+        record = deliveries.record_belated if batch.belated else deliveries.record_outcomes
         async with connection.transaction() if batch.replaced else nullcontext():
-            recorded = await deliveries.record_outcomes(connection, batch, numbers)
+            recorded = await record(connection, batch, numbers)
             if batch.replaced:
                 await deliveries.end_replaced(connection, batch, numbers)
+        if batch.belated:
+            await self._resolved(connection, batch, recorded)
+            return
         await self._count(connection, batch, recorded)
         if recorded.total < len(batch.seq):
             await self._fenced(connection, batch)

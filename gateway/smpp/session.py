@@ -199,8 +199,6 @@ class Session:
 
     def data_to_send(self) -> bytes:
         """Everything to be written since the last call, joined."""
-        if not self._out:
-            return b""
         data = b"".join(self._out)
         self._out.clear()
         return data
@@ -303,6 +301,8 @@ class Session:
                 self._events.append(Answered(command & ~pdu.RESPONSE, status))  # SMPP 3.4 §4.9.2
             case pdu.REPLACE_SM_RESP if (ticket := self._pending.pop(number, None)) is not None:  # SMPP 3.4 §4.10.2
                 self._events.append(Refused(ticket, status) if status else Accepted([ticket], [""]))
+            case pdu.REPLACE_SM_RESP:
+                self._belated(number, status, "", "replace_sm_resp that no replace waits for")
             case _ if command in pdu.BIND_RESPS and self.state is State.BINDING:
                 self._bind_answer(status, body)
             case _:

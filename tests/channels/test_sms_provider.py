@@ -37,6 +37,7 @@ from gateway.model import (
 from gateway.smpp import header, pdu, text, tlv
 from gateway.smpp.events import Role
 from gateway.smpp.receipt import DeliveryReceipt, Fate
+from gateway.smpp.status import BY_NAME
 
 EXPIRES = datetime(2026, 11, 21, 23, 5, 9, tzinfo=UTC)
 WORDS = Text(
@@ -241,10 +242,25 @@ def test_a_part_that_is_refused_late_makes_the_message_what_a_refusal_does() -> 
     assert (late.outcome.kind, late.outcome.code, late.outcome.message_ids) == (OutcomeKind.RETRY, 0x08, ())
 
 
-def test_a_replacement_or_a_probe_that_is_answered_late_says_nothing() -> None:
-    provider = Provider(settings())
-    assert provider.belated(Replacement(DELIVERY, Earlier("sim", "7", "Brand")), 0, "8") == []
-    assert provider.belated(object(), 0, "8") == []
+def test_a_probe_that_is_answered_late_says_nothing() -> None:
+    assert Provider(settings()).belated(object(), 0, "8") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "ids"),
+    [
+        ("ESME_ROK", OutcomeKind.REPLACED, ("7",)),
+        ("ESME_RREPLACEFAIL", OutcomeKind.RETRY, ()),
+        ("ESME_RTHROTTLED", OutcomeKind.RETRY, ()),
+    ],
+)
+def test_a_replacement_that_is_answered_late_took_the_place_or_has_not_left(
+    status: str, kind: OutcomeKind, ids: tuple[str, ...]
+) -> None:
+    ticket = Replacement(DELIVERY, Earlier("sim", "7", "Brand"))
+    (late,) = Provider(settings()).belated(ticket, BY_NAME[status].code, "")
+    assert (late.outcome.kind, late.outcome.message_ids, late.outcome.settled) == (kind, ids, False)
+    assert late.outcome.delivery is DELIVERY
 
 
 def test_an_expiry_is_an_absolute_time_in_utc() -> None:

@@ -268,6 +268,24 @@ async def test_a_late_answer_makes_unknown_submitted_and_spares_the_second_try(s
     assert 'gateway_late_answers_total{channel="sms",found="spare"} 1.0' in said
 
 
+async def test_a_text_that_took_an_earlier_ones_place_is_the_one_that_arrives_though_answered_late(
+    scene: Scene,
+) -> None:
+    tracking, entity = a_tracking(scene.store), await scene.entity()
+    earlier, (old,) = await taken_by(scene, entity, tracking, 1)
+    later, (new,) = await taken_by(scene, entity, tracking, 1, identifier="A-2")
+    async with going(tracking.run()):
+        await tracking.emit([accepted(old, "m1")])
+        await tracking.emit([unanswered(new)])
+        await tracking.emit([Belated(accepted(new, "m1")._replace(kind=OutcomeKind.REPLACED))])
+        assert await counted(scene, earlier) == {"cancelled": 1}
+        assert await counted(scene, later) == {"submitted": 1}
+        assert await tried_again(scene, tracking, later) == []
+        await tracking.emit([arrived("m1")])
+    assert await counted(scene, earlier) == {"cancelled": 1}
+    assert await counted(scene, later) == {"delivered": 1}
+
+
 async def test_a_late_answer_does_not_hold_a_second_try_that_has_begun_and_says_so(scene: Scene) -> None:
     """It goes on, and is a possible duplicate whatever becomes of it; refused for now it is not sent a third time."""
     tracking = a_tracking(scene.store)

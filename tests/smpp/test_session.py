@@ -397,10 +397,12 @@ def test_a_replace_counts_in_the_window_and_is_answered_refused_or_given_up_like
         Accepted(["taken"], [""]),
         Refused("refused", 0x13),
         Refused("unknown there", 3),
-        Finding("response that no request waits for", 1),
+        Finding("replace_sm_resp that no replace waits for", 1),
     ]
     session.handle_timer(20.0)
     assert Unanswered(["silent"]) in session.events()
+    session.receive_data(pdu.encode(pdu.REPLACE_SM_RESP, 0, asked[3][2]), 21.0)
+    assert session.events() == [Belated("silent", "", 0)]
 
 
 def test_an_outbind_is_answered_by_a_bind_only_when_it_is_expected_and_in_time() -> None:
