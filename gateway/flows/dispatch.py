@@ -150,9 +150,11 @@ class Dispatcher:
                 await self._give_back(lane, held)
 
     async def _give_back(self, lane: Lane, held: Held) -> None:
-        lane.forget(held)
+        """Unless one of its rows is still being written: then it is ours until the next beat."""
         async with self._store.queue.acquire(timeout=5) as connection:
-            await deliveries.give_back(connection, held.lease)
+            given = await deliveries.give_back(connection, held.lease)
+        if given:
+            lane.forget(held)
 
     async def _tend(self) -> None:
         """Every half second: due retries become chunks, chunks of dead nodes are taken over, orphans are matched."""

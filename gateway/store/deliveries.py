@@ -146,9 +146,9 @@ async def keep_leases(connection: Connection, leases: Sequence[Lease], *, lease_
     return {LeaseKey(r["campaign_id"], r["lo"], r["epoch"]): r["state"] != 1 for r in rows}
 
 
-async def give_back(connection: Connection, lease: Lease) -> None:
-    """Return a chunk whose marked rows are all recorded."""
-    await connection.execute(_SQL["give_back"], lease.campaign, lease.lo, lease.epoch)
+async def give_back(connection: Connection, lease: Lease) -> bool:
+    """Return a chunk whose marked rows are all recorded; False: one is not, or it is not ours."""
+    return bool(await connection.fetch(_SQL["give_back"], lease.campaign, lease.lo, lease.epoch))
 
 
 async def record_outcomes(connection: Connection, batch: OutcomeColumns, providers: Mapping[str, int]) -> Recorded:

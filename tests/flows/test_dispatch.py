@@ -340,6 +340,33 @@ async def test_a_node_from_which_nothing_can_leave_keeps_no_chunk_from_those_tha
     assert len({delivery.address for delivery in other.channel.sent}) == 250
 
 
+async def test_a_chunk_whose_rows_are_still_being_written_is_given_back_when_they_are(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would wait for the end of its lease."""
+    number, rig = await a_sms_campaign(scene), Rig(scene)
+    await rig.leased(number)
+    rig.lane._able = lambda: False
+    rig.ticks.now += UNABLE_S
+    real, asked, slow = deliveries.record_outcomes, asyncio.Event(), asyncio.Event()
+
+    async def recorded(*arguments: Any) -> Any:
+        asked.set()
+        await slow.wait()
+        return await real(*arguments)
+
+    monkeypatch.setattr(deliveries, "record_outcomes", recorded)
+    async with going(rig.tracking.run()):
+        await rig.dispatcher._look()
+        await asked.wait()
+        await rig.dispatcher.beat_once()
+        assert 1 in {chunk["state"] for chunk in await chunks(scene, number)}
+        slow.set()
+        await until(lambda: not rig.tracking.unrecorded)
+        await rig.dispatcher.beat_once()
+    assert {chunk["state"] for chunk in await chunks(scene, number)} == {0}
+
+
 async def test_drain_waits_for_what_the_store_is_leasing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or nobody would give it back, and the other nodes would wait for its end."""
     number, rig = await a_sms_campaign(scene), Rig(scene)

@@ -100,7 +100,8 @@ WITH k AS (
 UPDATE chunk SET state = 0, node = NULL, lease_until = NULL
 FROM k WHERE chunk.campaign_id = $1 AND chunk.lo = $2 AND NOT EXISTS (
     SELECT FROM delivery d WHERE d.campaign_id = $1 AND d.seq = ANY ((SELECT marked FROM k)::int[])
-      AND d.state = CASE WHEN k.seqs IS NULL THEN 0 ELSE 1 END);
+      AND d.state = CASE WHEN k.seqs IS NULL THEN 0 ELSE 1 END)
+RETURNING chunk.lo;
 
 -- name: record_outcomes
 -- What the peers answered, for one campaign and channel: rows, message ids, retries, finished chunks, counts; fenced by
