@@ -147,7 +147,10 @@ class Dispatcher:
             elif kept[held.key] and not held.gone:
                 await self._halt(held.lease.campaign)
             elif held.gone and not held.in_flight:
-                await self._give_back(lane, held)
+                if kept[held.key]:  # withdrawn: nobody sends the rest, the sweep ends it
+                    lane.forget(held)
+                else:
+                    await self._give_back(lane, held)
 
     async def _give_back(self, lane: Lane, held: Held) -> None:
         """Unless one of its rows is still being written: then it is ours until the next beat."""

@@ -187,6 +187,10 @@ async def test_a_withdrawn_chunk_is_halted_at_the_next_heartbeat(scene: Scene) -
     await rig.dispatcher.beat_once()
     assert rig.channel.withdrawn == [number]
     assert set(rig.tracking.kinds()) == {OutcomeKind.UNSENT}
+    async with going(rig.tracking.run()):
+        await until(lambda: not rig.tracking.unrecorded)
+    await rig.dispatcher.beat_once()
+    assert rig.lane.held() == [], "the sweep ends it, and nobody keeps its lease"
 
 
 async def test_release_gives_back_what_is_not_in_flight(scene: Scene) -> None:
