@@ -66,7 +66,7 @@ X
       res_ari_applications res_ari_asterisk res_ari_bridges res_ari_channels res_ari_device_states res_ari_endpoints res_ari_events res_ari_playbacks res_ari_recordings res_ari_sounds
     do [ -e "$ROOT/usr/lib/asterisk/modules/$m.so" ] && echo "load=$m.so"; done; } >"$DIR/etc/modules.conf"
   printf '[general]\n[logfiles]\nfull => notice,warning,error,verbose\n' >"$DIR/etc/logger.conf"
-  printf '[general]\nrtpstart=%s\nrtpend=%s\nstrictrtp=no\n' "$RTP" $((RTP + 1999)) >"$DIR/etc/rtp.conf"
+  printf '[general]\nrtpstart=%s\nrtpend=%s\nstrictrtp=no\n' "$RTP" $((RTP + 199)) >"$DIR/etc/rtp.conf"
   printf '[general]\nenabled=yes\nbindaddr=127.0.0.1\nbindport=%s\n' "$HTTP" >"$DIR/etc/http.conf"
   printf '[general]\nenabled=yes\n[gw]\ntype=user\nread_only=no\npassword=gwpass\n' >"$DIR/etc/ari.conf"
   for f in stasis ccss features cel cdr udptl indications codecs musiconhold confbridge manager pjproject pjsip_notify; do [ -e "$DIR/etc/$f.conf" ] || printf '[general]\n' >"$DIR/etc/$f.conf"; done

@@ -21,7 +21,7 @@ ausrc_channels 1
 auplay_channels 1
 audio_buffer 20-160
 rtp_tos 184
-rtp_ports $RTP-$((RTP + 999))
+rtp_ports $RTP-$((RTP + 199))
 rtcp_mux no
 jitter_buffer_delay 1-20
 snd_path $DIR/rec

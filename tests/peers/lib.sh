@@ -93,7 +93,7 @@ wait_udp() {
 
 still_there() {
   [ -z "$1" ] || alive "$1" && return 0
-  tail -n 5 "$DIR/$1.out" >&2
+  tail -n 20 "$DIR/$1.out" >&2
   die "$1 ended while starting"
 }
 

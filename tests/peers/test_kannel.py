@@ -39,7 +39,7 @@ class Kannel:
 
 @contextlib.asynccontextmanager
 async def kannel(folder: Path, simulator: SmscSimulator, *, binds: int = 1, ids: str = "0") -> AsyncIterator[Kannel]:
-    admin, sendsms, hook = free_port(), free_port(), free_port()
+    admin, sendsms, hook = free_port(2), free_port(), free_port()
     found = Kannel(folder, hook)
     app = web.Application()
     app.router.add_get("/dlr", found.called)

@@ -5,7 +5,6 @@ What was sent is compared with what they recorded; their own statistics say whet
 
 import asyncio
 import csv
-import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -31,7 +30,7 @@ from tests.support.ports import free_port
 from tests.support.sound import Likeness, likeness
 from tests.support.waiting import PATIENCE_S, until, watching_stalls
 
-UDP = socket.SOCK_DGRAM
+RTP_PORTS = 200  # of tests/peers/asterisk.sh and baresip.sh
 SENTENCE = "Attention. This is a test of the alert line. Close doors and windows, and stay inside."
 EXPECTED = {
     "0": "played", "1": "confirmed", "2": "confirmed", "3": "played", "4": "played", "5": "played", "6": "busy",
@@ -125,8 +124,8 @@ def short_ring(calls: Calls) -> None:
 @pytest.fixture
 def sipp(public_path: Path) -> Iterator[tuple[Path, int]]:
     """A sipp that answers as the last digit says: its folder and port."""
-    port = free_port(UDP)
-    with peers.running("sipp.sh", public_path / "sipp", port, free_port(UDP)) as folder:
+    port = free_port()
+    with peers.running("sipp.sh", public_path / "sipp", port, free_port()) as folder:
         yield folder, port
 
 
@@ -214,8 +213,8 @@ async def heard(calls: Calls, number: str, folder: Path, pattern: str, wanted: C
 @pytest.mark.peer("baresip")
 @pytest.mark.peer("espeak")
 async def test_baresip_records_what_was_said(public_path: Path) -> None:
-    port = free_port(UDP)
-    with peers.running("baresip.sh", public_path / "baresip", port, free_port(), free_port(UDP)) as folder:
+    port = free_port()
+    with peers.running("baresip.sh", public_path / "baresip", port, free_port(), free_port(RTP_PORTS)) as folder:
         settings = sounding(audio={})
         async with calling(port, settings=settings, folder=public_path / "audio") as calls:
             found = await heard(
@@ -233,14 +232,14 @@ async def test_baresip_records_what_was_said(public_path: Path) -> None:
 @pytest.fixture
 def asterisk(public_path: Path) -> Iterator[tuple[Path, int, int]]:
     """An Asterisk that is a trunk with digest, with sipp behind it: its folder, SIP port and HTTP port."""
-    called, sip, http = free_port(UDP), free_port(), free_port()
+    called, sip, http = free_port(), free_port(), free_port()
     try:
         peers.run("asterisk.sh", "fetch")
     except AssertionError as error:
         pytest.skip(f"Asterisk can not be fetched any more: {error}")
-    with peers.running("sipp.sh", public_path / "sipp", called, free_port(UDP)):
-        rtp = free_port(UDP) // 2 * 2
-        with peers.running("asterisk.sh", public_path / "asterisk", sip, http, called, min(rtp, 60000)) as folder:
+    with peers.running("sipp.sh", public_path / "sipp", called, free_port()):
+        rtp = (free_port(RTP_PORTS + 1) + 1) // 2 * 2
+        with peers.running("asterisk.sh", public_path / "asterisk", sip, http, called, rtp) as folder:
             yield folder, sip, http
 
 
@@ -308,7 +307,7 @@ async def test_asterisk_calls_for_us_every_outcome_and_the_sound_is_whole(
 ) -> None:
     """ARI: sipp behind it for the outcomes, baresip for the sound."""
     _, _, http = asterisk
-    port = free_port(UDP)
+    port = free_port()
     settings = sounding(audio={}, repeat=1, key_timeout_s=3, prompts={"en": "Press one."})
     async with by_ari(http, settings, public_path / "sounds") as (calls, driver):
         short_ring(calls)
@@ -317,7 +316,7 @@ async def test_asterisk_calls_for_us_every_outcome_and_the_sound_is_whole(
         assert {number[-1]: word for number, word in calls.words.items()} == {
             number[-1]: EXPECTED[number[-1]] for number in numbers
         }
-        with peers.running("baresip.sh", public_path / "baresip", port, free_port(), free_port(UDP)) as folder:
+        with peers.running("baresip.sh", public_path / "baresip", port, free_port(), free_port(RTP_PORTS)) as folder:
             dialled(driver, f"PJSIP/called/sip:{{number}}@127.0.0.1:{port}")
             found = await heard(calls, "+32470000010", folder / "rec", "dump-*-dec.wav", lambda one: one.worst > 0.9)
         assert calls.words["+32470000010"] == "played"
