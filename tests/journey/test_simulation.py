@@ -255,6 +255,12 @@ async def test_what_a_campaign_is_can_not_be_changed(pg: Cluster) -> None:
         ):  # fmt: skip
             with pytest.raises(asyncpg.IntegrityConstraintViolationError):
                 await scene.rows(statement)
+        owner = await asyncpg.connect(pg.owner_dsn)
+        try:
+            with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+                await owner.execute("UPDATE delivery_0 SET transport = 1")  # past the table, which nobody else may
+        finally:
+            await owner.close()
 
 
 async def test_a_rehearsal_whose_rows_were_tampered_with_does_not_leave(pg: Cluster) -> None:

@@ -381,6 +381,18 @@ async def test_no_trigger_has_the_rows_of_the_hot_path_locked_before_they_change
     assert [tuple(row) for row in found] == []
 
 
+async def test_no_trigger_looks_at_the_deliveries_one_by_one(queue: Connection) -> None:
+    await queue.execute("SELECT ensure_delivery_partition(1)")
+    row_update = 1 | 16  # pg_trigger.tgtype: FOR EACH ROW, UPDATE
+    deliveries_ = (
+        "SELECT 'delivery'::regclass UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = 'delivery'::regclass"
+    )
+    triggers = f"SELECT tgname, tgtype & $1::smallint = $1 AS each FROM pg_trigger WHERE tgrelid IN ({deliveries_})"
+    found = [tuple(row) for row in await queue.fetch(triggers, row_update)]
+    assert found.count(("transport_is_fixed", False)) >= 2, "the table's, and its partition's"
+    assert [name for name, each in found if each] == []
+
+
 @pytest.mark.both_servers
 async def test_a_peers_numbers_and_words_are_stored_whatever_they_are(queue: Connection, entity_id: int) -> None:
     campaign = await a_campaign(queue, entity_id, rows=2)

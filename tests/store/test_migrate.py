@@ -194,3 +194,16 @@ async def test_campaigns_that_are_being_sent_keep_their_counts_and_have_all_coun
     await forward(empty_pg, every)
     found = "SELECT array_agg((shard, queued)::text ORDER BY shard) FROM progress WHERE campaign_id = 7"
     assert await value(empty_pg.admin_dsn, found) == ["(0,5)", "(1,-2)", "(2,0)", "(3,0)"]
+
+
+async def test_deliveries_that_are_there_are_watched_by_the_statement_from_then_on(empty_pg: Cluster) -> None:
+    """0127: on the table and on the partitions that there are, and no more by the row."""
+    every = load()
+    await forward(empty_pg, tuple(one for one in every if one.number < 127))
+    await value(empty_pg.admin_dsn, "SELECT ensure_delivery_partition(7)")
+    await forward(empty_pg, every)
+    each_row = 1  # pg_trigger.tgtype
+    watched = f"SELECT array_agg(tgrelid::regclass || ' ' || (tgtype & {each_row}) ORDER BY 1) FROM pg_trigger"
+    of_deliveries = "tgname = 'transport_is_fixed' AND tgrelid <> 'chunk'::regclass"
+    found = await value(empty_pg.admin_dsn, f"{watched} WHERE {of_deliveries}")
+    assert found == ["delivery 0", "delivery_0 0"]

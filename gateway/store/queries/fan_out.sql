@@ -45,10 +45,28 @@ reach AS (
     UNION ALL
     SELECT id, channel, address, language FROM told),
 once AS (SELECT DISTINCT ON (channel, address) id, channel, address, language FROM reach ORDER BY channel, address, id)
-SELECT count(*) AS messages, coalesce(array_agg(id), '{}')::text AS people, coalesce(array_agg(
+SELECT count(*) FILTER (WHERE channel = 1) AS sms, count(*) FILTER (WHERE channel = 2) AS voice,
+    count(*) FILTER (WHERE channel = 3) AS email, coalesce(array_agg(id), '{}')::text AS people, coalesce(array_agg(
         cardinality($6::text[]) * (array_position($5::smallint[], channel) - 1) + coalesce(array_position($6::text[], language), 1)), '{}')::text AS slots,
     coalesce(array_agg(address), '{}')::text AS addresses
 FROM once;
+
+-- name: fan_out_write_all
+-- The usual case of fan_out_write at three quarters of its cost: the campaign has none of the addresses of this slice, and
+-- nobody of it has left for good. Then every row is written and numbered as it comes; else none, and fan_out_write is to
+-- choose. The columns are unnested in the list of results, because in FROM each would be put down once more.
+WITH clean AS MATERIALIZED (
+    SELECT 0 = (  -- counted: for the first one that EXISTS stops at the planner would read the table
+            SELECT count(*) FROM delivery d WHERE d.campaign_id = $1 AND d.channel = ANY ($8::smallint[])
+              AND d.address = ANY (ARRAY(SELECT unnest($7::text::text[]))))
+        AND ($10 OR NOT EXISTS (
+            SELECT FROM erasure e WHERE e.done_at IS NULL AND e.contact_id = ANY (ARRAY(SELECT unnest($5::text::bigint[])))))
+        AS clean)
+INSERT INTO delivery (campaign_id, seq, entity_id, contact_id, channel, transport, text_key, address)
+SELECT $1, $2 - 1 + f.n, $3, f.id, ($8::smallint[])[f.slot], $4, ($9::smallint[])[f.slot], f.address
+FROM (SELECT generate_series(1, cardinality($6::text::smallint[])) AS n, unnest($5::text::bigint[]) AS id,
+        unnest($6::text::smallint[]) AS slot, unnest($7::text::text[]) AS address
+    WHERE (SELECT clean FROM clean)) f;
 
 -- name: fan_out_write
 -- The rows of one slice: those who were found ($5 to $7: person, slot, address, channel by channel) and whom the campaign does
