@@ -120,12 +120,19 @@ async def write(
 ) -> list[NewRows]:
     """Write the deliveries of one slice: one per channel and endpoint that this campaign does not have yet. Returns
     what was added, by channel."""
-    columns = found.people, found.slots, found.addresses, *_slots(texts), found.told
-    slice_ = campaign, first_seq, entity_id, transport, *columns
-    done: str = await connection.execute(_SQL["fan_out_write_all"], *slice_)
-    added: Any = found.by_channel
-    if int(done.rpartition(" ")[2]) < found.messages:  # none at all
-        added = await connection.fetchrow(_SQL["fan_out_write"], *slice_)
+    left_out: Any = await connection.fetchrow(
+        _SQL["fan_out_write"],
+        campaign,
+        first_seq,
+        entity_id,
+        transport,
+        found.people,
+        found.slots,
+        found.addresses,
+        *_slots(texts),
+        found.told,
+    )
+    added = [messages - without for messages, without in zip(found.by_channel, left_out, strict=True)]
     ends = list(accumulate(added, initial=first_seq))
     return [
         NewRows(channel, lo, to - 1) for channel, (lo, to) in zip(CHANNEL_CODES, pairwise(ends), strict=True) if lo < to

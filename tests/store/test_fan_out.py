@@ -1,5 +1,6 @@
 """Who is alerted how: one message per channel and endpoint, in slices, on real servers."""
 
+import random
 from collections.abc import Sequence
 
 import asyncpg
@@ -380,3 +381,44 @@ async def test_who_left_for_good_after_they_were_found_is_not_written_unless_tol
         )
         assert await told(connection, number) == left
         assert rows == [NewRows(SMS, 1, len(left))]
+
+
+@pytest.mark.both_servers
+@pytest.mark.parametrize("seed", range(4))
+async def test_rows_are_numbered_without_a_gap_whoever_of_a_slice_is_left_out(
+    connection: Connection, entity_id: int, seed: int
+) -> None:
+    chosen = random.Random(seed)
+    names = [f"p{n:02}" for n in range(40)]
+    some, gone = set(chosen.sample(names, 3 * seed)), chosen.sample(names, seed)
+    places = {name: [HERE, THERE] if name in some else [HERE] for name in names}
+    all_of_them = [citizen(name, *places[name], mobile=f"+324{name[1:]}", email=f"{name}@b") for name in names]
+    await citizens(connection, *all_of_them)
+    people = {row["key"]: row["id"] for row in await connection.fetch("SELECT id, key FROM contact")}
+    campaign = await made.campaign(connection, entity_id)
+    before = await tell(connection, campaign, entity_id, Target(cells=around(THERE)), channels=[SMS], transport=0)
+    found = await fan_out.find(
+        connection, entity_id=entity_id, transport=0, message_class=MessageClass.URGENT, channels=[SMS, EMAIL],
+        texts=TEXTS, whom=Slice(cells=around(HERE)),
+    )  # fmt: skip
+    await connection.executemany(
+        "INSERT INTO erasure (entity_id, contact_id, asked_by) VALUES ($1, $2, 'them')",
+        [(entity_id, people[name]) for name in gone],
+    )
+    first_seq = 1 + sum(rows.hi - rows.lo + 1 for rows in before)
+    new = await fan_out.write(
+        connection, campaign=campaign, first_seq=first_seq, entity_id=entity_id, transport=0, texts=TEXTS, found=found
+    )
+    rows = await connection.fetch(
+        "SELECT seq, contact_id, channel FROM delivery WHERE campaign_id = $1 ORDER BY seq", campaign
+    )
+    assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+    by_number = {number: name for name, number in people.items()}
+    mail = [name for name in names if name not in gone]
+    sms = [name for name in mail if name not in some]
+    assert [(row["channel"], by_number[row["contact_id"]]) for row in rows[first_seq - 1 :]] == [
+        *((1, name) for name in sms),
+        *((3, name) for name in mail),
+    ]
+    middle = first_seq + len(sms)
+    assert new == [NewRows(SMS, first_seq, middle - 1), NewRows(EMAIL, middle, middle + len(mail) - 1)]

@@ -51,42 +51,37 @@ SELECT count(*) FILTER (WHERE channel = 1) AS sms, count(*) FILTER (WHERE channe
     coalesce(array_agg(address), '{}')::text AS addresses
 FROM once;
 
--- name: fan_out_write_all
--- The usual case of fan_out_write at three quarters of its cost: the campaign has none of the addresses of this slice, and
--- nobody of it has left for good. Then every row is written and numbered as it comes; else none, and fan_out_write is to
--- choose. The columns are unnested in the list of results, because in FROM each would be put down once more.
-WITH clean AS MATERIALIZED (
-    SELECT 0 = (  -- counted: for the first one that EXISTS stops at the planner would read the table
-            SELECT count(*) FROM delivery d WHERE d.campaign_id = $1 AND d.channel = ANY ($8::smallint[])
-              AND d.address = ANY (ARRAY(SELECT unnest($7::text::text[]))))
-        AND ($10 OR NOT EXISTS (
-            SELECT FROM erasure e WHERE e.done_at IS NULL AND e.contact_id = ANY (ARRAY(SELECT unnest($5::text::bigint[])))))
-        AS clean)
-INSERT INTO delivery (campaign_id, seq, entity_id, contact_id, channel, transport, text_key, address)
-SELECT $1, $2 - 1 + f.n, $3, f.id, ($8::smallint[])[f.slot], $4, ($9::smallint[])[f.slot], f.address
-FROM (SELECT generate_series(1, cardinality($6::text::smallint[])) AS n, unnest($5::text::bigint[]) AS id,
-        unnest($6::text::smallint[]) AS slot, unnest($7::text::text[]) AS address
-    WHERE (SELECT clean FROM clean)) f;
-
 -- name: fan_out_write
 -- The rows of one slice: those who were found ($5 to $7: person, slot, address, channel by channel) and whom the campaign does
 -- not have, which is asked by a list of addresses: an index is walked along a list once. Whoever left for good meanwhile is left
 -- out (an erasure stays open for longer than anybody is kept as found), unless they were told before ($10). $8 and $9: the
--- channel and the text of each slot. Row numbers go on from $2, channel by channel; so many were added to each.
+-- channel and the text of each slot. Row numbers go on from $2, channel by channel, less one for each that is left out before
+-- it; how many were left out is returned. Every way to number or to count the rows themselves (row_number, RETURNING, a
+-- function in FROM) would put each of them down once more.
 -- $1 campaign, $3 entity, $4 transport.
-WITH known AS (
+WITH f AS NOT MATERIALIZED (
+    SELECT generate_series(1, cardinality($6::text::smallint[])) AS n, unnest($5::text::bigint[]) AS id,
+        unnest($6::text::smallint[]) AS slot, unnest($7::text::text[]) AS address),
+known AS MATERIALIZED (
     SELECT d.channel, d.address FROM delivery d
     WHERE d.campaign_id = $1 AND d.channel = ANY ($8::smallint[]) AND d.address = ANY (ARRAY(SELECT unnest($7::text::text[])))),
+erased AS MATERIALIZED (
+    SELECT e.contact_id FROM erasure e
+    WHERE e.done_at IS NULL AND NOT $10 AND e.contact_id = ANY (ARRAY(SELECT unnest($5::text::bigint[])))),
+left_out AS MATERIALIZED (
+    SELECT f.n, ($8::smallint[])[f.slot] AS channel FROM f
+    WHERE (SELECT EXISTS (SELECT FROM known) OR EXISTS (SELECT FROM erased))
+      AND ((($8::smallint[])[f.slot], f.address) IN (SELECT channel, address FROM known)
+        OR f.id IN (SELECT contact_id FROM erased))),
+l AS MATERIALIZED (SELECT coalesce(array_agg(n ORDER BY n), '{}') AS places FROM left_out),
 put AS (
     INSERT INTO delivery (campaign_id, seq, entity_id, contact_id, channel, transport, text_key, address)
-    SELECT $1, $2 - 1 + (row_number() OVER ())::int, $3, f.id, ($8::smallint[])[f.slot], $4, ($9::smallint[])[f.slot], f.address
-    FROM unnest($5::text::bigint[], $6::text::smallint[], $7::text::text[]) AS f (id, slot, address)
-    WHERE ($10 OR f.id NOT IN (SELECT e.contact_id FROM erasure e WHERE e.done_at IS NULL))
-      AND (($8::smallint[])[f.slot], f.address) NOT IN (SELECT channel, address FROM known)
-    RETURNING channel)
+    SELECT $1, $2 - 1 + f.n - width_bucket(f.n, (SELECT places FROM l)), $3, f.id, ($8::smallint[])[f.slot], $4,
+        ($9::smallint[])[f.slot], f.address
+    FROM f WHERE width_bucket(f.n, (SELECT places FROM l)) = width_bucket(f.n - 1, (SELECT places FROM l)))
 SELECT count(*) FILTER (WHERE channel = 1) AS sms, count(*) FILTER (WHERE channel = 2) AS voice,
     count(*) FILTER (WHERE channel = 3) AS email
-FROM put;
+FROM left_out;
 
 -- name: insert_chunks
 -- Cut the new rows lo..hi of one channel into chunks of $8, and count them as planned and queued.
