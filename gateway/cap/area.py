@@ -206,9 +206,19 @@ class Box(NamedTuple):
 def nearest_and_farthest(lon: float, lat: float, box: Box) -> tuple[float, float]:
     """The least and the greatest haversine from a place to a box, exact also around poles and the antimeridian."""
     near_lon, far_lon = _meridians(lon, box)
-    least = min(haversine(lon, lat, lon + near_lon, at) for at in _turning_latitudes(lat, near_lon, box))
     most = max(haversine(lon, lat, lon + far_lon, at) for at in _turning_latitudes(lat, far_lon, box))
-    return least, most
+    return _least(lon, lat, near_lon, box), most
+
+
+def nearest(lon: float, lat: float, box: Box) -> float:
+    """The least haversine from a place to a box, as exact."""
+    return _least(lon, lat, _meridians(lon, box)[0], box)
+
+
+def _least(lon: float, lat: float, near_lon: float, box: Box) -> float:
+    if near_lon == 0.0:  # along the place's own meridian: the box's nearest parallel
+        return haversine(lon, lat, lon, min(max(lat, box.south), box.north))
+    return min(haversine(lon, lat, lon + near_lon, at) for at in _turning_latitudes(lat, near_lon, box))
 
 
 def _meridians(lon: float, box: Box) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from gateway.cap.area import Box, Disc, Point, Ring, Shape, disc_limit, haversine, in_ring, nearest_and_farthest
+from gateway.cap.area import Box, Disc, Point, Ring, Shape, disc_limit, haversine, in_ring, nearest, nearest_and_farthest
 
 BITS = 26
 """Quarterings of the map down to a point: 0.6 m at the equator."""
@@ -322,7 +322,7 @@ def nearest_first(cells: Iterable[Cell], centre: Point, *, limit: int = MANY_CEL
     Bare cells are quartered as far as that keeps the number of cells within `limit`.
     """
     parts = _quartered(list(cells), limit)
-    return sorted(parts, key=lambda cell: (nearest_and_farthest(*centre, quad_of(cell).box())[0], cell.lo))
+    return sorted(parts, key=lambda cell: (nearest(*centre, quad_of(cell).box()), cell.lo))
 
 
 def about(cell: Cell, place: Point, *, least: int = SMALL_SIZE) -> list[Cell]:
