@@ -9,7 +9,18 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from gateway.cap.area import Box, Disc, Point, Ring, Shape, disc_limit, haversine, in_ring, nearest, nearest_and_farthest
+from gateway.cap.area import (
+    Box,
+    Disc,
+    Point,
+    Ring,
+    Shape,
+    disc_limit,
+    haversine,
+    in_ring,
+    nearest,
+    nearest_and_farthest,
+)
 
 BITS = 26
 """Quarterings of the map down to a point: 0.6 m at the equator."""
