@@ -9,7 +9,8 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
+from itertools import islice, repeat
 from math import inf
 
 from gateway.flows.fence import Fence
@@ -26,6 +27,7 @@ SAMPLE_EVERY = 64
 UNABLE_S = 2.0  # so long may rows be ready that nobody can take
 NO_GRANT_S = 0.01
 LEAST_SHARE = 10  # of what is marked ahead: campaigns that share a lane take turns in steps, and a mark is a commit
+_as_delivery = partial(tuple.__new__, Delivery)  # without a Python call for each
 
 
 @dataclass(slots=True)
@@ -315,11 +317,10 @@ class Lane:
         dropped = (stop - start) - len(allowed)
         held.lease.remaining -= dropped
         here, lease = slice(start, stop), held.lease
-        ready = [
-            Delivery(lease, seq, address, texts[key])
-            for seq, address, key in zip(rows.seqs[here], rows.addresses[here], rows.keys[here], strict=True)
-            if seq in allowed
-        ]
+        said = map(texts.__getitem__, rows.keys[here])
+        ready = list(map(_as_delivery, zip(repeat(lease), rows.seqs[here], rows.addresses[here], said)))
+        if dropped:
+            ready = [delivery for delivery in ready if delivery.seq in allowed]
         if self.closed or held.gone:  # halted while the store was marking: nobody will take them
             self._tracking.emit([Outcome(d, OutcomeKind.UNSENT, "") for d in ready])
         else:

@@ -7,6 +7,7 @@ Never knows: which message a receipt belongs to. SMPP 3.4 §4.6, §5.2.28, §5.3
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
 from gateway.smpp import pdu, text, tlv
@@ -69,6 +70,9 @@ class DeliveryReceipt(NamedTuple):
     from_tlv: bool
 
 
+_as_receipt = partial(tuple.__new__, DeliveryReceipt)  # without a Python call for each
+
+
 class NotReceipt(NamedTuple):
     """Why a deliver_sm is no receipt that can be used: a reply of a person, or a receipt without id or state."""
 
@@ -114,7 +118,7 @@ def standard(octets: str, start: int, end: int) -> DeliveryReceipt | None:
     state = _BY_WORD.get(word)
     if state is None or match.end(1) + ord(sm_length) != end:
         return None
-    return DeliveryReceipt(message_id, state.fate, state.word, int(error), False)
+    return _as_receipt((message_id, state.fate, state.word, int(error), False))
 
 
 def _any_form(message: pdu.Message, raw: bytes, intermediate: bool) -> DeliveryReceipt | NotReceipt:

@@ -31,6 +31,7 @@ from tests.support.sound import Likeness, likeness
 from tests.support.waiting import PATIENCE_S, until, watching_stalls
 
 RTP_PORTS = 200  # of tests/peers/asterisk.sh and baresip.sh
+MEDIA_PORTS = 4  # of sipp: sound, video, and what is said about them
 SENTENCE = "Attention. This is a test of the alert line. Close doors and windows, and stay inside."
 EXPECTED = {
     "0": "played", "1": "confirmed", "2": "confirmed", "3": "played", "4": "played", "5": "played", "6": "busy",
@@ -125,7 +126,7 @@ def short_ring(calls: Calls) -> None:
 def sipp(public_path: Path) -> Iterator[tuple[Path, int]]:
     """A sipp that answers as the last digit says: its folder and port."""
     port = free_port()
-    with peers.running("sipp.sh", public_path / "sipp", port, free_port()) as folder:
+    with peers.running("sipp.sh", public_path / "sipp", port, free_port(MEDIA_PORTS)) as folder:
         yield folder, port
 
 
@@ -237,7 +238,7 @@ def asterisk(public_path: Path) -> Iterator[tuple[Path, int, int]]:
         peers.run("asterisk.sh", "fetch")
     except AssertionError as error:
         pytest.skip(f"Asterisk can not be fetched any more: {error}")
-    with peers.running("sipp.sh", public_path / "sipp", called, free_port()):
+    with peers.running("sipp.sh", public_path / "sipp", called, free_port(MEDIA_PORTS)):
         rtp = (free_port(RTP_PORTS + 1) + 1) // 2 * 2
         with peers.running("asterisk.sh", public_path / "asterisk", sip, http, called, rtp) as folder:
             yield folder, sip, http
