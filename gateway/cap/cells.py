@@ -30,8 +30,8 @@ CLIP_MARGIN = 1e-5
 artificial edge."""
 
 MANY_CELLS = 4000
-SMALL_SIZE = 1 << 20
-"""Points of a quad of some 300 m: two thousand people of the densest city live in it."""
+SMALL_SIZE = 1 << 18
+"""Points of a quad of some 150 m: five hundred people of the densest city live in it."""
 _SIDE = 1 << BITS
 _FINEST_SLICE_LEVEL = 18
 _SLACK = 1e-9
@@ -336,15 +336,19 @@ def nearest_first(cells: Iterable[Cell], centre: Point, *, limit: int = MANY_CEL
     return sorted(parts, key=lambda cell: (nearest(*centre, quad_of(cell).box()), cell.lo))
 
 
-def about(cell: Cell, place: Point, *, least: int = SMALL_SIZE) -> list[Cell]:
-    """Smaller cells about the point of a cell that is nearest to the place, each in the next; the last is the cell."""
-    quad, size = quad_of(cell), _size(cell)
-    side = 1 << BITS - quad.level
-    x, y = (min(max(v, at * side), at * side + side - 1) for v, at in zip(_axes(*place), quad[1:], strict=True))
-    at = _interleave(x, y)
-    sizes = [least << 2 * step for step in range(BITS) if least << 2 * step < size]
-    parts = [(at - at % part, at - at % part + part - 1) for part in sizes]
-    return [Cell(lo, hi, cell.tests) for lo, hi in parts] + [cell]
+def graded(cell: Cell, place: Point, *, least: int = SMALL_SIZE) -> list[Cell]:
+    """The same points in cells of which none is higher than it is far from the place, but for those of `least` points;
+    nearest first. A cell that is far enough is itself. The same cell and place always give the same cells."""
+    parts, waiting = [], [cell]
+    while waiting:
+        one = waiting.pop()
+        box, size = quad_of(one).box(), _size(one)
+        away = nearest(*place, box)
+        if size <= least or away >= haversine(0.0, box.south, 0.0, box.north):
+            parts.append((away, one))
+        else:
+            waiting += [Cell(lo, lo + size // 4 - 1, one.tests) for lo in range(one.lo, one.hi + 1, size // 4)]
+    return [one for _, one in sorted(parts, key=lambda part: (part[0], part[1].lo))]
 
 
 def _quartered(cells: list[Cell], limit: int) -> list[Cell]:

@@ -1,22 +1,22 @@
 """Planning: an accepted campaign becomes delivery rows, slice by slice, the nearest to the hazard first.
 
 Knows: the order of a fan-out (groups, areas, then those told before) and how large a slice may be. Every slice is one
-transaction with its cursor, so a planner that dies is continued by the next one. A few come before everything else, so
-that sending begins at once: of an area who lives nearest to its centre, of those told before the first ones. Then the
-cursor stays, and the slice that follows finds them written. While a slice is written, the people of the next one are
-read. Never knows: channels, rights, CAP.
+transaction with its cursor, so a planner that dies is continued by the next one. The first slices are small, so that
+sending begins at once, and each may be twice what there is by then: about the centre of an area steps are planned in
+parts, the smaller the nearer. While a slice is written, the people of the next one are read. Never knows: channels,
+rights, CAP.
 """
 
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 from gateway.cap.area import centre
-from gateway.cap.cells import Cell, about, intersect, nearest_first
+from gateway.cap.cells import SMALL_SIZE, Cell, graded, intersect, nearest_first
 from gateway.cap.cover import cover_union
 from gateway.errors import StoreUnavailable
 from gateway.flows.ahead import Ahead
@@ -28,20 +28,22 @@ from gateway.store.deliveries import TRANSPORT_CODES
 from gateway.store.fan_out import Found, PlanReached, Slice, Told
 from gateway.store.pool import Connection, Store
 
-FIRST_SLICE_ROWS = 2_000
+FIRST_SLICE_ROWS = 500
 SLICE_ROWS = 100_000
 TOLD_ROWS = MEMBERS = 20_000
+ANALYZED_ROWS = 5_000
+MOST_PEOPLE = FIRST_SLICE_ROWS / SMALL_SIZE  # for each point of a cell: before anybody was counted
+FEWEST_PEOPLE = MOST_PEOPLE / (1 << 34)  # five hundred on the whole earth
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
-START = PlanReached(0, 0)
 URGENT, ANY = PRIORITY[MessageClass.URGENT], max(PRIORITY.values())
 PLANNED_TRANSPORT = {Mode.LIVE: Transport.LIVE, Mode.EXERCISE: Transport.SIMULATED, Mode.TEST: Transport.SIMULATED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """The smallest piece that the cursor counts; cells may be taken many at a time, a group is taken in parts, those
-    told are slices of their own. `parts` of the first cell, each in the next, are tried before it until somebody lives
-    there."""
+    """What the cursor counts. A slice takes many cells, or a part of one step: contacts of a group in the order of
+    their numbers, `parts` of a cell, rows of those told. How far a step is planned stands beside the cursor; a node of
+    another version that does not know it begins the step again and leaves out whom the campaign has."""
 
     variant: int
     transport: Transport
@@ -80,7 +82,7 @@ class Planner:
         self._log = log
         self._monotonic = monotonic
         self._steps: OrderedDict[int, Sequence[Step]] = OrderedDict()
-        self._rows_per_cell: dict[int, float] = {}
+        self._density: dict[int, float] = {}  # campaign -> people for each point of a cell, where it was read last
         self._at: dict[int, Any] = {}  # by hand: the campaign whose slice it writes
         self._ahead: dict[int, Ahead[Piece | None]] = {}  # by hand: the slice after the one that it writes
         self._failed: dict[int, tuple[int, float]] = {}  # campaign -> failures in a row, when it is tried again
@@ -129,9 +131,12 @@ class Planner:
             piece = piece or await self._find(connection, row, steps, before)
             # campaigns that take turns are read when it is their turn
             if piece and last and last["id"] == row["id"] and piece.then.cursor < len(steps):
-                ahead.ask((row["id"], piece.then), partial(self._find, row=row, steps=steps, at=piece.then))
+                at = piece.then._replace(next_seq=before.next_seq + piece.found.messages)
+                ahead.ask((row["id"], piece.then), partial(self._find, row=row, steps=steps, at=at))
             reached = await self._write(connection, row, piece, before) if piece else before
             done = reached.cursor >= len(steps)
+            if before.next_seq <= ANALYZED_ROWS and (done or reached.next_seq > ANALYZED_ROWS):
+                await fan_out.analyze_campaign(connection, row["id"])
             kept = await fan_out.slice_done(connection, row["id"], before=before.cursor, reached=reached, planned=done)
             if not kept:  # stopped, or planned on by another node, while the slice was written
                 await connection.execute("ROLLBACK AND CHAIN")
@@ -139,7 +144,7 @@ class Planner:
         self._failed.pop(row["id"], None)
         if done:
             self._steps.pop(row["id"], None)
-            self._rows_per_cell.pop(row["id"], None)
+            self._density.pop(row["id"], None)
             self._log.event("campaign_planned", campaign=row["id"])
         return True
 
@@ -176,75 +181,68 @@ class Planner:
                 self._steps.popitem(last=False)
         return known
 
-    def _batch(self, campaign: int, steps: Sequence[Step], cursor: int) -> Sequence[Step]:
-        """The steps of the next slice: a group or one part of those told, or as many cells as promise enough rows."""
-        if cursor >= len(steps):
-            return ()
-        first = steps[cursor]
-        if first.cell is None:
-            return steps[cursor : cursor + 1]
-        wanted = FIRST_SLICE_ROWS if cursor == 0 else min(SLICE_ROWS, FIRST_SLICE_ROWS * 4 ** min(3, cursor // 8 + 1))
-        count = max(1, int(wanted / max(self._rows_per_cell.get(campaign, FIRST_SLICE_ROWS / 8), 0.01)))
-        end = cursor
-        while end < len(steps) and end - cursor < count and steps[end].cell and steps[end].variant == first.variant:
-            end += 1
-        return steps[cursor:end]
-
     async def _find(self, connection: Connection, row: Any, steps: Sequence[Step], at: PlanReached) -> Piece | None:
-        """Read whom the next slice reaches; None when there is no next one."""
-        if at.next_seq == 1 and (few := await self._find_few(connection, row, steps)):
-            return few
-        batch = self._batch(row["id"], steps, at.cursor)
-        if not batch:
-            return None
-        if batch[0].group is not None:
-            return await self._find_members(connection, row, batch[0], at)
-        found = await self._read(connection, row, batch)
-        if batch[0].cell:
-            # never grow more than eightfold: the next cells may be a city
-            before = self._rows_per_cell.get(row["id"], FIRST_SLICE_ROWS / 8)
-            self._rows_per_cell[row["id"]] = max(found.messages / len(batch), before / 8)
-        return Piece(batch[0], found, PlanReached(at.cursor + len(batch), 0))
+        """Read on until somebody belongs to the next slice; None when there is no next one."""
+        piece = None
+        while at.cursor < len(steps) and not (piece and piece.found.messages):
+            step = steps[at.cursor]
+            after = at.after if at.group == _name(step, at.cursor) else 0
+            if step.group is not None:
+                piece = await self._find_members(connection, row, step, at, after)
+            elif step.told is not None:
+                piece = await self._find_told(connection, row, step, at, after)
+            else:
+                piece = await self._find_there(connection, row, steps, at, after)
+            at = piece.then._replace(next_seq=at.next_seq)
+        return piece
 
-    async def _find_few(self, connection: Connection, row: Any, steps: Sequence[Step]) -> Piece | None:
-        """A few of the first step: who lives next to the centre of the area, or the first ones of those told before."""
-        if not steps or steps[0].group is not None:
-            return None
-        if (told := steps[0].told) is not None:
-            few = [replace(steps[0], told=told._replace(hi=FIRST_SLICE_ROWS))]
-            found = await self._read(connection, row, few)
-            return Piece(steps[0], found, START) if found.messages else None
-        whole = steps[0].cell
-        assert whole is not None
-        for part in steps[0].parts:
-            found = await self._read(connection, row, [replace(steps[0], cell=part)])
-            if found.messages:  # as many to each of its size, which keeps the next slice from being a city
-                share = (part.hi - part.lo + 1) / (whole.hi - whole.lo + 1)
-                self._rows_per_cell[row["id"]] = max(found.messages / share, FIRST_SLICE_ROWS / 8)
-                return Piece(steps[0], found, START)
-        return None
-
-    async def _find_members(self, connection: Connection, row: Any, step: Step, at: PlanReached) -> Piece:
+    async def _find_members(self, connection: Connection, row: Any, step: Step, at: PlanReached, after: int) -> Piece:
         """The next members of a group, by number."""
         assert step.group is not None
-        after = at.after if at.group == step.group else 0
-        most = MEMBERS if after else FIRST_SLICE_ROWS
+        most = _rows_wanted(at, MEMBERS)
         people = await contacts.numbers_of_group(connection, row["entity_id"], step.group, after, most)
-        found = await self._read(connection, row, [step], people)
+        found = await self._read(connection, row, step, Slice(people=people))
         if len(people) < most:
             return Piece(step, found, PlanReached(at.cursor + 1, 0))
         return Piece(step, found, PlanReached(at.cursor, 0, step.group, people[-1]))
 
-    async def _read(self, connection: Connection, row: Any, batch: Sequence[Step], people: Sequence[int] = ()) -> Found:
-        """The people of these steps."""
+    async def _find_told(self, connection: Connection, row: Any, step: Step, at: PlanReached, after: int) -> Piece:
+        """The next of those told before, by the numbers of the rows that told them."""
+        assert step.told is not None
+        told = step.told._replace(lo=step.told.lo + after)
+        last = min(told.hi, told.lo + _rows_wanted(at, TOLD_ROWS) - 1)
+        found = await self._read(connection, row, step, Slice(told=told._replace(hi=last)))
+        if last == told.hi:
+            return Piece(step, found, PlanReached(at.cursor + 1, 0))
+        return Piece(step, found, PlanReached(at.cursor, 0, _name(step, at.cursor), last + 1 - step.told.lo))
+
+    async def _find_there(
+        self, connection: Connection, row: Any, steps: Sequence[Step], at: PlanReached, after: int
+    ) -> Piece:
+        """The next cells, as many as promise enough rows where as many live as in those before."""
+        density = self._density.get(row["id"], MOST_PEOPLE)
+        room, area, taken = _rows_wanted(at, SLICE_ROWS) / density, 0, list[tuple[Cell, PlanReached]]()
+        for next_one in _cells_from(steps, at.cursor, after):
+            taken.append(next_one)
+            area += next_one[0].hi - next_one[0].lo + 1
+            if area >= room:
+                break
+        step, then = steps[at.cursor], taken[-1][1]
+        found = await self._read(connection, row, step, Slice(cells=[cell for cell, _ in taken]))
+        # never grow more than eightfold: the next cells may be a city
+        self._density[row["id"]] = max(found.messages / area, density / 8, FEWEST_PEOPLE)
+        return Piece(step, found, then)
+
+    async def _read(self, connection: Connection, row: Any, step: Step, whom: Slice) -> Found:
+        """These people, told as the step says."""
         return await fan_out.find(
             connection,
             entity_id=row["entity_id"],
-            transport=TRANSPORT_CODES[batch[0].transport],
+            transport=TRANSPORT_CODES[step.transport],
             message_class=MessageClass(row["message_class"]),
             channels=[ChannelName(c) for c in row["plan"]["channels"]],
-            texts=_texts(row, batch[0]),
-            whom=Slice(cells=[s.cell for s in batch if s.cell], people=people, told=batch[0].told),
+            texts=_texts(row, step),
+            whom=whom,
         )
 
     async def _write(self, connection: Connection, row: Any, piece: Piece, before: PlanReached) -> PlanReached:
@@ -269,9 +267,30 @@ class Planner:
                 exercise_group=piece.step.exercise_group,
                 size=self._chunk_rows[rows.channel],
             )
-        if before.cursor == 0 and not before.after and piece.then != START:
-            await fan_out.analyze_campaign(connection, row["id"])
         return piece.then._replace(next_seq=before.next_seq + sum(rows.hi - rows.lo + 1 for rows in new))
+
+
+def _rows_wanted(at: PlanReached, most: int) -> int:
+    """How many rows the next slice may have: twice those that there are by then."""
+    return min(most, max(FIRST_SLICE_ROWS, 2 * (at.next_seq - 1)))
+
+
+def _name(step: Step, cursor: int) -> int:
+    """Which step it is of which a part is planned: its group, or its place, below zero."""
+    return step.group if step.group is not None else -1 - cursor
+
+
+def _cells_from(steps: Sequence[Step], cursor: int, after: int) -> Iterator[tuple[Cell, PlanReached]]:
+    """The cells, or their parts, of one variant from here on; with each, how far the campaign is planned after it."""
+    variant = steps[cursor].variant
+    while cursor < len(steps) and (cell := steps[cursor].cell) and steps[cursor].variant == variant:
+        parts = steps[cursor].parts or (cell,)
+        for part in range(after if after < len(parts) else 0, len(parts)):
+            if part + 1 < len(parts):
+                yield parts[part], PlanReached(cursor, 0, _name(steps[cursor], cursor), part + 1)
+            else:
+                yield parts[part], PlanReached(cursor + 1, 0)
+        cursor, after = cursor + 1, 0
 
 
 def _texts(row: Any, step: Step) -> list[tuple[str, ChannelName, int]]:
@@ -291,10 +310,11 @@ def steps_of_plan(plan: Mapping[str, Any], mode: Mode) -> list[Step]:
         steps.append(Step(variant=0, transport=to, exercise_group=live, group=group))
     for number, variant in enumerate(plan["variants"]):
         cells = area_cells(variant["shapes"], plan["territory"])
-        steps += [Step(variant=number, transport=transport, cell=cell) for cell in cells]
-    if steps and steps[0].cell is not None:
-        middle = centre([shape_from_json(shape) for shape in plan["variants"][steps[0].variant]["shapes"]])
-        steps[0] = replace(steps[0], parts=about(steps[0].cell, middle))
+        middle, far = centre([shape_from_json(shape) for shape in variant["shapes"]]) if cells else (0.0, 0.0), False
+        for cell in cells:
+            parts = () if far else graded(cell, middle)
+            far = far or len(parts) == 1
+            steps.append(Step(variant=number, transport=transport, cell=cell, parts=parts))
     for campaign, rows in plan["told"]:
         for to in [transport, Transport.LIVE] if mode is Mode.EXERCISE else [transport]:
             live = mode is Mode.EXERCISE and to is Transport.LIVE

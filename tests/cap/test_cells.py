@@ -1,5 +1,6 @@
 """Cells: codes, intersections that lose and gain nobody, and the order from the hazard outwards."""
 
+import math
 import random
 from itertools import pairwise
 
@@ -8,15 +9,15 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.cap.area import Disc, Point, Ring, Shape, distance_km, nearest_and_farthest
+from gateway.cap.area import EARTH_RADIUS_KM, Disc, Point, Ring, Shape, distance_km, nearest_and_farthest
 from gateway.cap.cells import (
     BITS,
     SMALL_SIZE,
     Cell,
     Land,
     Quad,
-    about,
     contains,
+    graded,
     intersect,
     morton,
     nearest_first,
@@ -144,22 +145,30 @@ def test_cells_come_nearest_first_and_are_small(shape: Disc) -> None:
 
 
 @given(st.floats(4.3, 4.9), st.floats(50.6, 51.2))
-def test_smaller_cells_about_a_place_lie_one_in_the_next_and_the_smallest_is_nearest(lon: float, lat: float) -> None:
+def test_a_graded_cell_is_finest_where_the_place_is_and_loses_no_point(lon: float, lat: float) -> None:
     size = 1 << 2 * (BITS - 10)  # 0.35 by 0.18 degrees: some places lie in it, others beside
     lo = morton(4.6, 50.9) // size * size
     whole = Cell(lo, lo + size - 1, (Disc(4.6, 50.9, 20.0),))
-    parts = about(whole, (lon, lat))
-    assert parts[-1] == whole and parts[0].hi - parts[0].lo + 1 == SMALL_SIZE
-    assert all(out.lo <= one.lo and one.hi <= out.hi and one.tests == whole.tests for one, out in pairwise(parts))
+    parts = graded(whole, (lon, lat))
+    by_curve = sorted(parts)
+    assert by_curve[0].lo == whole.lo and by_curve[-1].hi == whole.hi
+    assert all(one.hi + 1 == following.lo for one, following in pairwise(by_curve))
+    assert {part.tests for part in parts} == {whole.tests}
+    boxes = [quad_of(part).box() for part in parts]
+    away_km = [2 * EARTH_RADIUS_KM * math.asin(math.sqrt(nearest_and_farthest(lon, lat, box)[0])) for box in boxes]
+    assert away_km == sorted(away_km)
+    for part, box, km in zip(parts, boxes, away_km, strict=True):
+        assert part.hi - part.lo + 1 == SMALL_SIZE or distance_km(0.0, box.south, 0.0, box.north) <= km * (1 + 1e-9)
     if whole.lo <= morton(lon, lat) <= whole.hi:
-        assert parts[0].lo <= morton(lon, lat) <= parts[0].hi
-    distances = [nearest_and_farthest(lon, lat, quad_of(part).box())[0] for part in parts]
-    assert max(distances) - min(distances) <= 1e-12 + min(distances) * 1e-3
+        assert parts[0].lo <= morton(lon, lat) <= parts[0].hi and parts[0].hi - parts[0].lo + 1 == SMALL_SIZE
+    assert len(parts) < 200
 
 
-def test_a_small_cell_has_no_smaller_ones() -> None:
+def test_a_cell_that_is_small_or_far_has_no_parts() -> None:
     small = Quad(20, 537000, 800000).cell()
-    assert about(small, (4.35, 50.85)) == [small]
+    assert graded(small, (4.35, 50.85)) == [small]
+    far = Quad(10, 525, 790).cell()
+    assert graded(far, (-60.0, -30.0)) == [far]
 
 
 def test_a_limit_bounds_the_cells() -> None:

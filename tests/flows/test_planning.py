@@ -1,14 +1,16 @@
 """Planning: which steps a campaign has, in which order they are written, and that no crash loses or doubles one."""
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.cap.cells import quad_of
+from gateway.cap.cells import SMALL_SIZE, quad_of
 from gateway.cap.model import MsgType
 from gateway.errors import StoreUnavailable
 from gateway.flows import planning
@@ -19,7 +21,7 @@ from gateway.model import CampaignState, ChannelName, DeliveryState, MessageClas
 from gateway.policy.contacts import GroupFilter
 from gateway.store import contacts, fan_out, registry
 from gateway.store.fan_out import Told
-from tests.support.scene import Scene, an_alert, asking, citizen, follow_up
+from tests.support.scene import Scene, an_alert, area, asking, citizen, follow_up, square, with_infos
 from tests.support.sending import a_campaign, going, states
 
 TERRITORY = [{"ring": ((4.2, 50.7), (4.4, 50.7), (4.4, 50.9), (4.2, 50.9), (4.2, 50.7))}]
@@ -78,14 +80,13 @@ def test_the_first_cell_holds_the_centre_and_the_last_is_far_from_it(lon: float,
     assert len({(cell.lo, cell.hi) for cell in cells}) == len(cells)
 
 
-def test_the_first_cell_of_a_plan_that_begins_with_its_area_is_tried_from_its_middle_outwards() -> None:
+def test_cells_about_the_centre_are_planned_in_parts_of_which_the_first_is_the_nearest() -> None:
     wide = plan(groups=[], variants=[{"shapes": [{"disc": (4.3, 50.8, 900.0)}], "texts": []}], territory=[
         {"ring": ((-10.0, 40.0), (20.0, 40.0), (20.0, 60.0), (-10.0, 60.0), (-10.0, 40.0))}])  # fmt: skip
-    first, second, *_ = steps_of_plan(wide, Mode.LIVE)
-    assert len(first.parts) > 2 and first.parts[-1] == first.cell and not second.parts
+    first, *_, last = [step for step in steps_of_plan(wide, Mode.LIVE) if step.cell]
+    assert len(first.parts) > 20 and len(last.parts) <= 1
     west, south, east, north = quad_of(first.parts[0]).box()
     assert west <= 4.3 <= east and south <= 50.8 <= north
-    assert not any(step.parts for step in steps_of_plan(plan(), Mode.LIVE)), "groups come first"
 
 
 def test_no_shape_means_no_cells() -> None:
@@ -104,6 +105,15 @@ async def posted(scene: Scene, people: int) -> int:
     await scene.citizens(*(citizen(n, lon=4.315 + n % 20 / 1500, lat=50.808 + n // 20 / 1500) for n in range(people)))
     answer = await scene.post(asking(an_alert(), channels="sms"), await scene.entity())
     return int((await scene.campaign(answer))["id"])
+
+
+async def reached(scene: Scene, campaign: int) -> tuple[int, int, bool]:
+    """The cursor, the rows, whether it is planned; rows are numbered without gaps, and nobody has two."""
+    (row,) = await scene.rows("SELECT plan_cursor, next_seq, planned FROM campaign WHERE id = $1", campaign)
+    assert await planned_rows(scene, campaign) == list(range(1, row["next_seq"]))
+    told = await scene.rows("SELECT count(DISTINCT address) AS n FROM delivery WHERE campaign_id = $1", campaign)
+    assert told[0]["n"] == row["next_seq"] - 1
+    return row["plan_cursor"], row["next_seq"] - 1, row["planned"]
 
 
 async def planned_rows(scene: Scene, campaign: int) -> list[int]:
@@ -130,7 +140,7 @@ async def test_a_slice_and_its_cursor_are_one_transaction(scene: Scene, monkeypa
     async def dies(*_: object, **__: object) -> None:
         raise RuntimeError("killed here")
 
-    cursors = []
+    places = []
     for _ in range(200):
         with monkeypatch.context() as patch:
             patch.setattr(fan_out, "slice_done", dies)
@@ -138,14 +148,15 @@ async def test_a_slice_and_its_cursor_are_one_transaction(scene: Scene, monkeypa
                 await a_planner(scene).slice()
         before = await planned_rows(scene, campaign)
         assert await a_planner(scene).slice()
-        rows = await scene.rows("SELECT plan_cursor, next_seq, planned FROM campaign WHERE id = $1", campaign)
-        cursors.append(rows[0]["plan_cursor"])
+        rows = await scene.rows(
+            "SELECT plan_cursor, plan_after, next_seq, planned FROM campaign WHERE id = $1", campaign
+        )
+        places.append((rows[0]["plan_cursor"], rows[0]["plan_after"]))
         assert len(await planned_rows(scene, campaign)) == rows[0]["next_seq"] - 1 >= len(before)
         if rows[0]["planned"]:
             break
-    assert len(cursors) > 2
-    assert cursors[0] == 0, "the few who live nearest are there before the plan has moved"
-    assert cursors == sorted(set(cursors))
+    assert len(places) > 2
+    assert places == sorted(set(places))
     seqs = await planned_rows(scene, campaign)
     assert seqs == list(range(1, len(seqs) + 1))
     counts = await scene.rows(
@@ -165,22 +176,67 @@ async def test_the_first_slice_starts_the_sending(scene: Scene) -> None:
     assert rows[0]["state"] == CampaignState.SENDING
 
 
-async def test_a_few_who_live_nearest_to_the_centre_come_before_everybody_else(scene: Scene) -> None:
-    """The cursor stays where it is, and nobody is told twice by the slice that follows."""
-    await scene.citizens(*(citizen(n, lon=4.32 + n % 30 / 3000, lat=50.81 + n // 30 / 3000) for n in range(900)))
-    answer = await scene.post(asking(an_alert(), channels="sms"), await scene.entity())
-    campaign = int((await scene.campaign(answer))["id"])
+async def spread(scene: Scene, side: int) -> int:
+    """An accepted campaign for people who live in rows, every 40 m, about the middle of its square, 13 by 20 km."""
+    middle, half = (4.3, 50.8), side // 2
+    places = [((n % side - half) / 1750, (n // side - half) / 2780) for n in range(side * side)]
+    await scene.citizens(*(
+        citizen(n, lon=middle[0] + east, lat=middle[1] + north) for n, (east, north) in enumerate(places)
+    ))  # fmt: skip
+    alert = with_infos(an_alert(), area=(area(square(4.3, 50.8, 0.09)),))
+    answer = await scene.post(asking(alert, channels="sms"), await scene.entity())
+    return int((await scene.campaign(answer))["id"])
+
+
+async def test_who_lives_nearest_is_told_first_and_each_slice_may_be_twice_what_there_is(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "FIRST_SLICE_ROWS", 20)
+    monkeypatch.setattr(planning, "MOST_PEOPLE", 20 / SMALL_SIZE)
+    campaign, seen = await spread(scene, 40), [0]
+    while await a_planner(scene).slice():
+        seen.append((await reached(scene, campaign))[1])
+    assert 0 < seen[1] <= 40 and seen[-1] == 1600
+    away = await scene.rows(
+        """SELECT (a.lon - 4.3) ^ 2 * 0.4 + (a.lat - 50.8) ^ 2 AS km FROM delivery d JOIN address a USING (contact_id)
+        WHERE d.campaign_id = $1 ORDER BY d.seq""", campaign)  # fmt: skip
+    middles = [median(row["km"] for row in away[lo:hi]) for lo, hi in pairwise(seen) if lo < hi]
+    assert middles == sorted(middles) and len(middles) >= 5
+    assert max(hi / lo for lo, hi in pairwise(seen) if lo > 40) < 9
+
+
+async def test_a_node_that_knows_no_parts_begins_the_step_again_and_is_gone_on_after(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """During an upgrade: it moves the cursor only, and what it leaves beside belongs to the step before."""
+    monkeypatch.setattr(planning, "FIRST_SLICE_ROWS", 20)
+    campaign = await spread(scene, 30)
     assert await a_planner(scene).slice()
-    first = await planned_rows(scene, campaign)
-    assert 0 < len(first) < 200
-    (row,) = await scene.rows("SELECT plan_cursor, next_seq, state FROM campaign WHERE id = $1", campaign)
-    assert (row["plan_cursor"], row["next_seq"], row["state"]) == (0, len(first) + 1, CampaignState.SENDING)
+    (row,) = await scene.rows("SELECT plan_cursor, plan_group, plan_after FROM campaign WHERE id = $1", campaign)
+    assert (row["plan_cursor"], row["plan_group"]) == (0, -1) and row["plan_after"] > 0
+    whole = [
+        replace(step, parts=())
+        for step in steps_of_plan((await scene.rows("SELECT plan FROM campaign"))[0]["plan"], Mode.LIVE)
+    ]
+    with monkeypatch.context() as older:
+        older.setattr(planning, "steps_of_plan", lambda *_: whole)
+        older.setattr(planning, "_name", lambda *_: 0)
+        assert await a_planner(scene).slice()
+    (row,) = await scene.rows("SELECT plan_cursor FROM campaign WHERE id = $1", campaign)
+    assert row["plan_cursor"] > 0
+    await scene.rows("UPDATE campaign SET plan_group = -1, plan_after = 3 WHERE id = $1", campaign)
     while await a_planner(scene).slice():
         pass
-    told = await scene.rows(
-        "SELECT count(*) AS n, count(DISTINCT address) AS d FROM delivery WHERE campaign_id = $1", campaign
-    )
-    assert told[0]["n"] == told[0]["d"] > len(first)
+    assert (await reached(scene, campaign))[1:] == (900, True)
+
+
+async def test_where_nobody_lives_is_read_on_at_once(scene: Scene) -> None:
+    """The first slice has somebody in it, however far from the centre."""
+    await scene.citizens(*(citizen(n, lon=4.36 + n / 20000, lat=50.8) for n in range(10)))
+    alert = with_infos(an_alert(), area=(area(square(4.3, 50.8, 0.09)),))
+    answer = await scene.post(asking(alert, channels="sms"), await scene.entity())
+    assert await a_planner(scene).slice()
+    assert await planned_rows(scene, int((await scene.campaign(answer))["id"]))
 
 
 async def grouped(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -199,15 +255,6 @@ async def grouped(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> int:
     return int((await scene.campaign(await scene.post(alert, entity)))["id"])
 
 
-async def reached(scene: Scene, campaign: int) -> tuple[int, int, bool]:
-    """The cursor, the rows, whether it is planned; rows are numbered without gaps, and nobody has two."""
-    (row,) = await scene.rows("SELECT plan_cursor, next_seq, planned FROM campaign WHERE id = $1", campaign)
-    assert await planned_rows(scene, campaign) == list(range(1, row["next_seq"]))
-    told = await scene.rows("SELECT count(DISTINCT address) AS n FROM delivery WHERE campaign_id = $1", campaign)
-    assert told[0]["n"] == row["next_seq"] - 1
-    return row["plan_cursor"], row["next_seq"] - 1, row["planned"]
-
-
 async def test_a_group_is_planned_in_slices_of_which_the_first_is_small(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,14 +263,12 @@ async def test_a_group_is_planned_in_slices_of_which_the_first_is_small(
     while await a_planner(scene).slice():
         seen.append(await reached(scene, campaign))
     by_filter_first = [
-        (0, 5, False), (0, 25, False), (1, 30, False),
-        (1, 35, False), (1, 55, False), (1, 75, False), (2, 75, False),
+        (0, 5, False), (0, 15, False), (1, 30, False), (1, 50, False), (1, 70, False), (2, 75, False),
     ]  # fmt: skip
     by_hand_first = [
-        (0, 5, False), (0, 25, False), (0, 45, False), (1, 45, False),
-        (1, 50, False), (1, 70, False), (2, 75, False),
+        (0, 5, False), (0, 15, False), (0, 35, False), (1, 45, False), (1, 65, False), (2, 75, False),
     ]  # fmt: skip
-    assert seen[:7] in (by_filter_first, by_hand_first)
+    assert seen[:6] in (by_filter_first, by_hand_first)
     assert seen[-1][1:] == (95, True)
 
 
@@ -238,7 +283,7 @@ async def test_what_a_node_that_planned_the_whole_group_left_behind_does_not_hid
     while await a_planner(scene).slice():
         pass
     rows = (await reached(scene, campaign))[1:]
-    assert rows in ((25 + 30 + 20, True), (25 + 45 + 20, True)), "25 of one group, all of the other, and the citizens"
+    assert rows in ((15 + 30 + 20, True), (15 + 45 + 20, True)), "15 of one group, all of the other, and the citizens"
 
 
 async def test_a_few_of_those_told_before_come_first(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +296,7 @@ async def test_a_few_of_those_told_before_come_first(scene: Scene, monkeypatch: 
     cancel, seen = int((await scene.campaign(answer))["id"]), []
     while await a_planner(scene).slice():
         seen.append(await reached(scene, cancel))
-    assert seen == [(0, 7, False), (1, 40, True)]
+    assert seen == [(0, 7, False), (0, 21, False), (0, 40, False), (1, 40, True)]
 
 
 async def test_who_found_a_campaign_before_another_wrote_its_first_rows_goes_on_after_them(
@@ -303,8 +348,8 @@ async def test_the_most_urgent_campaign_is_planned_first(scene: Scene) -> None:
     news = await scene.post(asking(an_alert("news"), **wishes), entity)
     urgent = await scene.post(asking(an_alert("urgent"), channels="sms"), entity)
     assert await scene.planner.slice()
-    assert (await scene.campaign(urgent))["plan_cursor"] > 0
-    assert (await scene.campaign(news))["plan_cursor"] == 0
+    assert (await scene.campaign(urgent))["next_seq"] > 1
+    assert (await scene.campaign(news))["next_seq"] == 1
 
 
 @pytest.mark.parametrize("state", ["held", "closing"])
@@ -401,8 +446,7 @@ async def test_a_planner_tells_after_every_slice(scene: Scene) -> None:
     planner = Planner(scene.store, chunk_rows=chunks, sliced=told.set, log=unit_logger("test.planning"))
     async with going(planner.run()):
         await told.wait()
-        rows = await scene.rows("SELECT plan_cursor FROM campaign WHERE id = $1", campaign)
-        assert rows[0]["plan_cursor"] > 0
+        assert await planned_rows(scene, campaign)
 
 
 async def test_an_urgent_campaign_does_not_wait_for_the_end_of_anothers_slice(
