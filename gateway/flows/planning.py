@@ -33,7 +33,7 @@ SLICE_ROWS = 100_000
 TOLD_ROWS = MEMBERS = 20_000
 ANALYZED_ROWS = 5_000
 MOST_PEOPLE = FIRST_SLICE_ROWS / SMALL_SIZE  # for each point of a cell: before anybody was counted
-FEWEST_PEOPLE = MOST_PEOPLE / (1 << 34)  # five hundred on the whole earth
+EVERYBODY = 10_000_000_000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 300.0
 URGENT, ANY = PRIORITY[MessageClass.URGENT], max(PRIORITY.values())
 PLANNED_TRANSPORT = {Mode.LIVE: Transport.LIVE, Mode.EXERCISE: Transport.SIMULATED, Mode.TEST: Transport.SIMULATED}
@@ -183,45 +183,49 @@ class Planner:
 
     async def _find(self, connection: Connection, row: Any, steps: Sequence[Step], at: PlanReached) -> Piece | None:
         """Read on until somebody belongs to the next slice; None when there is no next one."""
-        piece = None
+        piece, wanted = None, _rows_wanted(at)
         while at.cursor < len(steps) and not (piece and piece.found.messages):
             step = steps[at.cursor]
             after = at.after if at.group == _name(step, at.cursor) else 0
             if step.group is not None:
-                piece = await self._find_members(connection, row, step, at, after)
+                piece = await self._find_members(connection, row, step, at, after, wanted)
             elif step.told is not None:
-                piece = await self._find_told(connection, row, step, at, after)
+                piece = await self._find_told(connection, row, step, at, after, wanted)
             else:
-                piece = await self._find_there(connection, row, steps, at, after)
-            at = piece.then._replace(next_seq=at.next_seq)
+                piece = await self._find_there(connection, row, steps, at, after, wanted)
+            at, wanted = piece.then._replace(next_seq=at.next_seq), min(wanted * 8, EVERYBODY)
         return piece
 
-    async def _find_members(self, connection: Connection, row: Any, step: Step, at: PlanReached, after: int) -> Piece:
+    async def _find_members(
+        self, connection: Connection, row: Any, step: Step, at: PlanReached, after: int, wanted: int
+    ) -> Piece:
         """The next members of a group, by number."""
         assert step.group is not None
-        most = _rows_wanted(at, MEMBERS)
+        most = min(wanted, MEMBERS)
         people = await contacts.numbers_of_group(connection, row["entity_id"], step.group, after, most)
         found = await self._read(connection, row, step, Slice(people=people))
         if len(people) < most:
             return Piece(step, found, PlanReached(at.cursor + 1, 0))
         return Piece(step, found, PlanReached(at.cursor, 0, step.group, people[-1]))
 
-    async def _find_told(self, connection: Connection, row: Any, step: Step, at: PlanReached, after: int) -> Piece:
+    async def _find_told(
+        self, connection: Connection, row: Any, step: Step, at: PlanReached, after: int, wanted: int
+    ) -> Piece:
         """The next of those told before, by the numbers of the rows that told them."""
         assert step.told is not None
         told = step.told._replace(lo=step.told.lo + after)
-        last = min(told.hi, told.lo + _rows_wanted(at, TOLD_ROWS) - 1)
+        last = min(told.hi, told.lo + wanted - 1)
         found = await self._read(connection, row, step, Slice(told=told._replace(hi=last)))
         if last == told.hi:
             return Piece(step, found, PlanReached(at.cursor + 1, 0))
         return Piece(step, found, PlanReached(at.cursor, 0, _name(step, at.cursor), last + 1 - step.told.lo))
 
     async def _find_there(
-        self, connection: Connection, row: Any, steps: Sequence[Step], at: PlanReached, after: int
+        self, connection: Connection, row: Any, steps: Sequence[Step], at: PlanReached, after: int, wanted: int
     ) -> Piece:
         """The next cells, as many as promise enough rows where as many live as in those before."""
-        density = self._density.get(row["id"], MOST_PEOPLE)
-        room, area, taken = _rows_wanted(at, SLICE_ROWS) / density, 0, list[tuple[Cell, PlanReached]]()
+        room = wanted / self._density.get(row["id"], MOST_PEOPLE)
+        area, taken = 0, list[tuple[Cell, PlanReached]]()
         for next_one in _cells_from(steps, at.cursor, after):
             taken.append(next_one)
             area += next_one[0].hi - next_one[0].lo + 1
@@ -229,8 +233,8 @@ class Planner:
                 break
         step, then = steps[at.cursor], taken[-1][1]
         found = await self._read(connection, row, step, Slice(cells=[cell for cell, _ in taken]))
-        # never grow more than eightfold: the next cells may be a city
-        self._density[row["id"]] = max(found.messages / area, density / 8, FEWEST_PEOPLE)
+        if found.messages:  # never grow more than eightfold: the next cells may be a city
+            self._density[row["id"]] = max(found.messages, _rows_wanted(at) / 8) / area
         return Piece(step, found, then)
 
     async def _read(self, connection: Connection, row: Any, step: Step, whom: Slice) -> Found:
@@ -270,9 +274,9 @@ class Planner:
         return piece.then._replace(next_seq=before.next_seq + sum(rows.hi - rows.lo + 1 for rows in new))
 
 
-def _rows_wanted(at: PlanReached, most: int) -> int:
+def _rows_wanted(at: PlanReached) -> int:
     """How many rows the next slice may have: twice those that there are by then."""
-    return min(most, max(FIRST_SLICE_ROWS, 2 * (at.next_seq - 1)))
+    return min(SLICE_ROWS, max(FIRST_SLICE_ROWS, 2 * (at.next_seq - 1)))
 
 
 def _name(step: Step, cursor: int) -> int:

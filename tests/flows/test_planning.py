@@ -299,6 +299,26 @@ async def test_a_few_of_those_told_before_come_first(scene: Scene, monkeypatch: 
     assert seen == [(0, 7, False), (0, 21, False), (0, 40, False), (1, 40, True)]
 
 
+async def test_where_nobody_was_told_is_read_on_in_ever_larger_parts(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Cancel of an alert of which nothing was sent."""
+    monkeypatch.setattr(planning, "FIRST_SLICE_ROWS", 1)
+    entity, real, read = await scene.entity(), fan_out.find, list[int]()
+    await a_campaign(scene, entity, 40)
+    answer = await scene.post(follow_up(MsgType.CANCEL, asking(an_alert("A-1"), channels="sms")), entity)
+    cancel = int((await scene.campaign(answer))["id"])
+
+    async def finds(connection: Any, *, whom: Any, **more: Any) -> Any:
+        read.append(whom.told.hi - whom.told.lo + 1)
+        return await real(connection, whom=whom, **more)
+
+    monkeypatch.setattr(fan_out, "find", finds)
+    assert await a_planner(scene).slice()
+    assert await reached(scene, cancel) == (1, 0, True)
+    assert read == [1, 8, 64, 512, 4096, 20_000 - 4681]
+
+
 async def test_who_found_a_campaign_before_another_wrote_its_first_rows_goes_on_after_them(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
