@@ -351,6 +351,13 @@ def graded(cell: Cell, place: Point, *, least: int = SMALL_SIZE) -> list[Cell]:
     return [one for _, one in sorted(parts, key=lambda part: (part[0], part[1].lo))]
 
 
+def sixteenths(cell: Cell, *, least: int = SMALL_SIZE) -> list[Cell]:
+    """The same points in at most sixteen cells, none smaller than `least` points, in the order of the curve."""
+    size = _size(cell)
+    step = min(size, max(least, size // 16))
+    return [Cell(lo, lo + step - 1, cell.tests) for lo in range(cell.lo, cell.hi + 1, step)]
+
+
 def _quartered(cells: list[Cell], limit: int) -> list[Cell]:
     size = 1 << 2 * (BITS - _FINEST_SLICE_LEVEL)
     while sum(1 if cell.tests else max(1, _size(cell) // size) for cell in cells) > limit and size < 1 << 2 * BITS:

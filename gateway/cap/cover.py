@@ -187,7 +187,7 @@ def _disc_level(radius_km: float) -> int:
 
 
 def as_columns(cells: Iterable[Cell]) -> Columns:
-    """The arrays for AREA_ROWS; neighbouring bare cells are joined, cells that are there twice are dropped.
+    """The arrays for AREA_ROWS; neighbouring cells with the same tests are joined, cells that are there twice dropped.
 
     Raises ValueError for a cell with more than two rings or two discs: three covers were intersected.
     """
@@ -213,7 +213,8 @@ def _joined(cells: Iterable[Cell]) -> list[Cell]:
     tested: list[Cell] = []
     for cell in ordered(cells):
         if cell.tests:
-            tested.append(cell)
+            goes_on = tested and tested[-1].hi + 1 == cell.lo and tested[-1].tests == cell.tests
+            tested.append(Cell(tested.pop().lo, cell.hi, cell.tests) if goes_on else cell)
         elif joined and cell.lo <= joined[-1].hi + 1:
             joined[-1] = Cell(joined[-1].lo, max(joined[-1].hi, cell.hi))
         else:

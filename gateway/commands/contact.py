@@ -14,8 +14,9 @@ from gateway.commands import exports
 from gateway.commands.console import Exit, as_json, complain, deliver, note, say, table
 from gateway.commands.database import database_arguments, session
 from gateway.commands.entity import no_entity
-from gateway.policy.contact_table import FORMS, contact_table
+from gateway.policy.contact_table import contact_table
 from gateway.policy.contacts import wanted
+from gateway.policy.forms import TABLE_FORMS
 from gateway.store import admin, audit, contacts, entities, erasing
 from gateway.store.erasing import as_told
 from gateway.store.pool import Connection
@@ -57,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     remove.add_argument("keys", nargs="+", metavar="KEY")
     export = actions.add_parser("export", help="all contacts as CSV or XLSX, without formulas; two persons")
     exports.arguments(export)
-    export.add_argument("--format", choices=list(FORMS), default="csv")
+    export.add_argument("--format", choices=list(TABLE_FORMS), default="csv")
     export.add_argument("--output", type=Path, metavar="FILE", help="default: stdout")
     exports.agree_arguments(actions.add_parser("agree", help="agree, as the second person, to an export"))
     data.add_argument("--reason", required=True, help="a sentence; it is written down")
@@ -153,7 +154,7 @@ async def _export(connection: Connection, entity: int, options: argparse.Namespa
     await audit.write(
         connection, entity, "contacts.exported", subject, {"count": len(rows), "form": options.format}, "command"
     )
-    deliver(FORMS[options.format].made(contact_table(rows), datetime.now(UTC)), options.output)
+    deliver(TABLE_FORMS[options.format].make(contact_table(rows), datetime.now(UTC)), options.output)
     return Exit.DONE
 
 

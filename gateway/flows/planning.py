@@ -2,8 +2,8 @@
 
 Knows: the order of a fan-out (groups, areas, then those told before) and how large a slice may be. Every slice is one
 transaction with its cursor, so a planner that dies is continued by the next one. The first slices are small, so that
-sending begins at once, and each may be twice what there is by then: about the centre of an area steps are planned in
-parts, the smaller the nearer. While a slice is written, the people of the next one are read. Never knows: channels,
+sending begins at once, and each may be twice what there is by then: cells are planned in parts, about the centre of an
+area the smaller the nearer. While a slice is written, the people of the next one are read. Never knows: channels,
 rights, CAP.
 """
 
@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from gateway.cap.area import centre
-from gateway.cap.cells import SMALL_SIZE, Cell, graded, intersect, nearest_first
+from gateway.cap.cells import SMALL_SIZE, Cell, graded, intersect, nearest_first, sixteenths
 from gateway.cap.cover import cover_union
 from gateway.errors import StoreUnavailable
 from gateway.flows.ahead import Ahead
@@ -288,7 +288,7 @@ def _cells_from(steps: Sequence[Step], cursor: int, after: int) -> Iterator[tupl
     """The cells, or their parts, of one variant from here on; with each, how far the campaign is planned after it."""
     variant = steps[cursor].variant
     while cursor < len(steps) and (cell := steps[cursor].cell) and steps[cursor].variant == variant:
-        parts = steps[cursor].parts or (cell,)
+        parts = steps[cursor].parts or sixteenths(cell)
         for part in range(after if after < len(parts) else 0, len(parts)):
             if part + 1 < len(parts):
                 yield parts[part], PlanReached(cursor, 0, _name(steps[cursor], cursor), part + 1)
@@ -316,9 +316,9 @@ def steps_of_plan(plan: Mapping[str, Any], mode: Mode) -> list[Step]:
         cells = area_cells(variant["shapes"], plan["territory"])
         middle, far = centre([shape_from_json(shape) for shape in variant["shapes"]]) if cells else (0.0, 0.0), False
         for cell in cells:
-            parts = () if far else graded(cell, middle)
-            far = far or len(parts) == 1
-            steps.append(Step(variant=number, transport=transport, cell=cell, parts=parts))
+            parts = [] if far else graded(cell, middle)
+            far = len(parts) < 2
+            steps.append(Step(variant=number, transport=transport, cell=cell, parts=() if far else parts))
     for campaign, rows in plan["told"]:
         for to in [transport, Transport.LIVE] if mode is Mode.EXERCISE else [transport]:
             live = mode is Mode.EXERCISE and to is Transport.LIVE

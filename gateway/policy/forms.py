@@ -1,4 +1,4 @@
-"""The forms in which a document of tables is handed out, by name.
+"""The forms in which a document of tables, or one table, is handed out, by name.
 
 Knows: media types, which module makes which. Never knows: what is in a document.
 """
@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.policy.paper import Paper
+from gateway.policy.paper import Paper, Table
+
+CSV, XLSX = "text/csv; charset=utf-8", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class Form(NamedTuple):
@@ -18,17 +20,19 @@ class Form(NamedTuple):
     module: str
     function: str
 
-    def make(self, paper: Paper, at: datetime) -> bytes:
-        """The file of a paper; `at` is written into it."""
-        made: bytes = getattr(importlib.import_module(self.module), self.function)(paper, at)
+    def make(self, document: Paper | Table, at: datetime) -> bytes:
+        """The file of a document; `at` is written into it."""
+        made: bytes = getattr(importlib.import_module(self.module), self.function)(document, at)
         return made
 
 
-# a table of names, so that a node starts without loading libraries that it needs once a month
+# tables of names, so that a node starts without loading libraries that it needs once a month
 FORMS: Mapping[str, Form] = {
-    "csv": Form("text/csv; charset=utf-8", "gateway.policy.paper", "as_csv_file"),
-    "xlsx": Form(
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "gateway.policy.sheet", "as_xlsx"
-    ),
+    "csv": Form(CSV, "gateway.policy.paper", "as_csv_file"),
+    "xlsx": Form(XLSX, "gateway.policy.sheet", "as_xlsx"),
     "pdf": Form("application/pdf", "gateway.policy.pdf", "as_pdf"),
+}
+TABLE_FORMS: Mapping[str, Form] = {
+    "csv": Form(CSV, "gateway.policy.contact_table", "as_csv_file"),
+    "xlsx": Form(XLSX, "gateway.policy.sheet", "only_sheet"),
 }

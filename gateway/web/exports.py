@@ -13,7 +13,8 @@ from pydantic import Field
 
 from gateway.flows import archiving
 from gateway.model import Role
-from gateway.policy.contact_table import FORMS, contact_table
+from gateway.policy.contact_table import contact_table
+from gateway.policy.forms import TABLE_FORMS
 from gateway.store import audit, contacts
 from gateway.store.pool import Store
 from gateway.web.access import AUTHORITY, Access
@@ -47,7 +48,7 @@ class ExportPages:
             web.post("/v1/exports/{export}/agree", known(self.agree_export, Role.EXPORTER, Role.ADMIN)),
             *(
                 web.get(f"/v1/exports/{{export}}/contacts.{form}", known(self.taker(form), Role.EXPORTER))
-                for form in FORMS
+                for form in TABLE_FORMS
             ),
             web.get("/v1/exports/{export}/entity.zip", known(self.take_entity, Role.EXPORTER)),
         ]
@@ -87,11 +88,10 @@ class ExportPages:
             rows = await contacts.everybody(connection, authority.entity_id)
             detail = {"count": len(rows), "form": form}
             await audit.write(connection, authority.entity_id, "contacts.exported", f"export_request:{name}", detail)
-        kind, made = FORMS[form]
-        body = await asyncio.to_thread(made, contact_table(rows), self._utcnow())
+        as_file = TABLE_FORMS[form]
+        body = await asyncio.to_thread(as_file.make, contact_table(rows), self._utcnow())
         headers = {"Content-Disposition": f'attachment; filename="contacts.{form}"', "Cache-Control": "no-store"}
-        charset = "utf-8" if kind.startswith("text/") else None
-        return web.Response(body=body, content_type=kind, charset=charset, headers=headers)
+        return web.Response(body=body, headers=headers | {"Content-Type": as_file.media_type})
 
     async def take_entity(self, request: web.Request) -> web.StreamResponse:
         """The whole entity as an archive, once, for who asked."""

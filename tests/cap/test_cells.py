@@ -23,8 +23,9 @@ from gateway.cap.cells import (
     nearest_first,
     quad_of,
     share_outside,
+    sixteenths,
 )
-from gateway.cap.cover import cover, cover_union, first_quads
+from gateway.cap.cover import as_columns, cover, cover_union, first_quads
 from tests.cap.test_cover import around, star
 
 lons = st.floats(-180, 180).filter(lambda lon: lon + 180.0 < 360.0)  # what rounds to 180 is -180
@@ -169,6 +170,16 @@ def test_a_cell_that_is_small_or_far_has_no_parts() -> None:
     assert graded(small, (4.35, 50.85)) == [small]
     far = Quad(10, 525, 790).cell()
     assert graded(far, (-60.0, -30.0)) == [far]
+
+
+@pytest.mark.parametrize(("level", "count"), [(8, 16), (BITS - 11, 16), (BITS - 10, 4), (BITS - 9, 1), (BITS - 3, 1)])
+def test_sixteenths_are_the_cell_again_and_none_is_small(level: int, count: int) -> None:
+    cell = Quad(level, 3, 5).cell((Disc(4.6, 50.9, 20.0),))
+    parts = sixteenths(cell)
+    assert len(parts) == count and parts[0].lo == cell.lo and parts[-1].hi == cell.hi
+    assert all(one.hi + 1 == following.lo for one, following in pairwise(parts))
+    assert {part.tests for part in parts} == {cell.tests}
+    assert as_columns(parts) == as_columns([cell]), "asked for as one"
 
 
 def test_a_limit_bounds_the_cells() -> None:

@@ -220,6 +220,7 @@ async def test_a_node_that_knows_no_parts_begins_the_step_again_and_is_gone_on_a
     ]
     with monkeypatch.context() as older:
         older.setattr(planning, "steps_of_plan", lambda *_: whole)
+        older.setattr(planning, "sixteenths", lambda cell: [cell])
         older.setattr(planning, "_name", lambda *_: 0)
         assert await a_planner(scene).slice()
     (row,) = await scene.rows("SELECT plan_cursor FROM campaign WHERE id = $1", campaign)

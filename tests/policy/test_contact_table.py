@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.policy.contact_table import COLUMNS, FORMS, contact_table
+from gateway.policy.contact_table import COLUMNS, contact_table
+from gateway.policy.forms import TABLE_FORMS
 from gateway.policy.tabular import Row, read_rows
 from gateway.policy.workbook import read_workbook
 
@@ -28,7 +29,7 @@ PEOPLE = st.lists(
 @settings(max_examples=25)
 @given(PEOPLE)
 def test_a_workbook_says_what_the_contacts_say_and_computes_nothing(people: list[Mapping[str, Any]]) -> None:
-    made = FORMS["xlsx"].made(contact_table(people), AT)
+    made = TABLE_FORMS["xlsx"].make(contact_table(people), AT)
     with zipfile.ZipFile(io.BytesIO(made)) as opened:
         sheets = [opened.read(name).decode() for name in opened.namelist() if name.startswith("xl/worksheets/")]
     assert not any("<f>" in sheet or "<f " in sheet or "hyperlink" in sheet for sheet in sheets)
@@ -42,7 +43,7 @@ def test_a_workbook_says_what_the_contacts_say_and_computes_nothing(people: list
 
 @given(PEOPLE)
 def test_a_csv_has_the_same_cells_and_none_that_begins_as_a_formula(people: list[Mapping[str, Any]]) -> None:
-    made = FORMS["csv"].made(contact_table(people), AT)
+    made = TABLE_FORMS["csv"].make(contact_table(people), AT)
     heads, *rows = [row.cells for row in read_rows([made], separator=",") if isinstance(row, Row)]
     assert heads == (*COLUMNS, "partnership")
     assert [row[0] for row in rows] == [one["key"] for one in people]
