@@ -14,7 +14,7 @@ from math import ceil, inf
 
 from gateway.policy.retry import RetryRules, back_off_s
 
-FIRST_SLICE, LARGEST_SLICE, GROWTH = 2_000, 100_000, 4  # as the planner writes them
+FIRST_SLICE, LARGEST_SLICE = 500, 100_000  # as the planner writes them
 MOST_GROUPS = 20_000
 """Messages move in groups, of so many at most: eleven million one by one would say the same, a thousand times later."""
 SHARES = (0.5, 0.9, 1.0)
@@ -104,12 +104,11 @@ class Rehearsal:
 
     def _plan(self) -> None:
         """Slices become ready as they are written."""
-        written, rows = 0, FIRST_SLICE
+        written = 0
         while written < self._load.messages:
-            rows = min(rows, self._load.messages - written)
+            rows = min(max(FIRST_SLICE, 2 * written), LARGEST_SLICE, self._load.messages - written)
             written += rows
             self._at(written / self._load.planned_per_s, partial(self._ready, rows))
-            rows = min(rows * GROWTH, LARGEST_SLICE)
 
     def _ready(self, rows: int, _at: float) -> None:
         self._fresh += rows
