@@ -7,18 +7,19 @@ import gc
 import multiprocessing
 import os
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 COLLECT_EVERY = 50_000
 """Objects made between two searches for garbage in a worker: about three documents' worth. Little of it is cyclic."""
 
 
-def worker_pool(count: int, *, preload: str | None = None) -> ProcessPoolExecutor:
-    """As many processes, started when there is work; `preload` is the module of work whose start must not take long."""
+def worker_pool(count: int, *, preload: Sequence[str] = ()) -> ProcessPoolExecutor:
+    """As many processes, started when there is work; `preload`: modules, when the start must not take long."""
     # forked from a clean server process: no socket or lock of this one is inherited
     context = multiprocessing.get_context("forkserver")
-    if preload is not None:  # that server has read the module already: a fresh worker is there in milliseconds
-        context.set_forkserver_preload([preload])
+    if preload:  # that server has read the modules already: a fresh worker is there in milliseconds
+        context.set_forkserver_preload(list(preload))
     return ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
 
 

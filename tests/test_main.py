@@ -86,6 +86,12 @@ def test_a_check_loads_nothing_of_the_server(repository: Path) -> None:
     assert json.loads(ran.stdout.splitlines()[-1]) == [0, []]
 
 
+def test_a_node_starts_without_libraries_that_its_workers_need_or_one_request_in_a_month() -> None:
+    program = "import sys, gateway.app; print(sorted({'xmlschema', 'xlsxwriter', 'reportlab'} & sys.modules.keys()))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
+    assert ran.stdout == "[]\n"
+
+
 def test_a_reader_that_leaves_early_is_no_traceback(repository: Path) -> None:
     file = repository / "tests/corpus/cap/valid/minimal.xml"
     reading, writing = os.pipe()

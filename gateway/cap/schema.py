@@ -7,15 +7,15 @@ Standard: CAP 1.2 §3.4; XML Schema 1.0. Rules X1-X15.
 """
 
 import copy
+import importlib
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from importlib import resources
 from itertools import islice
 from threading import get_ident
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-import xmlschema
 from lxml import etree
 
 from gateway.cap import structure
@@ -30,8 +30,8 @@ _EXPLAINED_ELEMENTS = 1_500
 """Up to this size the slow engine explains (about 20 us per element); above it, libxml2's own log has to do."""
 
 _COMPILED = 32  # schemas in memory: three versions in as many threads as check at once
-_SECOND_ENGINE_FAILS = (xmlschema.XMLSchemaException, ArithmeticError, ValueError, TypeError)
-"""What xmlschema raises for values that no calendar and no number type can hold, such as the year 10^20."""
+_NO_VALUE = (ArithmeticError, ValueError, TypeError)
+"""What xmlschema raises beside its own errors for values that no type can hold, such as the year 10^20."""
 
 _SIGNED = f"{{{SIGNATURE_NAMESPACE}}}"
 _NAMED = re.compile(r"Element '(?:\{[^}]*\})?([A-Za-z]+)'")
@@ -77,15 +77,16 @@ def _values(root: etree._Element, version: Version, judgement: Judgement) -> lis
     small = sum(1 for _ in islice(root.iter(), _EXPLAINED_ELEMENTS + 1)) <= _EXPLAINED_ELEMENTS
     try:
         return list(_values_by_xmlschema(root, version) if small else _values_by_libxml2(root, version, judgement))
-    except _SECOND_ENGINE_FAILS:
+    except (_second_engine().XMLSchemaException, *_NO_VALUE):
         return list(_values_by_libxml2(root, version, judgement))
 
 
 def _values_by_xmlschema(root: etree._Element, version: Version) -> Iterator[Finding]:
     """Every value that its type refuses."""
+    of_structure = _second_engine().XMLSchemaChildrenValidationError
     for fault in _explaining(version).iter_errors(_without_what_is_said(root)):
         element = cast("etree._Element | None", fault.elem)
-        if element is not None and not isinstance(fault, xmlschema.XMLSchemaChildrenValidationError):
+        if element is not None and not isinstance(fault, of_structure):
             yield from _value(element, version)
 
 
@@ -173,8 +174,14 @@ def _compile(version: Version) -> etree.XMLSchema:
 
 
 @cache
-def _explaining(version: Version) -> xmlschema.XMLSchema:
-    return xmlschema.XMLSchema(_source(version).decode(), allow="none", defuse="always")
+def _second_engine() -> Any:
+    """xmlschema: 14 MB that a node goes without, as it has documents checked by its workers, which have read it."""
+    return importlib.import_module("xmlschema")
+
+
+@cache
+def _explaining(version: Version) -> Any:
+    return _second_engine().XMLSchema(_source(version).decode(), allow="none", defuse="always")
 
 
 def _source(version: Version) -> bytes:

@@ -21,6 +21,9 @@ from gateway.processes import kill, worker_pool
 
 Read = TypeVar("Read")
 
+WORK = (__name__, "xmlschema")
+"""What a worker has to have read when a document comes."""
+
 START_S = 60.0
 """A fresh worker may take so long to be there on a busy machine: no part of any document's time."""
 
@@ -83,7 +86,7 @@ class _Worker:
     """One process; a fresh one takes its place when it died, hangs, or nobody waits for its answer any more."""
 
     def __init__(self) -> None:
-        self._process = worker_pool(1, preload=__name__)
+        self._process = worker_pool(1, preload=WORK)
         self._fresh = True
         self._ended = False
 
@@ -104,7 +107,7 @@ class _Worker:
         finally:
             if not answered and not self._ended:
                 kill(self._process)
-                self._process = worker_pool(1, preload=__name__)
+                self._process = worker_pool(1, preload=WORK)
                 self._fresh = True
 
     def end(self) -> None:

@@ -65,7 +65,7 @@ class Link:
         on_events: Callable[["Link", Sequence[Event]], None],
         *,
         backoff: Backoff | None = None,
-        most_owed: int = 10_000,
+        most_owed: int = 4_000,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = _jitter,
     ) -> None:
